@@ -1,1 +1,20 @@
-//! placeholder
+//! What things are in Nautes: the vocabulary that every other crate speaks.
+//!
+//! Nothing here does I/O, reads a clock or knows a network: names, kinds, references, manifests with
+//! positions, the layout of the repositories, scopes (everything that one revision declares), secrets and
+//! grants, and the custom resource definitions made from the types.
+//!
+//! ```
+//! use nautes_model::name::ProductName;
+//!
+//! let product: ProductName = "demo".parse()?;
+//! assert_eq!(product.namespace(), "product-demo");
+//! # Ok::<(), nautes_model::name::NameError>(())
+//! ```
+
+pub mod error;
+pub mod name;
+pub mod secret;
+
+pub use error::Class;
+pub use secret::Secret;
