@@ -12,9 +12,23 @@
 //! # Ok::<(), nautes_model::name::NameError>(())
 //! ```
 
+pub mod condition;
 pub mod error;
+pub mod finding;
+pub mod kind;
+pub mod kinds;
+pub mod known;
+pub mod layout;
 pub mod name;
+pub mod reference;
+pub mod resource;
+pub mod scope;
 pub mod secret;
 
 pub use error::Class;
+pub use finding::{Finding, Severity};
+pub use kind::Kind;
+pub use known::Known;
+pub use resource::{Identity, Resource, Sourced};
+pub use scope::{ProductScope, Revision, Scopes, TenantScope};
 pub use secret::Secret;

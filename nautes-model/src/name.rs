@@ -31,7 +31,9 @@ pub enum NameError {
         max: usize,
     },
     /// The text has a character that a DNS label cannot have, or begins or ends with `-`.
-    #[error("{what} {shown:?} is not a DNS label (lower-case letters, digits and '-', beginning and ending with a letter or digit)")]
+    #[error(
+        "{what} {shown:?} is not a DNS label (lower-case letters, digits and '-', beginning and ending with a letter or digit)"
+    )]
     NotLabel {
         /// What the name is for.
         what: &'static str,
@@ -49,13 +51,20 @@ pub fn check_label(what: &'static str, text: &str, max: usize) -> Result<(), Nam
         return Err(NameError::Empty { what });
     }
     if text.len() > max {
-        return Err(NameError::TooLong { what, length: text.len(), max });
+        return Err(NameError::TooLong {
+            what,
+            length: text.len(),
+            max,
+        });
     }
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     let edge = |b: u8| inner(b) && b != b'-';
     let bytes = text.as_bytes();
     if !bytes.iter().copied().all(inner) || !edge(bytes[0]) || !edge(bytes[bytes.len() - 1]) {
-        return Err(NameError::NotLabel { what, shown: text.chars().take(80).collect() });
+        return Err(NameError::NotLabel {
+            what,
+            shown: text.chars().take(80).collect(),
+        });
     }
     Ok(())
 }
@@ -178,7 +187,11 @@ impl ProductName {
     /// as the names that the Go version of Nautes wrote (`product-560`) do.
     #[must_use]
     pub fn namespace(&self) -> String {
-        if self.0.starts_with("product-") { self.0.to_string() } else { format!("product-{}", self.0) }
+        if self.0.starts_with("product-") {
+            self.0.to_string()
+        } else {
+            format!("product-{}", self.0)
+        }
     }
 }
 
@@ -191,7 +204,18 @@ mod tests {
         for good in ["a", "demo", "a-1", "0", &"x".repeat(55)] {
             assert!(ProductName::new(good).is_ok(), "{good}");
         }
-        for bad in ["", "-a", "a-", "A", "a_b", "a.b", "../a", "a/b", "ä", &"x".repeat(56)] {
+        for bad in [
+            "",
+            "-a",
+            "a-",
+            "A",
+            "a_b",
+            "a.b",
+            "../a",
+            "a/b",
+            "ä",
+            &"x".repeat(56),
+        ] {
             assert!(ProductName::new(bad).is_err(), "{bad}");
         }
     }

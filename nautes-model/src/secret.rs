@@ -67,7 +67,12 @@ impl fmt::Debug for Secret {
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
         self.0.len() == other.0.len()
-            && self.0.iter().zip(other.0.iter()).fold(0u8, |acc, (a, b)| acc | (a ^ b)) == 0
+            && self
+                .0
+                .iter()
+                .zip(other.0.iter())
+                .fold(0u8, |acc, (a, b)| acc | (a ^ b))
+                == 0
     }
 }
 
@@ -81,7 +86,9 @@ pub struct SecretPath(String);
 
 /// A text is not the path of a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a secret path: at least two segments of [A-Za-z0-9._-], separated by '/', at most 512 bytes")]
+#[error(
+    "{0:?} is not a secret path: at least two segments of [A-Za-z0-9._-], separated by '/', at most 512 bytes"
+)]
 pub struct SecretPathError(String);
 
 impl SecretPath {
@@ -95,7 +102,8 @@ impl SecretPath {
             !s.is_empty()
                 && s != "."
                 && s != ".."
-                && s.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+                && s.bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
         };
         if text.len() <= 512 && text.split('/').count() >= 2 && text.split('/').all(good) {
             Ok(Self(text))
@@ -113,7 +121,9 @@ impl SecretPath {
     /// Returns the engine: the first segment.
     #[must_use]
     pub fn engine(&self) -> &str {
-        self.0.split_once('/').map_or(self.0.as_str(), |(engine, _)| engine)
+        self.0
+            .split_once('/')
+            .map_or(self.0.as_str(), |(engine, _)| engine)
     }
 
     /// Returns the path below the engine.
@@ -194,7 +204,11 @@ pub enum Principal {
 impl fmt::Display for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Account { cluster, product, account } => write!(f, "account {product}.{account} on {cluster}"),
+            Self::Account {
+                cluster,
+                product,
+                account,
+            } => write!(f, "account {product}.{account} on {cluster}"),
             Self::Component { cluster, component } => write!(f, "component {component} on {cluster}"),
             Self::Platform { component } => write!(f, "platform {component}"),
         }
@@ -264,6 +278,9 @@ mod tests {
             assert!(SecretPath::new(bad).is_err(), "{bad}");
         }
         let path = SecretPath::new("git/gitlab/repo-1/default/readonly").unwrap();
-        assert_eq!((path.engine(), path.below()), ("git", "gitlab/repo-1/default/readonly"));
+        assert_eq!(
+            (path.engine(), path.below()),
+            ("git", "gitlab/repo-1/default/readonly")
+        );
     }
 }

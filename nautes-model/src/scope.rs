@@ -1,0 +1,306 @@
+//! Scopes: everything that one revision of a repository declares, indexed and free of order.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::kind::Kind;
+use crate::kinds::{
+    Cluster, CodeRepo, CodeRepoBinding, CodeRepoProvider, DeploymentRuntime, Environment, Product, Project,
+    ProjectPipelineRuntime,
+};
+use crate::name::{ProductName, ResourceName};
+use crate::resource::{Identity, Resource, Sourced};
+
+/// A revision of a repository: the full id of a commit, in hexadecimal.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Revision(pub Arc<str>);
+
+impl Revision {
+    /// Returns the first twelve digits, for people.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        self.0.get(..12).unwrap_or(&self.0)
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.short())
+    }
+}
+
+/// A file of a repository that could not be read as what belongs there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// The path of the file, from the root of the repository.
+    pub path: String,
+    /// What the file declared when it could last be read; it is held.
+    pub identities: Vec<Identity>,
+    /// What is wrong with it.
+    pub problems: Vec<String>,
+}
+
+/// A set of resources, by identity. Later ones of the same identity are kept apart as duplicates.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Resources {
+    by_identity: BTreeMap<Identity, Arc<Sourced>>,
+    duplicates: Vec<Arc<Sourced>>,
+}
+
+impl Resources {
+    /// Adds a resource; the first of an identity counts, others are duplicates.
+    pub fn insert(&mut self, resource: impl Into<Arc<Sourced>>) {
+        let resource = resource.into();
+        match self.by_identity.entry(resource.identity.clone()) {
+            std::collections::btree_map::Entry::Vacant(free) => {
+                free.insert(resource);
+            }
+            std::collections::btree_map::Entry::Occupied(mut taken) => {
+                // Which of two counts must not depend on the order of reading.
+                let key = |s: &Sourced| (Arc::clone(&s.source.file), s.source.line);
+                let loser = if key(&resource) < key(taken.get()) {
+                    taken.insert(resource)
+                } else {
+                    resource
+                };
+                self.duplicates.push(loser);
+                self.duplicates.sort_by_key(|s| (s.identity.clone(), key(s)));
+            }
+        }
+    }
+
+    /// Puts a resource in the place of the one of the same identity.
+    pub fn replace(&mut self, resource: impl Into<Arc<Sourced>>) -> Option<Arc<Sourced>> {
+        let resource = resource.into();
+        self.by_identity.insert(resource.identity.clone(), resource)
+    }
+
+    /// Takes a resource out.
+    pub fn remove(&mut self, identity: &Identity) -> Option<Arc<Sourced>> {
+        self.by_identity.remove(identity)
+    }
+
+    /// Returns the resource of an identity.
+    #[must_use]
+    pub fn get(&self, identity: &Identity) -> Option<&Arc<Sourced>> {
+        self.by_identity.get(identity)
+    }
+
+    /// Goes through all resources in order of identity, without duplicates.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Sourced>> {
+        self.by_identity.values()
+    }
+
+    /// Returns resources that declare an identity once more.
+    #[must_use]
+    pub fn duplicates(&self) -> &[Arc<Sourced>] {
+        &self.duplicates
+    }
+
+    /// Returns how many there are, without duplicates.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_identity.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_identity.is_empty()
+    }
+}
+
+impl FromIterator<Sourced> for Resources {
+    fn from_iter<I: IntoIterator<Item = Sourced>>(iter: I) -> Self {
+        let mut all = Self::default();
+        for resource in iter {
+            all.insert(resource);
+        }
+        all
+    }
+}
+
+macro_rules! accessors {
+    ($scope:ident: $($(#[$doc:meta])* $many:ident, $one:ident => $kind:ident;)*) => {
+        impl $scope {
+            $(
+                $(#[$doc])*
+                pub fn $many(&self) -> impl Iterator<Item = (&Arc<Sourced>, &$kind)> {
+                    self.resources.iter().filter_map(|s| match &s.resource {
+                        Resource::$kind(r) => Some((s, &**r)),
+                        _ => None,
+                    })
+                }
+
+                /// Finds one of them by name.
+                #[must_use]
+                pub fn $one(&self, name: &str) -> Option<(&Arc<Sourced>, &$kind)> {
+                    let name = ResourceName::new(name).ok()?;
+                    let sourced = self.resources.get(&self.identity(Kind::$kind, name))?;
+                    match &sourced.resource {
+                        Resource::$kind(r) => Some((sourced, &**r)),
+                        _ => None,
+                    }
+                }
+            )*
+        }
+    };
+}
+
+/// Everything that one revision of the tenant repository declares.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TenantScope {
+    /// The revision; `None` for what is not committed.
+    pub revision: Option<Revision>,
+    /// The resources.
+    pub resources: Resources,
+    /// Files that could not be read.
+    pub broken: Vec<Broken>,
+}
+
+impl TenantScope {
+    const fn identity(&self, kind: Kind, name: ResourceName) -> Identity {
+        Identity::tenant(kind, name)
+    }
+}
+
+accessors! {
+    TenantScope:
+    /// Goes through the clusters in order of name.
+    clusters, cluster => Cluster;
+    /// Goes through the registered products in order of name.
+    products, product => Product;
+    /// Goes through the Git platforms in order of name.
+    code_repo_providers, code_repo_provider => CodeRepoProvider;
+}
+
+/// Everything that one revision of a product's `default.project` declares.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProductScope {
+    /// The product.
+    pub product: ProductName,
+    /// The revision; `None` for what is not committed.
+    pub revision: Option<Revision>,
+    /// The resources.
+    pub resources: Resources,
+    /// Files that could not be read.
+    pub broken: Vec<Broken>,
+}
+
+impl ProductScope {
+    /// Makes an empty scope.
+    #[must_use]
+    pub fn new(product: ProductName) -> Self {
+        Self {
+            product,
+            revision: None,
+            resources: Resources::default(),
+            broken: Vec::new(),
+        }
+    }
+
+    fn identity(&self, kind: Kind, name: ResourceName) -> Identity {
+        Identity::product(kind, self.product.clone(), name)
+    }
+
+    /// Finds a repository as people name it: by the name of the resource, else by the unique path on the forge.
+    #[must_use]
+    pub fn find_code_repo(&self, text: &str) -> Option<(&Arc<Sourced>, &CodeRepo)> {
+        if let Some(found) = self.code_repo(text) {
+            return Some(found);
+        }
+        let mut by_path = self.code_repos().filter(|(_, repo)| repo.spec.repo_name == text);
+        by_path.next().filter(|_| by_path.next().is_none())
+    }
+}
+
+accessors! {
+    ProductScope:
+    /// Goes through the projects in order of name.
+    projects, project => Project;
+    /// Goes through the environments in order of name.
+    environments, environment => Environment;
+    /// Goes through the repositories in order of name.
+    code_repos, code_repo => CodeRepo;
+    /// Goes through the bindings in order of name.
+    code_repo_bindings, code_repo_binding => CodeRepoBinding;
+    /// Goes through the deployment runtimes in order of name.
+    deployment_runtimes, deployment_runtime => DeploymentRuntime;
+    /// Goes through the pipeline runtimes in order of name.
+    pipeline_runtimes, pipeline_runtime => ProjectPipelineRuntime;
+}
+
+/// The whole platform: the tenant and every product that could be read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scopes {
+    /// The tenant.
+    pub tenant: TenantScope,
+    /// The products.
+    pub products: BTreeMap<ProductName, ProductScope>,
+}
+
+impl Scopes {
+    /// Finds a resource anywhere.
+    #[must_use]
+    pub fn get(&self, identity: &Identity) -> Option<&Arc<Sourced>> {
+        match &identity.product {
+            Some(product) => self.products.get(product)?.resources.get(identity),
+            None => self.tenant.resources.get(identity),
+        }
+    }
+
+    /// Finds a repository as people name it from within a product: `name` or `product/name`.
+    #[must_use]
+    pub fn find_code_repo(&self, from: &ProductName, text: &str) -> Option<(&Arc<Sourced>, &CodeRepo)> {
+        let (product, name) = text.split_once('/').unwrap_or((from.as_str(), text));
+        self.products.get(product)?.find_code_repo(name)
+    }
+
+    /// Goes through every resource, the tenant's first, then product by product.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Sourced>> {
+        self.tenant
+            .resources
+            .iter()
+            .chain(self.products.values().flat_map(|p| p.resources.iter()))
+    }
+
+    /// Puts a resource where it belongs; a product that is not there yet is added, empty.
+    pub fn insert(&mut self, resource: Sourced) {
+        self.resources_of(&resource.identity).insert(resource);
+    }
+
+    /// Puts a resource where it belongs, in the place of the one of the same identity.
+    pub fn replace(&mut self, resource: Sourced) -> Option<Arc<Sourced>> {
+        self.resources_of(&resource.identity).replace(resource)
+    }
+
+    /// Takes a resource out.
+    pub fn remove(&mut self, identity: &Identity) -> Option<Arc<Sourced>> {
+        match &identity.product {
+            Some(product) => self.products.get_mut(product)?.resources.remove(identity),
+            None => self.tenant.resources.remove(identity),
+        }
+    }
+
+    fn resources_of(&mut self, identity: &Identity) -> &mut Resources {
+        match &identity.product {
+            Some(product) => {
+                &mut self
+                    .products
+                    .entry(product.clone())
+                    .or_insert_with(|| ProductScope::new(product.clone()))
+                    .resources
+            }
+            None => &mut self.tenant.resources,
+        }
+    }
+}
