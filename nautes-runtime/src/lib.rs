@@ -1,1 +1,13 @@
-//! placeholder
+//! From declared to running: intents, engines, plan, apply, projection, controllers, and a Kubernetes API
+//! server in this process for one machine.
+//!
+//! * [`intent`]: what a runtime needs, before any engine has a say.
+//! * [`engine`]: plug-ins that turn intents into objects, grants and secret mounts.
+//! * [`plan`]: pure functions from what is declared and known to what shall exist.
+//! * [`clusters`]: how clusters are reached.
+
+pub mod clusters;
+pub mod engine;
+pub mod intent;
+pub mod object;
+pub mod plan;

@@ -1,0 +1,152 @@
+//! Engines: plug-ins that turn intents into objects, grants and secret mounts (decision D12).
+//!
+//! An engine is small and pure: it has no client, it is not async, and it answers the same for the same
+//! intents. `Engines::bundled()` holds those that come with Nautes; `with_*` adds others.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+
+use nautes_model::kinds::cluster::{Component, Slot};
+use nautes_model::name::ClusterName;
+use nautes_model::secret::Grant;
+use serde_json::Value;
+
+use crate::intent::{Account, Application, PipelineSpace, RunIntent, SecretMount, Space};
+use crate::plan::{DeployUnit, HookUnit, Planned};
+
+/// What an engine gives.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rendered {
+    /// Objects, each with the wave to which it belongs; waves are applied from low to high.
+    pub objects: Vec<(Wave, Planned)>,
+    /// Rights in the secret store.
+    pub grants: BTreeSet<Grant>,
+    /// Secrets that shall be present, for the secret-sync engine of the cluster.
+    pub mounts: Vec<SecretMount>,
+    /// Repositories that a controller of ours deploys.
+    pub deploys: Vec<DeployUnit>,
+    /// Hooks that the forge must have.
+    pub hooks: Vec<HookUnit>,
+}
+
+impl Rendered {
+    /// Adds what another engine gave.
+    pub fn extend(&mut self, other: Self) {
+        let Self {
+            objects,
+            grants,
+            mounts,
+            deploys,
+            hooks,
+        } = other;
+        self.objects.extend(objects);
+        self.grants.extend(grants);
+        self.mounts.extend(mounts);
+        self.deploys.extend(deploys);
+        self.hooks.extend(hooks);
+    }
+}
+
+/// When an object is applied, relative to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Wave {
+    /// Namespaces.
+    Spaces,
+    /// Accounts and their rights.
+    Accounts,
+    /// Secrets.
+    Secrets,
+    /// What uses them.
+    Workloads,
+}
+
+/// Where an engine renders.
+#[derive(Clone, Copy, Debug)]
+pub struct On<'a> {
+    /// The cluster.
+    pub cluster: &'a ClusterName,
+    /// The component of the cluster that the engine is.
+    pub component: &'a Component,
+}
+
+/// An engine cannot do what an intent asks for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{engine} cannot do this: {message}")]
+pub struct Unsupported {
+    /// The engine.
+    pub engine: &'static str,
+    /// What it cannot do, and what to use instead.
+    pub message: String,
+}
+
+/// Separates products: namespaces, accounts and their rights (slot `multiTenant`).
+pub trait TenancyEngine: Send + Sync + Debug {
+    /// The component name that selects it.
+    fn name(&self) -> &'static str;
+    /// Renders the namespaces and accounts of one product.
+    ///
+    /// # Errors
+    /// Says what it cannot do.
+    fn render(&self, on: On<'_>, spaces: &[Space], accounts: &[Account]) -> Result<Rendered, Unsupported>;
+}
+
+/// Deploys what a repository says (slot `deployment`).
+pub trait DeploymentEngine: Send + Sync + Debug {
+    /// The component name that selects it.
+    fn name(&self) -> &'static str;
+    /// Renders one application.
+    ///
+    /// # Errors
+    /// Says what it cannot do.
+    fn render(&self, on: On<'_>, application: &Application) -> Result<Rendered, Unsupported>;
+}
+
+/// Runs pipelines (slot `pipeline`).
+pub trait PipelineEngine: Send + Sync + Debug {
+    /// The component name that selects it.
+    fn name(&self) -> &'static str;
+    /// Renders what the pipelines of a runtime need beside their runs.
+    ///
+    /// # Errors
+    /// Says what it cannot do.
+    fn render(&self, on: On<'_>, space: &PipelineSpace) -> Result<Rendered, Unsupported>;
+    /// Makes the object of one run from the text of the pipeline file.
+    ///
+    /// # Errors
+    /// The file is not what the engine runs, or an input or hook does not fit; the message is for the user.
+    fn run(&self, intent: &RunIntent, file: &str) -> Result<Value, Unsupported>;
+}
+
+/// Hears events (slot `eventListener`).
+pub trait EventEngine: Send + Sync + Debug {
+    /// The component name that selects it.
+    fn name(&self) -> &'static str;
+    /// Renders what listening for a runtime needs.
+    ///
+    /// # Errors
+    /// Says what it cannot do.
+    fn render(&self, on: On<'_>, space: &PipelineSpace) -> Result<Rendered, Unsupported>;
+}
+
+/// Brings secrets into namespaces (slot `secretSync`).
+pub trait SecretSyncEngine: Send + Sync + Debug {
+    /// The component name that selects it.
+    fn name(&self) -> &'static str;
+    /// Renders one mount.
+    ///
+    /// # Errors
+    /// Says what it cannot do.
+    fn render(&self, on: On<'_>, mount: &SecretMount) -> Result<Rendered, Unsupported>;
+}
+
+/// Which slots of a cluster a runtime cannot do without.
+#[must_use]
+pub const fn slots_of_a_deployment() -> [Slot; 2] {
+    [Slot::MultiTenant, Slot::Deployment]
+}
+
+/// Which slots of a cluster a pipeline runtime cannot do without.
+#[must_use]
+pub const fn slots_of_a_pipeline() -> [Slot; 3] {
+    [Slot::MultiTenant, Slot::Pipeline, Slot::EventListener]
+}

@@ -1,0 +1,153 @@
+//! The values of which plans are made.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use nautes_model::name::{ClusterName, ProductName};
+use nautes_model::secret::{Grant, SecretRef};
+use nautes_model::{Identity, Revision};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::object::ObjectKey;
+
+/// What shall exist for one product, per cluster.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// What shall exist in each cluster. A cluster that needs nothing is not listed: what an inventory there
+    /// names is pruned.
+    pub clusters: BTreeMap<ClusterName, ClusterPlan>,
+    /// Resources about which something is unknown: nothing of theirs is changed or pruned, in any cluster.
+    pub held: BTreeMap<Identity, Held>,
+    /// What can be said of every declared resource from the declarations alone.
+    pub verdicts: BTreeMap<Identity, Verdict>,
+}
+
+/// What shall exist in one cluster.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterPlan {
+    /// Objects, wave by wave; a wave is applied when the one before it is.
+    pub waves: Vec<Vec<Planned>>,
+    /// Rights in the secret store.
+    pub grants: BTreeSet<Grant>,
+    /// Repositories that a controller of ours deploys into the cluster.
+    pub deploys: Vec<DeployUnit>,
+    /// Hooks that the forge must have for this cluster's event listener.
+    pub hooks: Vec<HookUnit>,
+}
+
+impl ClusterPlan {
+    /// Goes through all objects, wave by wave.
+    pub fn objects(&self) -> impl Iterator<Item = &Planned> {
+        self.waves.iter().flatten()
+    }
+}
+
+/// An object that shall exist.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Planned {
+    /// The object: complete, but for secrets.
+    pub object: Value,
+    /// On whose behalf it exists; held and pruned by this.
+    pub owners: BTreeSet<Identity>,
+    /// Values that are put in from the secret store at the last moment, by JSON pointer; for a Secret the
+    /// pointer is `/data/<key>` and the value is base64-encoded on the way.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, SecretMaterial>,
+}
+
+/// A secret value that an object needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretMaterial {
+    /// Where it is.
+    pub reference: SecretRef,
+    /// A keyed digest of the value at planning, so that a plan shows that it changes without showing it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+}
+
+/// The key of a planned object and its owners, as an inventory keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedKey {
+    /// The object.
+    pub key: ObjectKey,
+    /// On whose behalf it exists.
+    pub owners: BTreeSet<Identity>,
+}
+
+/// A folder of a repository that a controller of ours deploys (engine `direct`).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeployUnit {
+    /// The deployment runtime.
+    pub runtime: Identity,
+    /// The product.
+    pub product: ProductName,
+    /// The repository (a CodeRepo).
+    pub code_repo: Identity,
+    /// A branch, a tag or a commit.
+    pub target_revision: String,
+    /// The folder.
+    pub path: String,
+    /// Into which namespaces; the first is the default.
+    pub namespaces: Vec<String>,
+    /// As which account, in the first namespace.
+    pub account: String,
+    /// Cluster-scoped kinds that the cluster allows the product, as (group, kind).
+    pub cluster_kinds: BTreeSet<(String, String)>,
+}
+
+/// A hook that the forge must have (engine `webhook`).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HookUnit {
+    /// The repository (a CodeRepo) whose events are wanted.
+    pub code_repo: Identity,
+    /// The events, as GitLab spells them.
+    pub events: BTreeSet<String>,
+    /// On whose behalf.
+    pub owners: BTreeSet<Identity>,
+}
+
+/// Why something is held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Held {
+    /// What is unknown, for people.
+    pub reason: String,
+}
+
+/// Whether a resource can work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum VerdictState {
+    /// It can.
+    Ready,
+    /// It waits for something that may still come.
+    Pending,
+    /// It cannot; somebody has to change something.
+    Failed,
+    /// Nobody can tell now.
+    Unknown,
+}
+
+/// What can be said of a resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verdict {
+    /// Whether it can work.
+    pub state: VerdictState,
+    /// The reason in one CamelCase word, as for a condition.
+    pub reason: String,
+    /// A text for people: `waiting for Cluster/host-1`.
+    pub message: String,
+    /// What it waits for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting_for: Vec<Identity>,
+    /// The revision that declares it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<Revision>,
+}
