@@ -11,3 +11,4 @@ pub mod engine;
 pub mod intent;
 pub mod object;
 pub mod plan;
+pub mod platform;

@@ -1,0 +1,155 @@
+//! Filling a composition.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use nautes_gitops::GitHost;
+use nautes_model::Class;
+use nautes_vault::SecretStore;
+use url::Url;
+
+use super::{Inner, Mirrors, Platform, TenantSettings, Timing};
+use crate::clusters::ClusterAccess;
+
+/// Why a composition cannot be built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BuildError {
+    /// A part without a default was not given.
+    #[error("the platform has no {0}")]
+    Missing(&'static str),
+    /// A period of the timing is zero.
+    #[error("a period of the timing is zero")]
+    ZeroPeriod,
+}
+
+impl BuildError {
+    /// Returns the class.
+    #[must_use]
+    pub const fn class(self) -> Class {
+        Class::Invalid
+    }
+}
+
+/// A composition that is being filled. Everything but the
+/// [`timing`](Self::timing) has to be given.
+#[derive(Default)]
+pub struct PlatformBuilder {
+    host: Option<Arc<dyn GitHost>>,
+    store: Option<Arc<dyn SecretStore>>,
+    tenant: Option<TenantSettings>,
+    tenant_cluster: Option<kube::Client>,
+    clusters: Option<Arc<dyn ClusterAccess>>,
+    mirrors: Option<PathBuf>,
+    webhook_url: Option<Url>,
+    timing: Option<Timing>,
+}
+
+impl std::fmt::Debug for PlatformBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PlatformBuilder")
+            .field("host", &self.host)
+            .field("store", &self.store)
+            .field("tenant", &self.tenant)
+            .field("clusters", &self.clusters)
+            .field("mirrors", &self.mirrors)
+            .field("timing", &self.timing)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PlatformBuilder {
+    /// Sets the forge.
+    #[must_use]
+    pub fn host(mut self, host: Arc<dyn GitHost>) -> Self {
+        self.host = Some(host);
+        self
+    }
+
+    /// Sets the secret store.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn SecretStore>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Sets the tenant.
+    #[must_use]
+    pub fn tenant(mut self, tenant: TenantSettings) -> Self {
+        self.tenant = Some(tenant);
+        self
+    }
+
+    /// Sets the client of the tenant cluster.
+    #[must_use]
+    pub fn tenant_cluster(mut self, client: kube::Client) -> Self {
+        self.tenant_cluster = Some(client);
+        self
+    }
+
+    /// Sets the way to host and runtime clusters.
+    #[must_use]
+    pub fn clusters(mut self, clusters: Arc<dyn ClusterAccess>) -> Self {
+        self.clusters = Some(clusters);
+        self
+    }
+
+    /// Sets the folder for mirrors of repositories. It holds nothing that cannot be fetched again.
+    #[must_use]
+    pub fn mirrors(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.mirrors = Some(dir.into());
+        self
+    }
+
+    /// Sets the address at which the forge reaches the webhook receiver, without `/hooks`.
+    #[must_use]
+    pub fn webhook_url(mut self, url: Url) -> Self {
+        self.webhook_url = Some(url);
+        self
+    }
+
+    /// Sets how often and how long; [`Timing::STANDARD`] if it is not set.
+    #[must_use]
+    pub fn timing(mut self, timing: Timing) -> Self {
+        self.timing = Some(timing);
+        self
+    }
+
+    /// Puts the parts together.
+    ///
+    /// # Errors
+    /// A part was not given, or a period is zero.
+    pub fn build(self) -> Result<Platform, BuildError> {
+        let timing = self.timing.unwrap_or(Timing::STANDARD);
+        let Timing {
+            poll,
+            resync,
+            heal,
+            call,
+            cluster,
+            retry,
+        } = timing;
+        if [poll, resync, heal, call, cluster, retry]
+            .iter()
+            .any(std::time::Duration::is_zero)
+        {
+            return Err(BuildError::ZeroPeriod);
+        }
+        let inner = Inner {
+            host: self.host.ok_or(BuildError::Missing("forge"))?,
+            store: self.store.ok_or(BuildError::Missing("secret store"))?,
+            tenant: self.tenant.ok_or(BuildError::Missing("tenant"))?,
+            tenant_cluster: self
+                .tenant_cluster
+                .ok_or(BuildError::Missing("client of the tenant cluster"))?,
+            clusters: self.clusters.ok_or(BuildError::Missing("access to clusters"))?,
+            mirrors: Mirrors::new(self.mirrors.ok_or(BuildError::Missing("folder for mirrors"))?),
+            webhook_url: self
+                .webhook_url
+                .ok_or(BuildError::Missing("address of the webhook receiver"))?,
+            timing,
+        };
+        Ok(Platform {
+            inner: Arc::new(inner),
+        })
+    }
+}
