@@ -1,0 +1,28 @@
+# Recipes for people who work on Nautes. `just` lists them.
+
+_default:
+    @just --list
+
+# What CI runs.
+check:
+    .ci/run
+
+# The tests.
+test:
+    cargo test --workspace
+
+# Formats everything.
+fmt:
+    cargo fmt --all
+
+# Rewrites golden files and generated reference pages after an intended change.
+update:
+    UPDATE=1 cargo test --workspace
+
+# The main process on one machine.
+demo:
+    cargo run --release -- local demo
+
+# All benchmarks.
+bench:
+    cargo bench --workspace
