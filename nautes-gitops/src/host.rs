@@ -5,6 +5,7 @@
 //! The contract of both is held by [`crate::conformance`].
 
 pub mod error;
+pub mod local;
 
 pub mod types;
 

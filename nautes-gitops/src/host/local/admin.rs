@@ -1,0 +1,165 @@
+//! What only the owner of the machine may do.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use nautes_model::Secret;
+use tokio::sync::watch;
+
+use super::deliver::Delivery;
+use super::state::{TokenRecord, UserRecord};
+use super::store::Store;
+use super::{Inner, auth, run_blocking};
+use crate::host::HostError;
+use crate::host::types::{RepoPath, User, check_group};
+
+/// The administration of a local forge.
+#[derive(Debug)]
+pub struct Admin<'f> {
+    inner: &'f Arc<Inner>,
+}
+
+impl<'f> Admin<'f> {
+    pub(super) fn new(inner: &'f Arc<Inner>) -> Self {
+        Self { inner }
+    }
+
+    /// Creates a user and returns his first token. It is shown this once.
+    ///
+    /// # Errors
+    /// The name is taken, or is no name.
+    pub async fn create_user(&self, name: &str) -> Result<Secret, HostError> {
+        check_name(name)?;
+        let token = auth::new_token()?;
+        let (name, digest) = (name.to_owned(), auth::digest(&token));
+        self.change(move |store| {
+            store.change(|state| {
+                if state.user_by_name(&name).is_ok() {
+                    return Err(HostError::conflict(
+                        format!("user {name}"),
+                        "there is one of this name",
+                    ));
+                }
+                let id = state.next_id();
+                state.users.insert(id, record(&name));
+                state.tokens.insert(
+                    digest,
+                    TokenRecord {
+                        user: id,
+                        label: "first".to_owned(),
+                    },
+                );
+                Ok(())
+            })
+        })
+        .await?;
+        Ok(token)
+    }
+
+    /// Makes one more token for a user, or replaces the one of the same label.
+    ///
+    /// # Errors
+    /// There is no such user.
+    pub async fn create_token(&self, user: &str, label: &str) -> Result<Secret, HostError> {
+        let token = auth::new_token()?;
+        let (user, label, digest) = (user.to_owned(), label.to_owned(), auth::digest(&token));
+        self.change(move |store| {
+            store.change(|state| {
+                let id = state.user_by_name(&user)?;
+                state
+                    .tokens
+                    .retain(|_, token| token.user != id || token.label != label);
+                state.tokens.insert(digest, TokenRecord { user: id, label });
+                Ok(())
+            })
+        })
+        .await?;
+        Ok(token)
+    }
+
+    /// Revokes all tokens of a user; his sessions end with them.
+    ///
+    /// # Errors
+    /// There is no such user.
+    pub async fn revoke_tokens(&self, user: &str) -> Result<(), HostError> {
+        let user = user.to_owned();
+        self.change(move |store| {
+            store.change(|state| {
+                let id = state.user_by_name(&user)?;
+                state.tokens.retain(|_, token| token.user != id);
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Returns all users, the platform's account included, by id.
+    #[must_use]
+    pub fn users(&self) -> Vec<User> {
+        let state = self.inner.store.read();
+        state.users.keys().filter_map(|id| state.user(*id)).collect()
+    }
+
+    /// Returns the user whom a token belongs to.
+    #[must_use]
+    pub fn whose(&self, token: &Secret) -> Option<User> {
+        let state = self.inner.store.read();
+        state.user(state.tokens.get(&auth::digest(token))?.user)
+    }
+
+    /// Returns the latest deliveries to hooks, oldest first.
+    #[must_use]
+    pub fn deliveries(&self) -> Vec<Delivery> {
+        self.inner.courier.log()
+    }
+
+    /// Returns a receiver that changes whenever a delivery has ended.
+    #[must_use]
+    pub fn watch_deliveries(&self) -> watch::Receiver<u64> {
+        self.inner.courier.watch()
+    }
+
+    /// Returns the folder of a repository.
+    #[must_use]
+    pub fn folder(&self, path: &RepoPath) -> PathBuf {
+        self.inner.storage.dir(path)
+    }
+
+    async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Store) -> Result<T, HostError> + Send + 'static,
+    ) -> Result<T, HostError> {
+        let inner = Arc::clone(self.inner);
+        run_blocking("changing users", move || change(&inner.store)).await
+    }
+}
+
+fn check_name(name: &str) -> Result<(), HostError> {
+    match check_group(name) {
+        Ok(()) if !name.contains('/') => Ok(()),
+        _ => Err(HostError::invalid(
+            "user name",
+            "letters, digits, '.', '_' and '-' only",
+        )),
+    }
+}
+
+fn record(name: &str) -> UserRecord {
+    UserRecord {
+        name: name.to_owned(),
+        email: format!("{name}@localhost"),
+    }
+}
+
+/// Returns the id of a user, who is created where there is none. Blocks.
+pub(super) fn ensure_user(store: &Store, name: &str) -> Result<u64, HostError> {
+    check_name(name)?;
+    if let Ok(id) = store.read().user_by_name(name) {
+        return Ok(id);
+    }
+    store.change(|state| {
+        let id = state.next_id();
+        state.users.insert(id, record(name));
+        Ok(id)
+    })
+}
