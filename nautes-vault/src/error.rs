@@ -83,6 +83,12 @@ pub enum StoreError {
         /// What the layer below said.
         source: Option<Cause>,
     },
+    /// There is no store where one was expected.
+    #[error("cannot open {store}: there is no such file")]
+    Absent {
+        /// The file.
+        store: String,
+    },
     /// Another process has the store open.
     #[error("cannot open {store}: another process has it open")]
     InUse {
@@ -114,6 +120,7 @@ impl StoreError {
         match self {
             Self::Conflict { .. } | Self::InUse { .. } => Class::Conflict,
             Self::Denied { .. } => Class::Denied,
+            Self::Absent { .. } => Class::NotFound,
             Self::BadValues { .. }
             | Self::BadPrefix { .. }
             | Self::OutOfScope { .. }
@@ -140,7 +147,8 @@ impl StoreError {
             Self::WrongKey { .. } => {
                 "give the master key with which the store was made; without it nothing can be read"
             }
-            Self::Damaged { .. } => "restore the file from a backup; nothing was changed in it",
+            Self::Damaged { .. } => "keep a copy of the file as it is, then restore it from a backup",
+            Self::Absent { .. } => "look whether the data directory is the right one",
             Self::InUse { .. } => "stop the other process, or use another data directory",
             Self::Unreachable { .. } => "look at the store and its disk or network, then try again",
             Self::OutOfScope { .. } | Self::Bug { .. } => "this is a fault in Nautes: please report it",

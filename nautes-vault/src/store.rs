@@ -308,8 +308,9 @@ pub fn check_grants(scope: &GrantScope, wanted: &BTreeSet<Grant>) -> Result<(), 
 /// # Errors
 /// It is not a beginning of a path.
 pub fn check_prefix(prefix: &str) -> Result<&str, StoreError> {
-    let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
-    if prefix.is_empty() || prefix.len() <= 510 && SecretPath::new(format!("{prefix}/x")).is_ok() {
+    let whole = prefix;
+    let prefix = whole.strip_suffix('/').unwrap_or(whole);
+    if whole.is_empty() || prefix.len() <= 510 && SecretPath::new(format!("{prefix}/x")).is_ok() {
         Ok(prefix)
     } else {
         Err(StoreError::BadPrefix {
