@@ -3,6 +3,15 @@
 //! An engine is small and pure: it has no client, it is not async, and it answers the same for the same
 //! intents. `Engines::bundled()` holds those that come with Nautes; `with_*` adds others.
 
+pub mod direct;
+pub mod label;
+pub mod namespaces;
+pub mod registry;
+pub mod tekton;
+pub mod webhook;
+
+pub use registry::{Engines, MissingEngine};
+
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
@@ -30,6 +39,11 @@ pub struct Rendered {
 }
 
 impl Rendered {
+    /// Adds an object.
+    pub fn add(&mut self, wave: Wave, planned: Planned) {
+        self.objects.push((wave, planned));
+    }
+
     /// Adds what another engine gave.
     pub fn extend(&mut self, other: Self) {
         let Self {
@@ -80,6 +94,11 @@ pub struct Unsupported {
 }
 
 /// Separates products: namespaces, accounts and their rights (slot `multiTenant`).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an engine for the slot `multiTenant`",
+    note = "implement `nautes_runtime::engine::TenancyEngine` and add it by `Engines::bundled().with_tenancy(..)`; \
+            `nautes_runtime::engine::conformance` checks it"
+)]
 pub trait TenancyEngine: Send + Sync + Debug {
     /// The component name that selects it.
     fn name(&self) -> &'static str;
@@ -91,6 +110,11 @@ pub trait TenancyEngine: Send + Sync + Debug {
 }
 
 /// Deploys what a repository says (slot `deployment`).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an engine for the slot `deployment`",
+    note = "implement `nautes_runtime::engine::DeploymentEngine` and add it by `Engines::bundled().with_deployment(..)`; \
+            `nautes_runtime::engine::conformance` checks it"
+)]
 pub trait DeploymentEngine: Send + Sync + Debug {
     /// The component name that selects it.
     fn name(&self) -> &'static str;
@@ -102,6 +126,11 @@ pub trait DeploymentEngine: Send + Sync + Debug {
 }
 
 /// Runs pipelines (slot `pipeline`).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an engine for the slot `pipeline`",
+    note = "implement `nautes_runtime::engine::PipelineEngine` and add it by `Engines::bundled().with_pipeline(..)`; \
+            `nautes_runtime::engine::conformance` checks it"
+)]
 pub trait PipelineEngine: Send + Sync + Debug {
     /// The component name that selects it.
     fn name(&self) -> &'static str;
@@ -115,9 +144,16 @@ pub trait PipelineEngine: Send + Sync + Debug {
     /// # Errors
     /// The file is not what the engine runs, or an input or hook does not fit; the message is for the user.
     fn run(&self, intent: &RunIntent, file: &str) -> Result<Value, Unsupported>;
+    /// Returns the name that the object of a run has: the same for the same runtime, trigger, ref and commit.
+    fn run_name(&self, intent: &RunIntent) -> String;
 }
 
 /// Hears events (slot `eventListener`).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an engine for the slot `eventListener`",
+    note = "implement `nautes_runtime::engine::EventEngine` and add it by `Engines::bundled().with_events(..)`; \
+            `nautes_runtime::engine::conformance` checks it"
+)]
 pub trait EventEngine: Send + Sync + Debug {
     /// The component name that selects it.
     fn name(&self) -> &'static str;
@@ -129,6 +165,11 @@ pub trait EventEngine: Send + Sync + Debug {
 }
 
 /// Brings secrets into namespaces (slot `secretSync`).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an engine for the slot `secretSync`",
+    note = "implement `nautes_runtime::engine::SecretSyncEngine` and add it by `Engines::bundled().with_secret_sync(..)`; \
+            `nautes_runtime::engine::conformance` checks it"
+)]
 pub trait SecretSyncEngine: Send + Sync + Debug {
     /// The component name that selects it.
     fn name(&self) -> &'static str;

@@ -18,6 +18,8 @@ pub struct Space {
     pub product: ProductName,
     /// The namespace.
     pub namespace: NamespaceName,
+    /// The group of people that handle the product, by its path on the forge.
+    pub people: String,
     /// On whose behalf it exists.
     pub owners: BTreeSet<Identity>,
 }
@@ -42,8 +44,8 @@ pub struct Application {
     pub runtime: Identity,
     /// The product.
     pub product: ProductName,
-    /// The repository (a CodeRepo).
-    pub code_repo: Identity,
+    /// The repository (a CodeRepo); `None` for one that is known by its URL only.
+    pub code_repo: Option<Identity>,
     /// The URL from which it is cloned.
     pub url: String,
     /// A branch, a tag or a commit.
@@ -69,11 +71,18 @@ pub struct PipelineSpace {
     pub namespace: NamespaceName,
     /// As which account.
     pub account: AccountName,
+    /// The project.
+    pub project: String,
     /// The repository that holds the pipeline files.
     pub pipeline_source: Identity,
+    /// The deploy key of that repository, at the level that the project has.
+    pub source_key: SecretRef,
+    /// Built-in variables that do not depend on the event.
+    pub vars: BTreeMap<String, String>,
     /// The pipelines.
     pub pipelines: Vec<Pipeline>,
-    /// What starts them, only what the runtime may use: (source, repository).
+    /// What starts them, only what the runtime may use: (source, repository). The repository is `None` for a
+    /// source that is only a calendar; a source whose repository may not be used has no `gitlab` part left.
     pub event_sources: Vec<(EventSource, Option<Identity>)>,
     /// Which starts which.
     pub triggers: Vec<PipelineTrigger>,
@@ -107,6 +116,8 @@ pub struct RunIntent {
     pub runtime: Identity,
     /// The product.
     pub product: ProductName,
+    /// The project.
+    pub project: String,
     /// The position of the trigger in the runtime.
     pub trigger: usize,
     /// The event source.

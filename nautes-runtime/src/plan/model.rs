@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use nautes_model::name::{ClusterName, ProductName};
-use nautes_model::secret::{Grant, SecretRef};
-use nautes_model::{Identity, Revision};
+use nautes_model::secret::{Grant, SecretPath, SecretRef};
+use nautes_model::{Identity, Kind, Revision};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::intent::PipelineSpace;
 use crate::object::ObjectKey;
 
 /// What shall exist for one product, per cluster.
@@ -17,10 +18,29 @@ pub struct Plan {
     /// What shall exist in each cluster. A cluster that needs nothing is not listed: what an inventory there
     /// names is pruned.
     pub clusters: BTreeMap<ClusterName, ClusterPlan>,
-    /// Resources about which something is unknown: nothing of theirs is changed or pruned, in any cluster.
+    /// Resources about which something is unknown, or that lost something they need: nothing of theirs is
+    /// changed or pruned, in any cluster. The product itself stands here when all of it is held; ask
+    /// [`Plan::holds`].
     pub held: BTreeMap<Identity, Held>,
+    /// Runtimes that are known to have lost the right to something: their keys and rights go at once, they
+    /// follow nothing any more, and what they deployed stays as it is until they are removed.
+    pub revoked: BTreeMap<Identity, Held>,
     /// What can be said of every declared resource from the declarations alone.
     pub verdicts: BTreeMap<Identity, Verdict>,
+}
+
+impl Plan {
+    /// Whether what exists on behalf of a resource must be left as it is: it is held itself, or its whole
+    /// product is.
+    #[must_use]
+    pub fn holds(&self, identity: &Identity) -> bool {
+        self.held.contains_key(identity)
+            || identity.product.as_ref().is_some_and(|product| {
+                self.held
+                    .keys()
+                    .any(|held| held.kind == Kind::Product && held.name.as_str() == product.as_str())
+            })
+    }
 }
 
 /// What shall exist in one cluster.
@@ -31,13 +51,49 @@ pub struct ClusterPlan {
     pub waves: Vec<Vec<Planned>>,
     /// Rights in the secret store.
     pub grants: BTreeSet<Grant>,
+    /// `None`: the grants are complete, others of the same scope are revoked. `Some`: something is held, so
+    /// grants of the same scope that the store has and the plan does not name are kept, but only those of
+    /// secrets named here; everything else is a known loss of authority. [`ClusterPlan::wanted_grants`] decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_grants_of: Option<BTreeSet<SecretPath>>,
     /// Repositories that a controller of ours deploys into the cluster.
     pub deploys: Vec<DeployUnit>,
     /// Hooks that the forge must have for this cluster's event listener.
     pub hooks: Vec<HookUnit>,
+    /// Pipelines that may run here now, with the events that start them.
+    pub pipelines: Vec<PipelineSpace>,
 }
 
 impl ClusterPlan {
+    /// Returns the grants that the store shall have, given those that it has in the scope of the plan.
+    #[must_use]
+    pub fn wanted_grants(&self, have: &BTreeSet<Grant>) -> BTreeSet<Grant> {
+        let kept = self
+            .keep_grants_of
+            .iter()
+            .flat_map(|paths| have.iter().filter(|grant| paths.contains(&grant.secret)).cloned());
+        self.grants.iter().cloned().chain(kept).collect()
+    }
+
+    /// Whether nothing at all shall exist.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Self {
+            waves,
+            grants,
+            keep_grants_of,
+            deploys,
+            hooks,
+            pipelines,
+        } = self;
+        waves.iter().all(Vec::is_empty)
+            && grants.is_empty()
+            && keep_grants_of.is_none()
+            && deploys.is_empty()
+            && hooks.is_empty()
+            && pipelines.is_empty()
+    }
+
     /// Goes through all objects, wave by wave.
     pub fn objects(&self) -> impl Iterator<Item = &Planned> {
         self.waves.iter().flatten()
@@ -56,6 +112,18 @@ pub struct Planned {
     /// pointer is `/data/<key>` and the value is base64-encoded on the way.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, SecretMaterial>,
+}
+
+impl Planned {
+    /// An object without secrets.
+    #[must_use]
+    pub fn plain(object: Value, owners: &BTreeSet<Identity>) -> Self {
+        Self {
+            object,
+            owners: owners.clone(),
+            secrets: BTreeMap::new(),
+        }
+    }
 }
 
 /// A secret value that an object needs.
