@@ -12,3 +12,4 @@ pub mod intent;
 pub mod object;
 pub mod plan;
 pub mod platform;
+pub mod projection;
