@@ -13,3 +13,4 @@ pub mod object;
 pub mod plan;
 pub mod platform;
 pub mod projection;
+pub mod start;

@@ -9,6 +9,7 @@
 
 pub mod builder;
 pub mod mirrors;
+pub mod paths;
 
 use std::fmt;
 use std::path::Path;
@@ -20,6 +21,7 @@ use nautes_vault::SecretStore;
 use url::Url;
 
 use crate::clusters::ClusterAccess;
+use crate::engine::Engines;
 
 pub use builder::{BuildError, PlatformBuilder};
 pub use mirrors::Mirrors;
@@ -101,6 +103,7 @@ struct Inner {
     tenant: TenantSettings,
     tenant_cluster: kube::Client,
     clusters: Arc<dyn ClusterAccess>,
+    engines: Engines,
     mirrors: Mirrors,
     webhook_url: Url,
     timing: Timing,
@@ -141,6 +144,12 @@ impl Platform {
     #[must_use]
     pub fn clusters(&self) -> &Arc<dyn ClusterAccess> {
         &self.inner.clusters
+    }
+
+    /// Returns the engines.
+    #[must_use]
+    pub fn engines(&self) -> &Engines {
+        &self.inner.engines
     }
 
     /// Returns the mirrors of repositories on this machine.

@@ -10,6 +10,7 @@ use url::Url;
 
 use super::{Inner, Mirrors, Platform, TenantSettings, Timing};
 use crate::clusters::ClusterAccess;
+use crate::engine::Engines;
 
 /// Why a composition cannot be built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,8 +31,8 @@ impl BuildError {
     }
 }
 
-/// A composition that is being filled. Everything but the
-/// [`timing`](Self::timing) has to be given.
+/// A composition that is being filled. Everything but
+/// [`engines`](Self::engines) and [`timing`](Self::timing) has to be given.
 #[derive(Default)]
 pub struct PlatformBuilder {
     host: Option<Arc<dyn GitHost>>,
@@ -39,6 +40,7 @@ pub struct PlatformBuilder {
     tenant: Option<TenantSettings>,
     tenant_cluster: Option<kube::Client>,
     clusters: Option<Arc<dyn ClusterAccess>>,
+    engines: Option<Engines>,
     mirrors: Option<PathBuf>,
     webhook_url: Option<Url>,
     timing: Option<Timing>,
@@ -93,6 +95,13 @@ impl PlatformBuilder {
         self
     }
 
+    /// Sets the engines; [`Engines::bundled`] if they are not set.
+    #[must_use]
+    pub fn engines(mut self, engines: Engines) -> Self {
+        self.engines = Some(engines);
+        self
+    }
+
     /// Sets the folder for mirrors of repositories. It holds nothing that cannot be fetched again.
     #[must_use]
     pub fn mirrors(mut self, dir: impl Into<PathBuf>) -> Self {
@@ -142,6 +151,7 @@ impl PlatformBuilder {
                 .tenant_cluster
                 .ok_or(BuildError::Missing("client of the tenant cluster"))?,
             clusters: self.clusters.ok_or(BuildError::Missing("access to clusters"))?,
+            engines: self.engines.unwrap_or_else(Engines::bundled),
             mirrors: Mirrors::new(self.mirrors.ok_or(BuildError::Missing("folder for mirrors"))?),
             webhook_url: self
                 .webhook_url

@@ -110,7 +110,11 @@ impl Projection {
     pub async fn ensure_namespace(&self) -> Result<u64, ProjectionError> {
         let api: Api<Namespace> = Api::all(self.client.clone());
         let action = || format!("creating namespace {}", self.namespace);
-        if self.timed(action(), api.get_opt(&self.namespace)).await?.is_some() {
+        if self
+            .timed(action(), api.get_opt(&self.namespace))
+            .await?
+            .is_some()
+        {
             return Ok(0);
         }
         let mut labels = BTreeMap::from([(MANAGED_BY, NAUTES)]);
@@ -122,8 +126,11 @@ impl Projection {
             "metadata": { "name": self.namespace, "labels": labels },
         });
         let params = PatchParams::apply(FIELD_MANAGER);
-        self.timed(action(), api.patch(&self.namespace, &params, &Patch::Apply(&object)))
-            .await?;
+        self.timed(
+            action(),
+            api.patch(&self.namespace, &params, &Patch::Apply(&object)),
+        )
+        .await?;
         Ok(1)
     }
 
@@ -137,12 +144,18 @@ impl Projection {
         let Some(found) = self.timed(action(), api.get_opt(&self.namespace)).await? else {
             return Ok(0);
         };
-        let ours = found.metadata.labels.iter().flatten().any(|(k, v)| k == MANAGED_BY && v == NAUTES);
+        let ours = found
+            .metadata
+            .labels
+            .iter()
+            .flatten()
+            .any(|(k, v)| k == MANAGED_BY && v == NAUTES);
         if !ours || found.metadata.deletion_timestamp.is_some() {
             return Ok(0);
         }
         let params = DeleteParams::default();
-        self.unless_gone(action(), api.delete(&self.namespace, &params)).await
+        self.unless_gone(action(), api.delete(&self.namespace, &params))
+            .await
     }
 
     /// Writes what differs from `wanted`; deletes nothing. Returns how many writes it took.
@@ -169,7 +182,8 @@ impl Projection {
         let api = self.api(identity.kind);
         let action = format!("deleting {identity}");
         let params = DeleteParams::default();
-        self.unless_gone(action, api.delete(identity.name.as_str(), &params)).await
+        self.unless_gone(action, api.delete(identity.name.as_str(), &params))
+            .await
     }
 
     /// Takes our finalizer from an object that is being deleted. Returns how many writes it took.
@@ -180,13 +194,18 @@ impl Projection {
         if !live.finalizers.iter().any(|f| f == CLUSTER_FINALIZER) {
             return Ok(0);
         }
-        let left: Vec<&String> = live.finalizers.iter().filter(|f| *f != CLUSTER_FINALIZER).collect();
+        let left: Vec<&String> = live
+            .finalizers
+            .iter()
+            .filter(|f| *f != CLUSTER_FINALIZER)
+            .collect();
         let patch = json!({ "metadata": { "finalizers": left, "resourceVersion": live.version } });
         let patch = Patch::Merge(&patch);
         let api = self.api(identity.kind);
         let params = as_ourselves();
         let action = format!("releasing {identity}");
-        self.unless_gone(action, api.patch(identity.name.as_str(), &params, &patch)).await
+        self.unless_gone(action, api.patch(identity.name.as_str(), &params, &patch))
+            .await
     }
 
     /// Makes the status of an object `wanted`. Returns how many writes it took.
@@ -208,7 +227,8 @@ impl Projection {
         let params = as_ourselves();
         let action = format!("writing the status of {identity}");
         // An object that has gone in between has nothing left to be said about it.
-        self.unless_gone(action, api.patch_status(identity.name.as_str(), &params, &patch)).await
+        self.unless_gone(action, api.patch_status(identity.name.as_str(), &params, &patch))
+            .await
     }
 
     fn kinds(&self) -> impl Iterator<Item = &'static KindInfo> + use<> {
@@ -263,7 +283,11 @@ impl Projection {
         let applied = self
             .timed(
                 action(),
-                api.patch(name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(&object)),
+                api.patch(
+                    name,
+                    &PatchParams::apply(FIELD_MANAGER).force(),
+                    &Patch::Apply(&object),
+                ),
             )
             .await?;
         let Some((_, after)) = self.live(identity.kind, applied.clone()) else {
@@ -281,14 +305,15 @@ impl Projection {
     }
 
     fn object(&self, wanted: &Sourced) -> Result<Value, ProjectionError> {
-        let mut value = wanted
-            .resource
-            .without_status()
-            .to_json()
-            .map_err(|source| ProjectionError::Json {
-                what: wanted.identity.to_string(),
-                source,
-            })?;
+        let mut value =
+            wanted
+                .resource
+                .without_status()
+                .to_json()
+                .map_err(|source| ProjectionError::Json {
+                    what: wanted.identity.to_string(),
+                    source,
+                })?;
         let from = wanted.resource.metadata();
         let mut labels: BTreeMap<String, String> = from.labels.clone().unwrap_or_default();
         labels.insert(MANAGED_BY.to_owned(), NAUTES.to_owned());
@@ -384,7 +409,9 @@ fn agrees(live: &LiveObject, wanted: &Value) -> bool {
     let finalizers = metadata["finalizers"].as_array().into_iter().flatten();
     let same_spec = || {
         let live = live.resource.as_ref().and_then(|r| r.to_json().ok());
-        let wanted = Resource::from_json(wanted.clone()).ok().and_then(|r| r.to_json().ok());
+        let wanted = Resource::from_json(wanted.clone())
+            .ok()
+            .and_then(|r| r.to_json().ok());
         matches!((live, wanted), (Some(live), Some(wanted)) if live["spec"] == wanted["spec"])
     };
     has(&live.labels, &metadata["labels"])

@@ -1,0 +1,48 @@
+//! Where what is declared is on the forge.
+
+use nautes_gitops::RepoPath;
+use nautes_gitops::host::types::PathError;
+use nautes_model::kinds::{CodeRepo, Product};
+use nautes_model::layout::DEFAULT_PROJECT;
+use nautes_model::name::ProductName;
+use nautes_model::{Identity, Resource, Scopes};
+
+/// Returns the path of the group of a product: `spec.name`, else its name.
+#[must_use]
+pub fn group_of<'a>(name: &'a ProductName, product: Option<&'a Product>) -> &'a str {
+    product
+        .map(|product| product.spec.name.as_str())
+        .filter(|group| !group.is_empty())
+        .unwrap_or(name.as_str())
+}
+
+/// Returns the path of the repository in which a product is declared.
+///
+/// # Errors
+/// The group is no path on a forge.
+pub fn default_project(name: &ProductName, product: Option<&Product>) -> Result<RepoPath, PathError> {
+    RepoPath::new(group_of(name, product), DEFAULT_PROJECT)
+}
+
+/// Returns the path of a code repository: in the group of its product, `spec.repoName`, else its name.
+///
+/// # Errors
+/// A part is no path on a forge.
+pub fn code_repo(group: &str, repo: &CodeRepo) -> Result<RepoPath, PathError> {
+    let name = match repo.spec.repo_name.as_str() {
+        "" => repo.metadata.name.as_deref().unwrap_or_default(),
+        name => name,
+    };
+    RepoPath::new(group, name)
+}
+
+/// Finds the path of a declared code repository.
+#[must_use]
+pub fn find_code_repo(scopes: &Scopes, identity: &Identity) -> Option<RepoPath> {
+    let product = identity.product.as_ref()?;
+    let declared = scopes.tenant.product(product.as_str()).map(|(_, p)| p);
+    match &scopes.get(identity)?.resource {
+        Resource::CodeRepo(repo) => code_repo(group_of(product, declared), repo).ok(),
+        _ => None,
+    }
+}
