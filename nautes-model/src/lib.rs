@@ -13,17 +13,20 @@
 //! ```
 
 pub mod condition;
+pub mod crd;
 pub mod error;
 pub mod finding;
 pub mod kind;
 pub mod kinds;
 pub mod known;
 pub mod layout;
+pub mod manifest;
 pub mod name;
 pub mod reference;
 pub mod resource;
 pub mod scope;
 pub mod secret;
+pub mod yaml;
 
 pub use error::Class;
 pub use finding::{Finding, Severity};

@@ -1,0 +1,645 @@
+//! From a document to a resource: header, name, owner, the other forms, the check, the types.
+
+mod dialect;
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::check::{check, unknown_field};
+use super::locate::written;
+use super::report::{join, nearest, quoted};
+use super::{Context, Form, rule};
+use crate::finding::Finding;
+use crate::kind::{API_VERSION, KINDS, Kind};
+use crate::name::{NameError, ProductName, ResourceName};
+use crate::resource::{FromJsonError, Identity, Position, Resource};
+use crate::secret::Secret;
+use crate::yaml::{Entry, Node, Value};
+use crate::{crd, yaml};
+
+/// The fields of `metadata` that Kubernetes knows; all but the first four are left out on reading.
+const METADATA: &[&str] = &[
+    "name",
+    "namespace",
+    "labels",
+    "annotations",
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "finalizers",
+    "generateName",
+    "generation",
+    "managedFields",
+    "ownerReferences",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+];
+
+/// What kubectl keeps a copy of the whole manifest in.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// What is wrong with a document, by the paths of the resource.
+pub(super) struct Faults {
+    list: Vec<Fault>,
+    limit: usize,
+}
+
+struct Fault {
+    rule: &'static str,
+    at: Option<Position>,
+    field: String,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Faults {
+    /// Adds a fault; the field may be empty.
+    pub(super) fn add(
+        &mut self,
+        rule: &'static str,
+        at: Option<Position>,
+        field: &str,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) {
+        if self.list.len() <= self.limit {
+            self.list.push(Fault {
+                rule,
+                at,
+                field: field.to_owned(),
+                message: message.into(),
+                hint,
+            });
+        }
+    }
+}
+
+/// A document on its way to a resource.
+pub(super) struct Draft<'a> {
+    context: &'a Context<'a>,
+    node: Option<Node>,
+    kind: Option<Kind>,
+    name: Option<ResourceName>,
+    product: Option<ProductName>,
+    faults: Faults,
+    renamed: Vec<(String, String)>,
+    secrets: Vec<(String, Secret)>,
+    notes: Vec<String>,
+}
+
+/// The parts of a document.
+#[derive(Default)]
+struct Parts {
+    at: Option<Position>,
+    metadata_at: Option<Position>,
+    metadata: Vec<Entry>,
+    has_spec: bool,
+    spec_at: Option<Position>,
+    spec: Vec<Entry>,
+}
+
+/// Returns what a broken document is about, if that much can be read.
+pub(super) fn readable_identity(root: &Node, context: &Context<'_>) -> Option<Identity> {
+    let mut draft = Draft::new(root.clone(), context, "");
+    draft.read();
+    draft.identity()
+}
+
+impl<'a> Draft<'a> {
+    /// Begins with a document, or with the part of one that stands at the prefix.
+    pub(super) fn new(node: Node, context: &'a Context<'a>, prefix: &str) -> Self {
+        let mut renamed = Vec::new();
+        if !prefix.is_empty() {
+            renamed.push((String::new(), prefix.to_owned()));
+        }
+        Self {
+            context,
+            node: Some(node),
+            kind: None,
+            name: None,
+            product: None,
+            faults: Faults {
+                list: Vec::new(),
+                limit: context.limits.findings,
+            },
+            renamed,
+            secrets: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Reads the document; what is wrong is kept as faults, and then there is no resource.
+    pub(super) fn read(&mut self) -> Option<Resource> {
+        let mut parts = self.parts()?;
+        let kind = self.kind?;
+        self.read_name(kind, &mut parts);
+        self.read_owner(kind, &mut parts);
+        self.convert(kind, &mut parts.spec);
+        let metadata = self.check_metadata(parts.metadata);
+        let mut spec = Node {
+            at: parts.spec_at,
+            value: Value::Map(parts.spec),
+        };
+        if parts.has_spec {
+            let schema = &crd::schema(kind)["properties"]["spec"];
+            check(schema, &mut spec, "spec", &mut self.faults);
+        }
+        if !self.faults.list.is_empty() {
+            return None;
+        }
+        let json = json!({
+            "apiVersion": API_VERSION, "kind": kind.name(), "metadata": metadata, "spec": spec.into_json(),
+        });
+        let error = match Resource::from_json(json) {
+            Ok(resource) => return Some(resource),
+            Err(FromJsonError::Field(e)) => e.to_string(),
+            Err(other) => other.to_string(),
+        };
+        let message = format!("the fields do not fit together: {error}");
+        self.faults
+            .add(rule::FIELD_TYPE, parts.spec_at, "spec", message, None);
+        None
+    }
+
+    /// Returns what the document is about, if it could be read.
+    pub(super) fn identity(&self) -> Option<Identity> {
+        let (kind, name) = (self.kind?, self.name.clone()?);
+        if kind.is_of_product() {
+            Some(Identity::product(kind, self.product.clone()?, name))
+        } else {
+            Some(Identity::tenant(kind, name))
+        }
+    }
+
+    /// Returns the faults as findings, with the paths as they were written.
+    pub(super) fn findings(&mut self, file: &Arc<str>) -> Vec<Finding> {
+        let resource = self.identity();
+        let faults = std::mem::take(&mut self.faults.list);
+        faults
+            .into_iter()
+            .map(|fault| {
+                let mut finding = Finding::error(fault.rule, file, fault.message).at(fault.at);
+                if !fault.field.is_empty() {
+                    finding.field = Some(written(&self.renamed, &fault.field));
+                }
+                finding.hint = fault.hint;
+                finding.resource.clone_from(&resource);
+                finding
+            })
+            .collect()
+    }
+
+    /// Hands out what goes along with the resource: renamed fields, secrets, notes.
+    #[expect(clippy::type_complexity, reason = "the types of the fields of Sourced")]
+    pub(super) fn into_parts(self) -> (Vec<(String, String)>, Vec<(String, Secret)>, Vec<String>) {
+        (self.renamed, self.secrets, self.notes)
+    }
+
+    /// Takes the document apart and reads kind and version; without a kind nothing more can be said.
+    fn parts(&mut self) -> Option<Parts> {
+        let node = self.node.take()?;
+        let mut parts = Parts {
+            at: node.at,
+            ..Parts::default()
+        };
+        let Value::Map(entries) = node.value else {
+            let message = format!("a manifest is a mapping, this is {}", node.value.type_name());
+            self.faults.add(rule::SYNTAX, node.at, "", message, None);
+            return None;
+        };
+        let (mut version, mut kind, mut no_spec) = (None, None, true);
+        let mut unknown = Vec::new();
+        for entry in entries {
+            match entry.key.as_str() {
+                "apiVersion" => version = Some(entry.node),
+                "kind" => kind = Some(entry.node),
+                "metadata" => {
+                    parts.metadata_at = entry.node.at;
+                    parts.metadata = self.section("metadata", entry.node).unwrap_or_default();
+                }
+                "spec" => {
+                    no_spec = entry.node.value == Value::Null;
+                    parts.has_spec = matches!(entry.node.value, Value::Map(_));
+                    parts.spec_at = entry.node.at;
+                    parts.spec = self.section("spec", entry.node).unwrap_or_default();
+                }
+                "status" => match entry.node.value {
+                    Value::Null => {}
+                    Value::Map(fields) if fields.is_empty() => {}
+                    _ => self.notes.push("the status is left out".to_owned()),
+                },
+                _ => unknown.push(entry),
+            }
+        }
+        self.read_kind(kind, parts.at);
+        if self.kind.is_some() {
+            self.read_version(version, parts.at);
+            let known = ["apiVersion", "kind", "metadata", "spec", "status"].map(str::to_owned);
+            for entry in unknown {
+                unknown_field(
+                    &entry.key,
+                    entry.at,
+                    &join("", &entry.key),
+                    &known,
+                    &mut self.faults,
+                );
+            }
+            if no_spec {
+                let message = "the field is missing";
+                self.faults
+                    .add(rule::FIELD_MISSING, parts.at, "spec", message, None);
+            }
+        }
+        Some(parts)
+    }
+
+    fn section(&mut self, name: &str, node: Node) -> Option<Vec<Entry>> {
+        match node.value {
+            Value::Map(entries) => Some(entries),
+            Value::Null => None,
+            other => {
+                let message = format!("expected a mapping, found {}", other.type_name());
+                self.faults.add(rule::FIELD_TYPE, node.at, name, message, None);
+                None
+            }
+        }
+    }
+
+    fn read_kind(&mut self, node: Option<Node>, at: Option<Position>) {
+        let Some(node) = node.filter(|n| n.value != Value::Null) else {
+            let hint = "every document begins with apiVersion and kind".to_owned();
+            self.faults.add(
+                rule::FIELD_MISSING,
+                at,
+                "kind",
+                "the field is missing",
+                Some(hint),
+            );
+            return;
+        };
+        let Some(text) = node.as_text() else {
+            let message = format!("expected a text, found {}", node.value.type_name());
+            self.faults.add(rule::FIELD_TYPE, node.at, "kind", message, None);
+            return;
+        };
+        self.kind = Kind::from_name(text);
+        if self.kind.is_none() {
+            let hint = match nearest(text, KINDS.iter().map(|info| info.name)) {
+                Some(name) => format!("did you mean {name}?"),
+                None => {
+                    let names: Vec<&str> = KINDS.iter().map(|info| info.name).collect();
+                    format!("the kinds are {}", names.join(", "))
+                }
+            };
+            let message = format!("{} is not a kind of Nautes", quoted(text));
+            self.faults.add(rule::KIND, node.at, "kind", message, Some(hint));
+        }
+    }
+
+    fn read_version(&mut self, node: Option<Node>, at: Option<Position>) {
+        let hint = Some(format!("write apiVersion: {API_VERSION}"));
+        let Some(node) = node.filter(|n| n.value != Value::Null) else {
+            self.faults.add(
+                rule::FIELD_MISSING,
+                at,
+                "apiVersion",
+                "the field is missing",
+                hint,
+            );
+            return;
+        };
+        match node.as_text() {
+            Some(API_VERSION) => {}
+            Some(text) => {
+                let message = format!("{} is not the version of this kind", quoted(text));
+                self.faults
+                    .add(rule::API_VERSION, node.at, "apiVersion", message, hint);
+            }
+            None => {
+                let message = format!("expected a text, found {}", node.value.type_name());
+                self.faults
+                    .add(rule::FIELD_TYPE, node.at, "apiVersion", message, hint);
+            }
+        }
+    }
+
+    /// Takes a field that must be a text; another type is a fault, no value is no field.
+    fn take_text(&mut self, fields: &mut Vec<Entry>, base: &str, key: &str) -> Option<Entry> {
+        let entry = take(fields, key)?;
+        match &entry.node.value {
+            Value::Text(_) => return Some(entry),
+            Value::Null => {}
+            other => {
+                let message = format!("expected a text, found {}", other.type_name());
+                let hint = match other {
+                    Value::Number(n) => Some(format!("put it in quotes: \"{n}\"")),
+                    _ => None,
+                };
+                let field = join(base, key);
+                self.faults
+                    .add(rule::FIELD_TYPE, entry.node.at, &field, message, hint);
+            }
+        }
+        None
+    }
+
+    /// Finds the name, in `metadata` or, as the command line may, in `spec`.
+    fn read_name(&mut self, kind: Kind, parts: &mut Parts) {
+        let wrong_before = self.faults.list.len();
+        let mut name = self.take_text(&mut parts.metadata, "metadata", "name");
+        // These two have a field of that name, which means something else.
+        let own_field = matches!(kind, Kind::Product | Kind::ProductProvider);
+        if self.context.form == Form::Request {
+            let in_spec = if own_field {
+                parts
+                    .spec
+                    .iter()
+                    .find(|e| e.key == "name" && e.node.as_text().is_some_and(|t| !t.is_empty()))
+                    .cloned()
+            } else {
+                self.take_text(&mut parts.spec, "spec", "name")
+            };
+            match (&name, in_spec) {
+                (None, Some(entry)) => {
+                    self.rename("metadata.name", "spec.name");
+                    name = Some(entry);
+                }
+                (Some(name), Some(entry)) if !own_field && name.node.as_text() != entry.node.as_text() => {
+                    let message = format!(
+                        "spec.name is {}, but metadata.name is {}",
+                        quoted(entry.node.as_text().unwrap_or_default()),
+                        quoted(name.node.as_text().unwrap_or_default()),
+                    );
+                    let hint = Some("give the name once, in metadata.name".to_owned());
+                    self.faults
+                        .add(rule::NAME, entry.node.at, "spec.name", message, hint);
+                }
+                _ => {}
+            }
+        }
+        let Some(entry) = name else {
+            if self.faults.list.len() == wrong_before {
+                let at = parts.metadata_at.or(parts.at);
+                let message = "the resource has no name";
+                self.faults
+                    .add(rule::FIELD_MISSING, at, "metadata.name", message, None);
+            }
+            return;
+        };
+        let text = entry.node.as_text().unwrap_or_default();
+        let error = match kind {
+            Kind::Product => ProductName::new(text).err(),
+            _ => None,
+        };
+        match (error, ResourceName::new(text)) {
+            (Some(error), _) | (None, Err(error)) => self.bad_name(&error, entry.node.at, "metadata.name"),
+            (None, Ok(name)) => self.name = Some(name),
+        }
+        if kind == Kind::Product && text_of(&parts.spec, "name").is_none_or(str::is_empty) {
+            set(&mut parts.spec, "name", text);
+        }
+    }
+
+    fn bad_name(&mut self, error: &NameError, at: Option<Position>, field: &str) {
+        let hint = match error {
+            NameError::NotLabel { .. } => Some("for example: my-name-1".to_owned()),
+            NameError::Empty { .. } | NameError::TooLong { .. } => None,
+        };
+        self.faults.add(rule::NAME, at, field, error.to_string(), hint);
+    }
+
+    /// Finds the product that owns the resource, in every place where it may be given; all must agree.
+    fn read_owner(&mut self, kind: Kind, parts: &mut Parts) {
+        let namespace = self.take_text(&mut parts.metadata, "metadata", "namespace");
+        let request = self.context.form == Form::Request;
+        if kind == Kind::CodeRepoBinding {
+            self.check_product_name(&parts.spec, "product");
+        }
+        if !kind.is_of_product() {
+            return;
+        }
+        let declares = crd::schema(kind)["properties"]["spec"]["properties"]["product"].is_object()
+            && kind != Kind::CodeRepoBinding;
+        let mut given: Vec<(&str, Entry)> = Vec::new();
+        if request {
+            given.extend(
+                self.take_text(&mut parts.spec, "spec", "productName")
+                    .map(|e| ("spec.productName", e)),
+            );
+        }
+        if declares || (request && kind == Kind::ProjectArtifactRepo) {
+            given.extend(
+                self.take_text(&mut parts.spec, "spec", "product")
+                    .map(|e| ("spec.product", e)),
+            );
+        }
+        given.retain(|(_, entry)| entry.node.as_text() != Some(""));
+        let wrong_before = self.faults.list.len();
+        for (field, entry) in &given {
+            self.agree_on_product(field, entry);
+        }
+        if self.product.is_none() && self.faults.list.len() == wrong_before {
+            self.product = self.context.product.cloned();
+        }
+        self.agree_on_context();
+        if let Some(entry) = namespace.filter(|e| e.node.as_text() != Some("")) {
+            self.agree_on_namespace(&entry);
+        }
+        if self.product.is_none() && self.faults.list.len() == wrong_before {
+            let hint = if declares {
+                "name it in spec.product, or give it by -p PRODUCT"
+            } else {
+                "give it by -p PRODUCT, or as metadata.namespace: product-NAME"
+            };
+            let message = format!("nothing says to which product the {kind} belongs");
+            self.faults
+                .add(rule::PRODUCT, parts.at, "", message, Some(hint.to_owned()));
+        }
+        if declares && let Some(product) = &self.product {
+            // It goes back to where it stood, so that positions stay what they are.
+            let entry = given.into_iter().find(|(field, _)| *field == "spec.product");
+            parts.spec.push(entry.map_or_else(
+                || Entry {
+                    key: "product".to_owned(),
+                    at: None,
+                    node: Node::text(product.as_str(), None),
+                },
+                |(_, entry)| entry,
+            ));
+        } else if declares {
+            // The fault is reported; that the field is missing is no second one.
+            set(&mut parts.spec, "product", "-");
+        }
+    }
+
+    fn check_product_name(&mut self, spec: &[Entry], key: &str) {
+        if let Some(entry) = spec.iter().find(|e| e.key == key)
+            && let Some(text) = entry.node.as_text().filter(|t| !t.is_empty())
+            && let Err(error) = ProductName::new(text)
+        {
+            self.bad_name(&error, entry.node.at, &join("spec", key));
+        }
+    }
+
+    fn agree_on_product(&mut self, field: &str, entry: &Entry) {
+        let text = entry.node.as_text().unwrap_or_default();
+        match (ProductName::new(text), &self.product) {
+            (Err(error), _) => self.bad_name(&error, entry.node.at, field),
+            (Ok(product), None) => self.product = Some(product),
+            (Ok(product), Some(other)) if product != *other => {
+                let message = format!("the product is {product} here and {other} elsewhere in the document");
+                let hint = Some("name one product".to_owned());
+                self.faults
+                    .add(rule::PRODUCT, entry.node.at, field, message, hint);
+            }
+            (Ok(_), Some(_)) => {}
+        }
+        if field == "spec.productName" {
+            self.rename("spec.product", field);
+        }
+    }
+
+    fn agree_on_context(&mut self) {
+        if let (Some(own), Some(expected)) = (&self.product, self.context.product)
+            && own != expected
+        {
+            let message =
+                format!("the resource belongs to product {own}, but product {expected} is meant here");
+            let hint = match self.context.form {
+                Form::Git => format!("a repository holds the resources of its own product: {expected}"),
+                Form::Request => format!("leave out -p, give -p {own}, or name {expected} in the document"),
+            };
+            self.faults
+                .add(rule::PRODUCT, None, "spec.product", message, Some(hint));
+        }
+    }
+
+    fn agree_on_namespace(&mut self, entry: &Entry) {
+        let text = entry.node.as_text().unwrap_or_default();
+        let at = entry.node.at;
+        match &self.product {
+            Some(product) if product.namespace() == text => {}
+            Some(product) => {
+                let message = format!("the namespace {} is not that of product {product}", quoted(text));
+                let hint = Some(format!("leave it out, or write {}", product.namespace()));
+                self.faults
+                    .add(rule::PRODUCT, at, "metadata.namespace", message, hint);
+            }
+            None => match product_of_namespace(text) {
+                Some(product) => self.product = Some(product),
+                None => {
+                    let message = format!("the namespace {} is not that of a product", quoted(text));
+                    let hint = Some("the namespace of a product is product-NAME".to_owned());
+                    self.faults
+                        .add(rule::PRODUCT, at, "metadata.namespace", message, hint);
+                }
+            },
+        }
+    }
+
+    /// Checks what is left of the metadata and returns what is kept of it.
+    fn check_metadata(&mut self, fields: Vec<Entry>) -> serde_json::Value {
+        let mut kept = serde_json::Map::new();
+        if let Some(name) = &self.name {
+            kept.insert("name".to_owned(), json!(name));
+        }
+        let mut dropped = Vec::new();
+        for mut entry in fields {
+            let field = join("metadata", &entry.key);
+            match entry.key.as_str() {
+                _ if entry.node.value == Value::Null => {}
+                "labels" | "annotations" => {
+                    if let Value::Map(texts) = &mut entry.node.value {
+                        texts.retain(|e| e.key != LAST_APPLIED && e.node.value != Value::Null);
+                        if texts.is_empty() {
+                            continue;
+                        }
+                    }
+                    let texts = json!({ "type": "object", "additionalProperties": { "type": "string" } });
+                    check(&texts, &mut entry.node, &field, &mut self.faults);
+                    kept.insert(entry.key, entry.node.into_json());
+                }
+                key if METADATA.contains(&key) => dropped.push(field),
+                key => {
+                    let known = METADATA[..4].iter().map(|k| (*k).to_owned()).collect::<Vec<_>>();
+                    unknown_field(key, entry.at, &field, &known, &mut self.faults);
+                }
+            }
+        }
+        if !dropped.is_empty() {
+            self.notes.push(format!("left out: {}", dropped.join(", ")));
+        }
+        kept.into()
+    }
+
+    /// Notes that a field of the resource stands elsewhere in the text.
+    fn rename(&mut self, field: &str, written: &str) {
+        self.notes.push(format!("{written} is read as {field}"));
+        let prefix = match self.renamed.first() {
+            Some((from, to)) if from.is_empty() => format!("{to}."),
+            _ => String::new(),
+        };
+        self.renamed
+            .push((field.to_owned(), format!("{prefix}{written}")));
+    }
+}
+
+/// Names the product of a namespace. The Go version of Nautes named products `product-<number>`.
+fn product_of_namespace(namespace: &str) -> Option<ProductName> {
+    let rest = namespace.strip_prefix("product-")?;
+    let legacy = rest.bytes().all(|b| b.is_ascii_digit());
+    ProductName::new(if legacy { namespace } else { rest }).ok()
+}
+
+/// Takes a field out.
+fn take(fields: &mut Vec<Entry>, key: &str) -> Option<Entry> {
+    let index = fields.iter().position(|e| e.key == key)?;
+    Some(fields.remove(index))
+}
+
+/// Returns the text of a field.
+fn text_of<'n>(fields: &'n [Entry], key: &str) -> Option<&'n str> {
+    fields.iter().find(|e| e.key == key)?.node.as_text()
+}
+
+/// Sets a field to a text.
+fn set(fields: &mut Vec<Entry>, key: &str, text: &str) {
+    take(fields, key);
+    fields.push(Entry {
+        key: key.to_owned(),
+        at: None,
+        node: Node::text(text, None),
+    });
+}
+
+/// Returns the fields of a mapping below, which is made if it is not there; `None` if it is something else.
+fn fields_below<'n>(
+    fields: &'n mut Vec<Entry>,
+    key: &str,
+    at: Option<Position>,
+) -> Option<&'n mut Vec<Entry>> {
+    let index = match fields.iter().position(|e| e.key == key) {
+        Some(index) => index,
+        None => {
+            fields.push(Entry {
+                key: key.to_owned(),
+                at,
+                node: Node {
+                    at,
+                    value: yaml::Value::Null,
+                },
+            });
+            fields.len() - 1
+        }
+    };
+    let value = &mut fields[index].node.value;
+    if *value == Value::Null {
+        *value = Value::Map(Vec::new());
+    }
+    match value {
+        Value::Map(entries) => Some(entries),
+        _ => None,
+    }
+}

@@ -1,0 +1,88 @@
+//! Collecting findings, up to a limit, and the words that several of them share.
+
+use std::sync::Arc;
+
+use super::rule;
+use crate::finding::Finding;
+
+/// The findings of an input.
+pub(super) struct Report {
+    pub(super) file: Arc<str>,
+    findings: Vec<Finding>,
+    limit: usize,
+    more: usize,
+}
+
+impl Report {
+    pub(super) const fn new(file: Arc<str>, limit: usize) -> Self {
+        Self {
+            file,
+            findings: Vec::new(),
+            limit,
+            more: 0,
+        }
+    }
+
+    pub(super) fn add(&mut self, finding: Finding) {
+        if self.findings.len() < self.limit {
+            self.findings.push(finding);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Vec<Finding> {
+        self.findings.sort();
+        if self.more > 0 {
+            let message = format!("{} more findings are not shown", self.more);
+            self.findings
+                .push(Finding::error(rule::LIMIT, &self.file, message).hint("repair these first"));
+        }
+        self.findings
+    }
+}
+
+/// Finds the candidate that a word was most probably meant to be.
+pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if word.is_empty() || word.len() > 64 {
+        return None;
+    }
+    let lower = word.to_lowercase();
+    let allowed = (word.len() / 3).clamp(1, 4);
+    candidates
+        .into_iter()
+        .map(|c| (strsim::damerau_levenshtein(&lower, &c.to_lowercase()), c))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min()
+        .map(|(_, c)| c)
+}
+
+/// Returns the beginning of a text that a user wrote, in quotes.
+pub(super) fn quoted(text: &str) -> String {
+    let short: String = text.chars().take(80).collect();
+    let dots = if short.len() < text.len() { "..." } else { "" };
+    format!("{short:?}{dots}")
+}
+
+/// Returns the beginning of a key, for the path of a field.
+pub(super) fn shown_key(key: &str) -> String {
+    key.chars().take(80).collect()
+}
+
+/// Joins the path of a field and a key below it.
+pub(super) fn join(path: &str, key: &str) -> String {
+    if path.is_empty() {
+        shown_key(key)
+    } else {
+        format!("{path}.{}", shown_key(key))
+    }
+}
+
+/// Lists words as people do: `a, b or c`.
+pub(super) fn any_of(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
+}
