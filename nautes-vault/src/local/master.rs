@@ -54,7 +54,7 @@ impl MasterKey {
             return Ok(key);
         }
         let key = Self::generate()?;
-        let mut text = Zeroizing::new(STANDARD.encode(&*key.0));
+        let mut text = Zeroizing::new(STANDARD.encode(key.0.as_slice()));
         text.push('\n');
         let unreachable = |source: io::Error| StoreError::Unreachable {
             action: format!("create the master key file {}", file.display()),

@@ -1,6 +1,12 @@
 //! Tests of the secret store through its public doors.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests are tests, too"
+)]
 
 mod canary;
+mod faulty;
 mod kill;
 mod local;
 mod properties;

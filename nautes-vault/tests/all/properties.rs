@@ -102,6 +102,9 @@ fn grant() -> impl Strategy<Value = Grant> {
     })
 }
 
+/// The next version of a secret, and what is kept of it.
+type Modelled = (u64, Vec<(u64, String)>);
+
 /// Whether the model lets a grant into a scope: a product's own accounts only.
 fn fits(scope: &GrantScope, grant: &Grant) -> bool {
     match (scope, &grant.principal) {
@@ -160,7 +163,7 @@ proptest! {
     ) {
         runtime().block_on(async {
             let store = LocalStore::in_memory(&master()).unwrap();
-            let mut model: BTreeMap<&str, (u64, Vec<(u64, String)>)> = BTreeMap::new();
+            let mut model: BTreeMap<&str, Modelled> = BTreeMap::new();
             for (at, what, number) in steps {
                 let at = PATHS[at];
                 let (next, kept) = model.entry(at).or_insert((1, Vec::new()));

@@ -56,7 +56,7 @@ fn a_changed_byte_is_noticed_or_without_effect() {
     check(&file).unwrap();
     let good = std::fs::read(&file).unwrap();
     let used: Vec<usize> = (0..good.len()).filter(|at| good[*at] != 0).collect();
-    let step = (used.len() / 300).max(1);
+    let step = (used.len() / 150).max(1);
     // The first bytes say where everything is, so all of them are tried.
     let places = (0..320)
         .chain(used.into_iter().step_by(step))
@@ -68,10 +68,7 @@ fn a_changed_byte_is_noticed_or_without_effect() {
         std::fs::write(&file, &bent).unwrap();
         if let Err(error) = check(&file) {
             noticed += 1;
-            let expected = matches!(
-                error,
-                StoreError::Damaged { .. } | StoreError::WrongKey { .. } | StoreError::Unreachable { .. }
-            );
+            let expected = matches!(error, StoreError::Damaged { .. } | StoreError::WrongKey { .. });
             assert!(expected, "byte {at}: {error:?}");
         }
     }
