@@ -6,6 +6,7 @@
 //! * [`plan`]: pure functions from what is declared and known to what shall exist.
 //! * [`clusters`]: how clusters are reached.
 
+pub mod apply;
 pub mod clusters;
 pub mod engine;
 pub mod intent;
