@@ -136,7 +136,11 @@ mod tests {
     #[test]
     fn bad_metadata_is_an_error() {
         let unit = Unit::cluster();
-        for bad in [json!(1), json!({"metadata": []}), json!({"metadata": {"labels": "x"}})] {
+        for bad in [
+            json!(1),
+            json!({"metadata": []}),
+            json!({"metadata": {"labels": "x"}}),
+        ] {
             assert!(stamped(&bad, &unit).is_err(), "{bad}");
         }
     }
@@ -148,6 +152,9 @@ mod tests {
         let b: Value = serde_json::from_str(r#"{"b":[1,2],"a":1}"#).unwrap();
         assert_eq!(digest(&a, &none), digest(&b, &none));
         assert_ne!(digest(&a, &none), digest(&json!({"a": 1, "b": [2, 1]}), &none));
-        assert_ne!(digest(&a, &none), digest(&a, &BTreeMap::from([("/data/x", "1".to_owned())])));
+        assert_ne!(
+            digest(&a, &none),
+            digest(&a, &BTreeMap::from([("/data/x", "1".to_owned())]))
+        );
     }
 }

@@ -143,7 +143,10 @@ impl Pass<'_> {
     ) -> BTreeMap<Id, KindState> {
         let mut kinds = BTreeMap::new();
         let mut late = BTreeMap::new();
-        if self.how == Strategy::Apply && wave.iter().any(|w| matches!(looks.get(&w.id), Some(Look::NoKind)))
+        if self.how == Strategy::Apply
+            && wave
+                .iter()
+                .any(|w| matches!(looks.get(&w.id), Some(Look::NoKind)))
         {
             discovery.ask_again();
         }
@@ -216,7 +219,11 @@ impl Pass<'_> {
     fn is_held(&self, wanted: &Wanted, entry: Option<&Entry>, look: Option<&Look>) -> bool {
         let planned = self.hold.holds_owner(&wanted.owners)
             || self.hold.holds_path(wanted.path.as_deref())
-            || self.hold.objects.iter().any(|key| key.is_same_object(&wanted.key));
+            || self
+                .hold
+                .objects
+                .iter()
+                .any(|key| key.is_same_object(&wanted.key));
         let recorded = entry.is_some_and(|entry| self.hold.holds(entry));
         planned || recorded && !matches!(look, Some(Look::Absent))
     }
@@ -271,9 +278,7 @@ impl Pass<'_> {
                 }
                 Outcome::Refused(why) => {
                     self.forget_if_not_ours(inventory, wanted);
-                    applied
-                        .refused
-                        .push(problem(why, nautes_model::Class::Conflict));
+                    applied.refused.push(problem(why, nautes_model::Class::Conflict));
                 }
                 Outcome::Failed { class, message } => applied.failed.push(problem(message, *class)),
                 Outcome::Pending => applied.pending_deletion.push(key),

@@ -73,8 +73,12 @@ impl Pass<'_> {
         }
         match self.how {
             Strategy::Apply => self.delete(doomed, inventory, applied).await,
-            Strategy::DryRun => applied.pruned.extend(doomed.into_iter().map(|(entry, ..)| entry.key)),
-            Strategy::Paused => applied.held.extend(doomed.into_iter().map(|(entry, ..)| entry.key)),
+            Strategy::DryRun => applied
+                .pruned
+                .extend(doomed.into_iter().map(|(entry, ..)| entry.key)),
+            Strategy::Paused => applied
+                .held
+                .extend(doomed.into_iter().map(|(entry, ..)| entry.key)),
         }
     }
 
@@ -186,9 +190,10 @@ impl Pass<'_> {
         self.wrote(1);
         self.target.cache.settle(id, None);
         match call_opt(api.delete(&id.name, &params)).await {
-            Ok(None | Some(either::Either::Right(_))) => End::Gone,
-            Ok(Some(either::Either::Left(object))) if object.metadata.deletion_timestamp.is_none() => End::Gone,
-            Ok(Some(either::Either::Left(_))) => End::Pending,
+            Ok(answer) => match answer.and_then(|answer| answer.left()) {
+                Some(object) if object.metadata.deletion_timestamp.is_some() => End::Pending,
+                Some(_) | None => End::Gone,
+            },
             Err(error) => End::Kept(error.to_string(), error.class()),
         }
     }
