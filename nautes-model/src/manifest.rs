@@ -44,7 +44,7 @@ use crate::name::ProductName;
 use crate::resource::{Identity, Position, Resource, Source, Sourced};
 use crate::yaml::{self, DocumentLimits, Entry, Fault, Node, Value};
 
-pub use locate::locate;
+pub use locate::{locate, locate_all};
 pub use render::{RenderError, render};
 
 use convert::Draft;

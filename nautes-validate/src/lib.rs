@@ -1,1 +1,35 @@
-//! placeholder
+//! What is allowed in Nautes: the dependency graph, the rules, and who may use which repository.
+//!
+//! Everything here is a pure function of [`Scopes`](nautes_model::Scopes): no I/O, no clock, no
+//! environment, and the same findings in whatever order the input came.
+//!
+//! ```
+//! use nautes_model::Scopes;
+//! use nautes_validate::{RuleSet, check};
+//!
+//! let report = check(&Scopes::default(), &RuleSet::standard());
+//! assert!(report.is_ok());
+//! ```
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`graph`] | which resource needs which: orders of creation and removal, dependents, cycles |
+//! | [`access`] | who may do what on which repository, and because of what |
+//! | [`catalogue`] | the components that clusters can have, and the hooks of pipelines |
+//! | [`rule`] | the trait of a rule, what it is given, and sets of rules |
+//! | [`report`] | judging a state ([`check`]) and a change ([`check_change`]) |
+
+pub mod access;
+pub mod catalogue;
+#[doc(hidden)]
+pub mod generate;
+pub mod graph;
+pub mod report;
+mod resolve;
+pub mod rule;
+mod rules;
+
+pub use access::{Access, Because, Level};
+pub use graph::{Graph, Link, Target, order};
+pub use report::{ChangeReport, Report, check, check_change};
+pub use rule::{Checked, Facts, Rule, RuleSet};

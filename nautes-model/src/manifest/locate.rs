@@ -15,6 +15,17 @@ pub fn locate(source: &Source, field: &str) -> Option<Position> {
     find(&root, &written(&source.renamed, field))
 }
 
+/// Finds the places of several fields, reading the document once. See [`locate`].
+#[must_use]
+pub fn locate_all<'f>(source: &Source, fields: impl IntoIterator<Item = &'f str>) -> Vec<Option<Position>> {
+    let text = source.text.get(source.span.clone()).filter(|t| !t.is_empty());
+    let root = text.and_then(|text| yaml::read(text, source.line, &DocumentLimits::default()).root);
+    fields
+        .into_iter()
+        .map(|field| find(root.as_ref()?, &written(&source.renamed, field)))
+        .collect()
+}
+
 /// Translates the path of a field in the resource to its path in the text.
 pub(super) fn written(renamed: &[(String, String)], field: &str) -> String {
     let rest_after = |prefix: &str| {

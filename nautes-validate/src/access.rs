@@ -1,0 +1,236 @@
+//! Who may do what on which repository, and because of what.
+//!
+//! One relation, from which key grants, secret policies and the checks of runtimes are all derived.
+//!
+//! - The project that owns a repository may write to it.
+//! - A binding opens a repository to a product, or to some projects of one. Only a binding in the product that
+//!   owns the repository counts, so that no product grants itself what belongs to another.
+//! - A repository without a project needs a binding, also within its own product.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use nautes_model::kinds::code_repo_binding::Permission;
+use nautes_model::name::{ProductName, ResourceName};
+use nautes_model::{Identity, Kind, Resource, Scopes, Sourced};
+
+use crate::graph::Graph;
+use crate::resolve::Resolver;
+
+/// What may be done on a repository. A higher level includes the lower.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// Reading.
+    Read,
+    /// Reading and pushing.
+    Write,
+}
+
+impl From<Permission> for Level {
+    fn from(permission: Permission) -> Self {
+        match permission {
+            Permission::Readonly => Self::Read,
+            Permission::Readwrite => Self::Write,
+        }
+    }
+}
+
+/// Why somebody may use a repository.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Because {
+    /// The repository belongs to this project.
+    Owner(Identity),
+    /// This binding opens it to the whole product.
+    Product {
+        /// The binding.
+        binding: Identity,
+        /// What it allows.
+        level: Level,
+    },
+    /// This binding opens it to the project.
+    Project {
+        /// The binding.
+        binding: Identity,
+        /// What it allows.
+        level: Level,
+    },
+}
+
+impl Because {
+    /// Returns the level that this reason alone gives.
+    #[must_use]
+    pub const fn level(&self) -> Level {
+        match self {
+            Self::Owner(_) => Level::Write,
+            Self::Product { level, .. } | Self::Project { level, .. } => *level,
+        }
+    }
+}
+
+/// Somebody who may use a repository: a product as a whole, or one of its projects.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Grantee {
+    /// The product.
+    pub product: ProductName,
+    /// The project; `None` for the whole product.
+    pub project: Option<ResourceName>,
+}
+
+/// Who may do what on which repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    by_repo: BTreeMap<Identity, BTreeMap<Grantee, BTreeSet<Because>>>,
+    by_grantee: BTreeMap<Grantee, BTreeSet<Identity>>,
+}
+
+impl Access {
+    /// Reads the relation from everything that is declared.
+    #[must_use]
+    pub fn of(scopes: &Scopes) -> Self {
+        let resolver = Resolver::of(scopes, true);
+        let graph = Graph::with(&resolver, scopes.iter().map(|s| &**s));
+        Self::with(scopes, &resolver, &graph)
+    }
+
+    pub(crate) fn with(scopes: &Scopes, resolver: &Resolver, graph: &Graph) -> Self {
+        let mut access = Self::default();
+        for resource in scopes.iter() {
+            match &resource.resource {
+                Resource::CodeRepo(_) => access.add_owner(resource, graph),
+                Resource::CodeRepoBinding(_) => access.add_binding(resource, resolver, graph),
+                _ => {}
+            }
+        }
+        access
+    }
+
+    /// Returns what a product (or one of its projects) may do on a repository, and every reason for it in
+    /// order. Without a project only what the product as a whole may do counts.
+    #[must_use]
+    pub fn level(
+        &self,
+        product: &ProductName,
+        project: Option<&ResourceName>,
+        repo: &Identity,
+    ) -> Option<(Level, Vec<Because>)> {
+        let grantees = self.by_repo.get(repo)?;
+        let reasons: BTreeSet<&Because> = asking(product, project)
+            .filter_map(|who| grantees.get(&who))
+            .flatten()
+            .collect();
+        let level = reasons.iter().map(|b| b.level()).max()?;
+        Some((level, reasons.into_iter().cloned().collect()))
+    }
+
+    /// Goes through everybody who may use a repository, with the level and the reasons.
+    pub fn grantees(&self, repo: &Identity) -> impl Iterator<Item = (&Grantee, Level, &BTreeSet<Because>)> {
+        self.by_repo
+            .get(repo)
+            .into_iter()
+            .flatten()
+            .filter_map(|(who, why)| Some((who, why.iter().map(Because::level).max()?, why)))
+    }
+
+    /// Returns the repositories that a product (or one of its projects) may use, and at which level, in order
+    /// of identity.
+    #[must_use]
+    pub fn repos_of(
+        &self,
+        product: &ProductName,
+        project: Option<&ResourceName>,
+    ) -> BTreeMap<Identity, Level> {
+        let repos: BTreeSet<&Identity> = asking(product, project)
+            .filter_map(|who| self.by_grantee.get(&who))
+            .flatten()
+            .collect();
+        repos
+            .into_iter()
+            .filter_map(|repo| Some((repo.clone(), self.level(product, project, repo)?.0)))
+            .collect()
+    }
+
+    fn add_owner(&mut self, repo: &Sourced, graph: &Graph) {
+        let Some(project) = graph
+            .target(&repo.identity, "spec.project")
+            .and_then(|t| t.identity())
+        else {
+            return;
+        };
+        // A project of another product never owns a repository of this one.
+        if let Some(product) = &project.product
+            && project.product == repo.identity.product
+        {
+            let who = Grantee {
+                product: product.clone(),
+                project: Some(project.name.clone()),
+            };
+            self.add(repo.identity.clone(), who, Because::Owner(project.clone()));
+        }
+    }
+
+    fn add_binding(&mut self, binding: &Sourced, resolver: &Resolver, graph: &Graph) {
+        let Resource::CodeRepoBinding(r) = &binding.resource else {
+            return;
+        };
+        let Some(repo) = graph
+            .target(&binding.identity, "spec.codeRepo")
+            .and_then(|t| t.found())
+            .filter(|repo| repo.kind == Kind::CodeRepo && repo.product == binding.identity.product)
+        else {
+            return;
+        };
+        let Some(product) = resolver.product(&r.spec.product) else {
+            return;
+        };
+        let level = Level::from(r.spec.permissions);
+        let binding = &binding.identity;
+        if r.spec.projects.is_empty() {
+            let who = Grantee {
+                product,
+                project: None,
+            };
+            let why = Because::Product {
+                binding: binding.clone(),
+                level,
+            };
+            self.add(repo.clone(), who, why);
+            return;
+        }
+        for project in r.spec.projects.iter().filter_map(|p| ResourceName::new(p).ok()) {
+            let who = Grantee {
+                product: product.clone(),
+                project: Some(project),
+            };
+            let why = Because::Project {
+                binding: binding.clone(),
+                level,
+            };
+            self.add(repo.clone(), who, why);
+        }
+    }
+
+    fn add(&mut self, repo: Identity, who: Grantee, why: Because) {
+        self.by_grantee
+            .entry(who.clone())
+            .or_default()
+            .insert(repo.clone());
+        self.by_repo
+            .entry(repo)
+            .or_default()
+            .entry(who)
+            .or_default()
+            .insert(why);
+    }
+}
+
+/// The grantees whose permissions somebody has: the product's, and those of the project if there is one.
+fn asking(product: &ProductName, project: Option<&ResourceName>) -> impl Iterator<Item = Grantee> {
+    let whole = Grantee {
+        product: product.clone(),
+        project: None,
+    };
+    let one = project.map(|project| Grantee {
+        product: product.clone(),
+        project: Some(project.clone()),
+    });
+    [Some(whole), one].into_iter().flatten()
+}

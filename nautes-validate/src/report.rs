@@ -1,0 +1,212 @@
+//! Judging a state, and judging a change.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use nautes_model::{Finding, Identity, Scopes, Severity, manifest};
+
+use crate::rule::{Checked, RuleSet};
+
+/// What is wrong with a state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// What was found, in order, each once.
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    /// Puts findings in order.
+    #[must_use]
+    pub fn new(mut findings: Vec<Finding>) -> Self {
+        findings.sort();
+        findings.dedup();
+        Self { findings }
+    }
+
+    /// Whether there is no error; there may be warnings.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.errors().next().is_none()
+    }
+
+    /// Goes through the errors.
+    pub fn errors(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|f| f.severity == Severity::Error)
+    }
+
+    /// Goes through the warnings.
+    pub fn warnings(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|f| f.severity == Severity::Warning)
+    }
+}
+
+/// What is wrong with a change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChangeReport {
+    /// Errors that the change adds, or that are about something that it touches: reasons to reject it.
+    pub rejected: Vec<Finding>,
+    /// Warnings that the change adds, or that are about something that it touches.
+    pub warnings: Vec<Finding>,
+    /// What was wrong before and elsewhere, as warnings.
+    pub standing: Vec<Finding>,
+    /// What the change removes although something still needs it, and what needs it, in order of identity.
+    pub dependents: Vec<(Identity, Vec<Identity>)>,
+}
+
+impl ChangeReport {
+    /// Whether nothing speaks against the change.
+    #[must_use]
+    pub const fn is_ok(&self) -> bool {
+        self.rejected.is_empty()
+    }
+}
+
+/// Judges a state by every rule.
+#[must_use]
+pub fn check(scopes: &Scopes, rules: &RuleSet) -> Report {
+    let on = Checked::new(scopes, rules.facts());
+    Report::new(located(findings(&on, rules), &on))
+}
+
+/// Judges a change: what it adds and touches must be right; what was wrong before and elsewhere does not
+/// stand in its way.
+#[must_use]
+pub fn check_change(before: &Scopes, after: &Scopes, rules: &RuleSet) -> ChangeReport {
+    let old = Checked::new(before, rules.facts());
+    let known: BTreeSet<Key> = findings(&old, rules).iter().map(Key::of).collect();
+    let new = Checked::new(after, rules.facts()).after(&old);
+    let touched = touched(before, after);
+    let mut report = ChangeReport {
+        dependents: new
+            .still_needed
+            .iter()
+            .map(|(gone, by)| (gone.clone(), by.iter().cloned().collect()))
+            .collect(),
+        ..ChangeReport::default()
+    };
+    for mut finding in Report::new(located(findings(&new, rules), &new)).findings {
+        let is_touched = finding.resource.as_ref().is_some_and(|r| touched.contains(r));
+        if !is_touched && known.contains(&Key::of(&finding)) {
+            finding.severity = Severity::Warning;
+            report.standing.push(finding);
+        } else if finding.severity == Severity::Error {
+            report.rejected.push(finding);
+        } else {
+            report.warnings.push(finding);
+        }
+    }
+    // Turning errors into warnings may have changed the order.
+    report.standing.sort();
+    report
+}
+
+/// Returns what the change removes although something needs it, and what that is.
+pub(crate) fn still_needed(on: &Checked<'_>) -> BTreeMap<Identity, BTreeSet<Identity>> {
+    let mut all = BTreeMap::new();
+    let Some(before) = on.before else {
+        return all;
+    };
+    for gone in &on.removed {
+        let by: BTreeSet<Identity> = before
+            .graph
+            .direct_dependents(gone)
+            .into_iter()
+            .filter(|needs| on.graph.contains(needs) && still_names(on, before, needs, gone))
+            .collect();
+        if !by.is_empty() {
+            all.insert(gone.clone(), by);
+        }
+    }
+    all
+}
+
+/// Whether a field that named what is gone still does.
+fn still_names(on: &Checked<'_>, before: &Checked<'_>, needs: &Identity, gone: &Identity) -> bool {
+    let now = on.graph.references(needs);
+    before
+        .graph
+        .references(needs)
+        .iter()
+        .filter(|link| link.to.found() == Some(gone))
+        .any(|old| {
+            now.iter().any(|new| {
+                new.reference.text == old.reference.text
+                    && new.to.found().is_none()
+                    && plain(&new.reference.field) == plain(&old.reference.field)
+            })
+        })
+}
+
+/// The path of a field without the numbers of its items.
+fn plain(field: &str) -> String {
+    field.chars().filter(|c| !c.is_ascii_digit()).collect()
+}
+
+fn findings(on: &Checked<'_>, rules: &RuleSet) -> Vec<Finding> {
+    let mut out = Vec::new();
+    for rule in rules.iter() {
+        rule.check(on, &mut out);
+    }
+    out
+}
+
+/// Adds the places in the files; each document is read once.
+fn located(mut findings: Vec<Finding>, on: &Checked<'_>) -> Vec<Finding> {
+    let mut by_resource: BTreeMap<Identity, Vec<usize>> = BTreeMap::new();
+    for (i, finding) in findings.iter().enumerate() {
+        if let Some(resource) = &finding.resource
+            && finding.position.is_none()
+            && !finding.file.is_empty()
+        {
+            by_resource.entry(resource.clone()).or_default().push(i);
+        }
+    }
+    for (resource, indexes) in by_resource {
+        let before = || on.before.and_then(|b| b.scopes.get(&resource));
+        let Some(sourced) = on.scopes.get(&resource).or_else(before) else {
+            continue;
+        };
+        let fields = indexes
+            .iter()
+            .map(|i| findings[*i].field.as_deref().unwrap_or_default());
+        let places = manifest::locate_all(&sourced.source, fields);
+        for (i, place) in indexes.into_iter().zip(places) {
+            findings[i].position = place;
+        }
+    }
+    findings
+}
+
+fn touched(before: &Scopes, after: &Scopes) -> BTreeSet<Identity> {
+    let mut touched = BTreeSet::new();
+    for now in after.iter() {
+        if before.get(&now.identity).is_none_or(|old| old != now) {
+            touched.insert(now.identity.clone());
+        }
+    }
+    for old in before.iter() {
+        if after.get(&old.identity).is_none() {
+            touched.insert(old.identity.clone());
+        }
+    }
+    touched
+}
+
+/// By what a finding is known again after a change: its message may name others that come and go.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    severity: Severity,
+    rule: String,
+    resource: Option<Identity>,
+    field: Option<String>,
+}
+
+impl Key {
+    fn of(finding: &Finding) -> Self {
+        Self {
+            severity: finding.severity,
+            rule: finding.rule.clone(),
+            resource: finding.resource.clone(),
+            field: finding.field.clone(),
+        }
+    }
+}

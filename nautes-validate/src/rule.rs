@@ -1,0 +1,369 @@
+//! Rules: what a rule is, what it is given to look at, and sets of rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use nautes_model::kinds::{
+    Cluster, CodeRepo, CodeRepoBinding, DeploymentRuntime, Environment, Product, ProjectPipelineRuntime,
+};
+use nautes_model::name::ProductName;
+use nautes_model::{Finding, Identity, Kind, Resource, Scopes, Severity, Sourced};
+
+use crate::access::Access;
+use crate::catalogue::Catalogue;
+use crate::graph::{Graph, Target};
+use crate::resolve::Resolver;
+use crate::{report, rules};
+
+/// A rule: one thing that must hold, under a stable id.
+///
+/// A rule is a pure function of what it is given: no I/O, no clock, no panic, and no dependence on order. It
+/// should stay near linear in the number of resources.
+pub trait Rule: Send + Sync + Debug {
+    /// Returns the stable id, for example `EnvironmentClusterMissing`.
+    fn id(&self) -> &'static str;
+
+    /// Says in one sentence what must hold.
+    fn summary(&self) -> &'static str;
+
+    /// Says why, for people who ask.
+    fn explanation(&self) -> &'static str {
+        ""
+    }
+
+    /// Looks for violations and adds a finding for each.
+    fn check(&self, on: &Checked<'_>, out: &mut Vec<Finding>);
+}
+
+/// What is known of the platform beyond what is declared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// The components that have an engine in this build.
+    pub engines: BTreeSet<String>,
+    /// The components and hooks that are known.
+    pub catalogue: Catalogue,
+    /// Namespaces in which no runtime may run; an entry that ends with `*` stands for all that begin so.
+    pub reserved_namespaces: BTreeSet<String>,
+    /// Accounts that no runtime may have, in lower case.
+    pub reserved_accounts: BTreeSet<String>,
+    /// Names that no cluster may have.
+    pub reserved_clusters: BTreeSet<String>,
+    /// Whether the tenant is part of what is checked. If not, what refers to it is taken on trust: for
+    /// checking a product's files without access to the tenant.
+    pub tenant_known: bool,
+}
+
+impl Default for Facts {
+    fn default() -> Self {
+        let set = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect();
+        Self {
+            engines: set(&["direct", "local", "namespaces", "tekton", "webhook"]),
+            catalogue: Catalogue::default(),
+            reserved_namespaces: set(&["default", "kube-*", "nautes", "nautes-*", "product-*"]),
+            // Roles of the platform itself in the secret store, which compares them without case.
+            reserved_accounts: set(&["api", "argo", "base", "cluster", "default", "repo", "runtime"]),
+            reserved_clusters: set(&["nautes", "tenant"]),
+            tenant_known: true,
+        }
+    }
+}
+
+/// A set of rules, and the facts that they are given.
+#[derive(Clone, Debug)]
+pub struct RuleSet {
+    rules: BTreeMap<&'static str, Arc<dyn Rule>>,
+    facts: Facts,
+}
+
+impl RuleSet {
+    /// Returns the rules that Nautes always has.
+    #[must_use]
+    pub fn standard() -> Self {
+        let mut set = Self::empty();
+        for rule in rules::all() {
+            set = set.with(rule);
+        }
+        set
+    }
+
+    /// Returns a set without rules.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            rules: BTreeMap::new(),
+            facts: Facts::default(),
+        }
+    }
+
+    /// Adds a rule, in the place of the one of the same id if there is one.
+    #[must_use]
+    pub fn with(mut self, rule: Arc<dyn Rule>) -> Self {
+        self.rules.insert(rule.id(), rule);
+        self
+    }
+
+    /// Takes a rule out.
+    #[must_use]
+    pub fn without(mut self, id: &str) -> Self {
+        self.rules.remove(id);
+        self
+    }
+
+    /// Sets the facts.
+    #[must_use]
+    pub fn with_facts(mut self, facts: Facts) -> Self {
+        self.facts = facts;
+        self
+    }
+
+    /// Returns the facts.
+    #[must_use]
+    pub const fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Goes through the rules in order of id.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Rule>> {
+        self.rules.values()
+    }
+
+    /// Finds a rule.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<&Arc<dyn Rule>> {
+        self.rules.get(id)
+    }
+}
+
+impl Default for RuleSet {
+    fn default() -> Self {
+        Self::standard()
+    }
+}
+
+/// A runtime, with what follows from its spec.
+#[derive(Clone, Copy, Debug)]
+pub struct RuntimeUse<'a> {
+    /// The runtime.
+    pub sourced: &'a Sourced,
+    /// Its product.
+    pub product: &'a ProductName,
+    /// The cluster of its environment, if both are declared.
+    pub cluster: Option<(&'a Sourced, &'a Cluster)>,
+    /// The field that names its namespaces.
+    pub namespace_field: &'static str,
+    /// Its machine account.
+    pub account: &'a str,
+}
+
+impl<'a> RuntimeUse<'a> {
+    /// Whether it is a deployment runtime; it is a pipeline runtime otherwise.
+    #[must_use]
+    pub fn is_deployment(&self) -> bool {
+        self.sourced.identity.kind == Kind::DeploymentRuntime
+    }
+
+    /// Returns the namespaces in which it runs, each once: the declared ones, else one of its own name.
+    #[must_use]
+    pub fn namespaces(&self) -> BTreeSet<&'a str> {
+        match &self.sourced.resource {
+            Resource::DeploymentRuntime(r) => r.namespaces().into_iter().collect(),
+            Resource::ProjectPipelineRuntime(r) => BTreeSet::from([r.namespace_name()]),
+            _ => BTreeSet::new(),
+        }
+    }
+}
+
+/// Everything that rules look at, with its indexes, built once.
+#[derive(Debug)]
+pub struct Checked<'a> {
+    /// What is declared.
+    pub scopes: &'a Scopes,
+    /// Which resource needs which.
+    pub graph: Graph,
+    /// Who may use which repository.
+    pub access: Access,
+    /// What is known beyond.
+    pub facts: &'a Facts,
+    /// What the check is limited to; everything when `None`.
+    pub only: Option<&'a BTreeSet<Identity>>,
+    /// The state before, when a change is judged.
+    pub before: Option<&'a Checked<'a>>,
+    /// What the change removes.
+    pub(crate) removed: BTreeSet<Identity>,
+    /// What the change removes although something still needs it, and what needs it.
+    pub(crate) still_needed: BTreeMap<Identity, BTreeSet<Identity>>,
+    pub(crate) resolver: Resolver,
+    runtimes: Vec<RuntimeUse<'a>>,
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $many:ident, $one:ident => $kind:ident;)*) => {
+        impl<'a> Checked<'a> {
+            $(
+                $(#[$doc])*
+                pub fn $many(&self) -> impl Iterator<Item = (&'a Sourced, &'a $kind)> {
+                    self.resources().filter_map(|s| match &s.resource {
+                        Resource::$kind(r) => Some((s, &**r)),
+                        _ => None,
+                    })
+                }
+
+                /// Finds one by identity.
+                #[must_use]
+                pub fn $one(&self, identity: &Identity) -> Option<(&'a Sourced, &'a $kind)> {
+                    let sourced = self.scopes.get(identity)?;
+                    match &sourced.resource {
+                        Resource::$kind(r) => Some((&**sourced, &**r)),
+                        _ => None,
+                    }
+                }
+            )*
+        }
+    };
+}
+
+kinds! {
+    /// Goes through the clusters to be checked.
+    clusters, cluster => Cluster;
+    /// Goes through the products to be checked.
+    products, product => Product;
+    /// Goes through the environments to be checked.
+    environments, environment => Environment;
+    /// Goes through the repositories to be checked.
+    code_repos, code_repo => CodeRepo;
+    /// Goes through the bindings to be checked.
+    bindings, binding => CodeRepoBinding;
+    /// Goes through the deployment runtimes to be checked.
+    deployment_runtimes, deployment_runtime => DeploymentRuntime;
+    /// Goes through the pipeline runtimes to be checked.
+    pipeline_runtimes, pipeline_runtime => ProjectPipelineRuntime;
+}
+
+impl<'a> Checked<'a> {
+    /// Builds the indexes.
+    #[must_use]
+    pub fn new(scopes: &'a Scopes, facts: &'a Facts) -> Self {
+        let resolver = Resolver::of(scopes, facts.tenant_known);
+        let graph = Graph::with(&resolver, scopes.iter().map(|s| &**s));
+        let access = Access::with(scopes, &resolver, &graph);
+        let mut checked = Self {
+            scopes,
+            graph,
+            access,
+            facts,
+            only: None,
+            before: None,
+            removed: BTreeSet::new(),
+            still_needed: BTreeMap::new(),
+            resolver,
+            runtimes: Vec::new(),
+        };
+        checked.runtimes = scopes.iter().filter_map(|s| checked.runtime(s)).collect();
+        checked
+    }
+
+    /// Limits what is reported to some resources; everything is still looked at.
+    #[must_use]
+    pub const fn only(mut self, only: &'a BTreeSet<Identity>) -> Self {
+        self.only = Some(only);
+        self
+    }
+
+    /// Judges it as a change of this state.
+    pub(crate) fn after(mut self, before: &'a Self) -> Self {
+        self.removed = before
+            .scopes
+            .iter()
+            .map(|s| &s.identity)
+            .filter(|i| self.is_removed(i))
+            .cloned()
+            .collect();
+        self.before = Some(before);
+        self.still_needed = report::still_needed(&self);
+        self
+    }
+
+    fn is_removed(&self, identity: &Identity) -> bool {
+        let loaded = match &identity.product {
+            // A product that was not loaded has not lost anything; one that is not registered has.
+            Some(product) => {
+                self.scopes.products.contains_key(product) || !self.resolver.is_registered(product)
+            }
+            None => self.facts.tenant_known,
+        };
+        loaded && !self.resolver.is_present(identity) && !self.resolver.is_held(identity)
+    }
+
+    /// Whether findings about a resource are wanted.
+    #[must_use]
+    pub fn wants(&self, identity: &Identity) -> bool {
+        self.only.is_none_or(|only| only.contains(identity))
+    }
+
+    /// Goes through the resources to be checked, the tenant's first.
+    pub fn resources(&self) -> impl Iterator<Item = &'a Sourced> {
+        let only = self.only;
+        self.scopes
+            .iter()
+            .map(|s| &**s)
+            .filter(move |s| only.is_none_or(|only| only.contains(&s.identity)))
+    }
+
+    /// Returns every runtime, also those that are not to be checked, in order of product and identity.
+    #[must_use]
+    pub fn runtimes(&self) -> &[RuntimeUse<'a>] {
+        &self.runtimes
+    }
+
+    /// Returns what a field of a resource names, if it is declared.
+    #[must_use]
+    pub fn found(&self, of: &Identity, field: &str) -> Option<&Identity> {
+        self.graph.target(of, field).and_then(Target::found)
+    }
+
+    /// Returns the resource of an identity in the state before, if it was another.
+    #[must_use]
+    pub fn changed_from(&self, now: &Sourced) -> Option<&'a Sourced> {
+        let old = self.before?.scopes.get(&now.identity)?;
+        (old.resource != now.resource).then_some(&**old)
+    }
+
+    /// Makes an error about a field of a resource; its place in the file is found when the report is made.
+    #[must_use]
+    pub fn error(&self, rule: &str, about: &Sourced, field: &str, message: impl Into<String>) -> Finding {
+        let mut finding = Finding::error(rule, &about.source.file, message).about(about.identity.clone());
+        if !field.is_empty() {
+            finding = finding.field(field);
+        }
+        finding
+    }
+
+    /// Makes a warning about a field of a resource; its place in the file is found when the report is made.
+    #[must_use]
+    pub fn warning(&self, rule: &str, about: &Sourced, field: &str, message: impl Into<String>) -> Finding {
+        Finding {
+            severity: Severity::Warning,
+            ..self.error(rule, about, field, message)
+        }
+    }
+
+    fn runtime(&self, sourced: &'a Sourced) -> Option<RuntimeUse<'a>> {
+        let (namespace_field, account) = match &sourced.resource {
+            Resource::DeploymentRuntime(r) => ("spec.destination.namespaces", r.account()),
+            Resource::ProjectPipelineRuntime(r) => ("spec.destination.namespace", r.account()),
+            _ => return None,
+        };
+        let cluster = self
+            .found(&sourced.identity, "spec.destination.environment")
+            .and_then(|environment| self.found(environment, "spec.cluster"))
+            .and_then(|cluster| self.cluster(cluster));
+        Some(RuntimeUse {
+            sourced,
+            product: sourced.identity.product.as_ref()?,
+            cluster,
+            namespace_field,
+            account,
+        })
+    }
+}

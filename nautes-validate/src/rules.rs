@@ -1,0 +1,137 @@
+//! The rules that Nautes always has, one module a subject.
+
+use std::sync::Arc;
+
+use nautes_model::{Finding, Identity, Kind};
+
+use crate::rule::{Checked, Rule};
+
+mod binding;
+mod cluster;
+mod code_repo;
+mod component;
+mod deployment;
+mod environment;
+mod hook;
+mod name;
+mod namespace;
+mod pipeline;
+mod product;
+mod reference;
+mod removal;
+mod runtime;
+
+type Check = fn(&'static str, &Checked<'_>, &mut Vec<Finding>);
+
+/// A rule as a row of a table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standard {
+    id: &'static str,
+    summary: &'static str,
+    why: &'static str,
+    check: Check,
+}
+
+impl Rule for Standard {
+    fn id(&self) -> &'static str {
+        self.id
+    }
+
+    fn summary(&self) -> &'static str {
+        self.summary
+    }
+
+    fn explanation(&self) -> &'static str {
+        self.why
+    }
+
+    fn check(&self, on: &Checked<'_>, out: &mut Vec<Finding>) {
+        (self.check)(self.id, on, out);
+    }
+}
+
+/// Goes through all of them.
+pub(crate) fn all() -> impl Iterator<Item = Arc<dyn Rule>> {
+    [
+        binding::RULES,
+        cluster::RULES,
+        code_repo::RULES,
+        component::RULES,
+        deployment::RULES,
+        environment::RULES,
+        hook::RULES,
+        name::RULES,
+        namespace::RULES,
+        pipeline::RULES,
+        product::RULES,
+        reference::RULES,
+        removal::RULES,
+        runtime::RULES,
+    ]
+    .into_iter()
+    .flatten()
+    .map(|rule| Arc::new(*rule) as Arc<dyn Rule>)
+}
+
+/// How many others a finding names at most.
+const MANY: usize = 10;
+
+/// Adds other resources that have a part in a finding.
+fn related<'i>(mut finding: Finding, others: impl IntoIterator<Item = &'i Identity>) -> Finding {
+    finding.related.extend(others.into_iter().take(MANY).cloned());
+    finding.related.sort();
+    finding.related.dedup();
+    finding
+}
+
+/// What people call a kind.
+const fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::CodeRepoProvider => "code repository provider",
+        Kind::ArtifactRepoProvider => "artifact repository provider",
+        Kind::ProductProvider => "product provider",
+        Kind::Cluster => "cluster",
+        Kind::Product => "product",
+        Kind::Environment => "environment",
+        Kind::Project => "project",
+        Kind::CodeRepo => "code repository",
+        Kind::CodeRepoBinding => "code repository binding",
+        Kind::ArtifactRepo => "artifact repository",
+        Kind::ProjectArtifactRepo => "project artifact repository",
+        Kind::ProjectPipelineRuntime => "pipeline runtime",
+        Kind::DeploymentRuntime => "deployment runtime",
+    }
+}
+
+/// What people call a resource, seen from another: the product is named where it is not the same.
+fn say(identity: &Identity, from: &Identity) -> String {
+    let (word, name) = (word(identity.kind), &identity.name);
+    match &identity.product {
+        Some(product) if identity.product != from.product => {
+            format!("{word} {name:?} of product {product:?}")
+        }
+        _ => format!("{word} {name:?}"),
+    }
+}
+
+/// A short list of what people call resources.
+fn say_all<'i>(all: impl IntoIterator<Item = &'i Identity>, from: &Identity) -> String {
+    let mut names: Vec<String> = all.into_iter().map(|i| say(i, from)).collect();
+    let more = names.len().saturating_sub(3);
+    names.truncate(3);
+    let mut text = names.join(", ");
+    if more > 0 {
+        text.push_str(&format!(" and {more} more"));
+    }
+    text
+}
+
+/// The nearest of some words, for "did you mean".
+fn nearest<'w>(text: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+    // Of equal ones the first by name, whatever the order.
+    words
+        .map(|word| (strsim::osa_distance(text, word), word))
+        .filter(|(distance, word)| *distance <= 1 + word.len() / 4)
+        .min()
+        .map(|(_, word)| word)
+}
