@@ -5,11 +5,13 @@
 //! * [`engine`]: plug-ins that turn intents into objects, grants and secret mounts.
 //! * [`plan`]: pure functions from what is declared and known to what shall exist.
 //! * [`clusters`]: how clusters are reached.
+//! * [`local`]: a Kubernetes API server in this process.
 
 pub mod apply;
 pub mod clusters;
 pub mod engine;
 pub mod intent;
+pub mod local;
 pub mod object;
 pub mod plan;
 pub mod platform;

@@ -1,0 +1,234 @@
+//! Who asks: bearer tokens, service account tokens, impersonation.
+
+use base64::Engine as _;
+use bytes::Bytes;
+use hmac::{Hmac, Mac as _};
+use http::{HeaderMap, Response};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use super::{
+    authz::{self, Attributes},
+    call::User,
+    json, read,
+    server::{Body, Scope, Server, respond},
+    status::Status,
+    write,
+};
+
+type Signature = Hmac<Sha256>;
+
+const PREFIX: &str = "sa.";
+const SHORTEST: i64 = 600;
+const LONGEST: i64 = 365 * 24 * 3_600;
+
+fn unauthorized() -> Status {
+    Status::new(401, "Unauthorized", "Unauthorized")
+}
+
+/// The user of a request, by its bearer token.
+///
+/// # Errors
+/// 401 where there is no token, or nobody knows it.
+pub(crate) fn authenticate(server: &Server, headers: &HeaderMap) -> Result<User, Status> {
+    let header = headers
+        .get("authorization")
+        .and_then(|v| v.to_str().ok())
+        .ok_or_else(unauthorized)?;
+    let (scheme, token) = header.split_once(' ').ok_or_else(unauthorized)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(unauthorized());
+    }
+    user_of(server, token.trim()).ok_or_else(unauthorized)
+}
+
+/// The user that a token stands for.
+pub(crate) fn user_of(server: &Server, token: &str) -> Option<User> {
+    let known = server
+        .tokens
+        .read()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .get(token)
+        .cloned();
+    known.or_else(|| service_account(server, token))
+}
+
+fn account_user(namespace: &str, name: &str, uid: &str) -> User {
+    let all = "system:serviceaccounts";
+    let mut user = User::new(
+        &format!("system:serviceaccount:{namespace}:{name}"),
+        &[all, &format!("{all}:{namespace}")],
+    );
+    user.uid = uid.to_owned();
+    user
+}
+
+fn sign(server: &Server, claims: &str) -> Option<Signature> {
+    let mut signature = Signature::new_from_slice(&server.token_key).ok()?;
+    signature.update(claims.as_bytes());
+    Some(signature)
+}
+
+/// A service account token holds its claims and a signature over them; it is good until it expires or its
+/// account is gone.
+fn service_account(server: &Server, token: &str) -> Option<User> {
+    let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let (claims, signature) = token.strip_prefix(PREFIX)?.split_once('.')?;
+    sign(server, claims)?
+        .verify_slice(&engine.decode(signature).ok()?)
+        .ok()?;
+    let claims: Value = serde_json::from_slice(&engine.decode(claims).ok()?).ok()?;
+    let expires = claims.get("exp").and_then(Value::as_i64)?;
+    if expires <= jiff::Timestamp::now().as_second() {
+        return None;
+    }
+    let (namespace, name) = (json::text(&claims, &["ns"]), json::text(&claims, &["sa"]));
+    let state = server.state();
+    let account = state.store.get("serviceaccounts", namespace, name)?;
+    let uid = json::uid(account);
+    (uid == json::text(&claims, &["uid"])).then(|| account_user(namespace, name, uid))
+}
+
+/// Answers a `TokenRequest`.
+pub(crate) fn token_request(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, Status> {
+    let request: Value = if body.is_empty() {
+        json!({})
+    } else {
+        write::parse(scope, body)?
+    };
+    let account = read::find(scope)?;
+    let wanted = json::at(&request, &["spec", "expirationSeconds"])
+        .and_then(Value::as_i64)
+        .unwrap_or(3_600);
+    if wanted < SHORTEST {
+        let cause = super::status::Cause::invalid(
+            "spec.expirationSeconds",
+            &json!(wanted),
+            "may not specify a duration less than 10 minutes",
+        );
+        return Err(Status::invalid(
+            "authentication.k8s.io",
+            "TokenRequest",
+            "",
+            vec![cause],
+        ));
+    }
+    let expires = jiff::Timestamp::now().as_second() + wanted.min(LONGEST);
+    let claims = json!({
+        "ns": scope.namespace(), "sa": scope.name(), "uid": json::uid(&account), "exp": expires,
+        "id": uuid::Uuid::new_v4().to_string(),
+    });
+    let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let claims = engine.encode(claims.to_string());
+    let signature = sign(scope.server, &claims).ok_or_else(|| Status::internal("cannot sign the token"))?;
+    let token = format!(
+        "{PREFIX}{claims}.{}",
+        engine.encode(signature.finalize().into_bytes())
+    );
+    let until = jiff::Timestamp::from_second(expires)
+        .map(|t| t.to_string())
+        .unwrap_or_default();
+    Ok(respond(
+        201,
+        &json!({
+            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
+            "metadata": {"name": scope.name(), "namespace": scope.namespace(), "creationTimestamp": json::now()},
+            "spec": {
+                "audiences": json::at(&request, &["spec", "audiences"]).cloned().unwrap_or_else(|| json!(["kubernetes"])),
+                "expirationSeconds": wanted.min(LONGEST), "boundObjectRef": null,
+            },
+            "status": {"token": token, "expirationTimestamp": until},
+        }),
+        &[],
+    ))
+}
+
+/// The user that a request acts as: impersonation headers are honoured for who may use them.
+///
+/// # Errors
+/// Forbidden where the user may not impersonate what is asked.
+pub(crate) fn impersonate(server: &Server, user: User, headers: &HeaderMap) -> Result<User, Status> {
+    let text = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or_default()
+    };
+    let all = |name: &str| -> Vec<String> {
+        headers
+            .get_all(name)
+            .iter()
+            .filter_map(|v| v.to_str().ok())
+            .map(str::to_owned)
+            .collect()
+    };
+    let (name, uid, mut groups) = (
+        text("impersonate-user"),
+        text("impersonate-uid"),
+        all("impersonate-group"),
+    );
+    let extra: Vec<(String, Vec<String>)> = headers
+        .keys()
+        .filter_map(|k| k.as_str().strip_prefix("impersonate-extra-"))
+        .map(|key| (key.to_owned(), all(&format!("impersonate-extra-{key}"))))
+        .collect();
+    if name.is_empty() {
+        if !uid.is_empty() || !groups.is_empty() || !extra.is_empty() {
+            return Err(Status::internal(format!(
+                "requested {} without impersonating a user",
+                json!({"uid": uid, "groups": groups})
+            )));
+        }
+        return Ok(user);
+    }
+    let state = server.state();
+    let may = |group: &str, resource: &str, namespace: &str, name: &str, sub: &str| {
+        let attributes = Attributes {
+            verb: "impersonate",
+            group,
+            resource,
+            subresource: sub,
+            namespace,
+            name,
+            path: "",
+        };
+        authz::require(&state, &user, &attributes)
+    };
+    let authentication = "authentication.k8s.io";
+    let mut acting = match name
+        .strip_prefix("system:serviceaccount:")
+        .and_then(|r| r.split_once(':'))
+    {
+        Some((namespace, account)) => {
+            may("", "serviceaccounts", namespace, account, "")?;
+            let implied = groups.is_empty();
+            let acting = account_user(namespace, account, "");
+            if implied {
+                groups.clone_from(&acting.groups);
+            }
+            acting
+        }
+        None => {
+            may("", "users", "", name, "")?;
+            User::new(name, &[])
+        }
+    };
+    for group in all("impersonate-group") {
+        may("", "groups", "", &group, "")?;
+    }
+    if !uid.is_empty() {
+        may(authentication, "uids", "", uid, "")?;
+        acting.uid = uid.to_owned();
+    }
+    for (key, values) in &extra {
+        for value in values {
+            may(authentication, "userextras", "", value, key)?;
+        }
+    }
+    if !groups.iter().any(|g| g == "system:authenticated") {
+        groups.push("system:authenticated".to_owned());
+    }
+    acting.groups = groups;
+    acting.extra = extra;
+    Ok(acting)
+}

@@ -1,0 +1,539 @@
+//! Role-based access control, evaluated on the role and binding objects of the cluster.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{
+    call::{Call, User},
+    json,
+    server::{Scope, State},
+    status::Status,
+};
+
+const GROUP: &str = "rbac.authorization.k8s.io";
+const ROLES: &str = "roles.rbac.authorization.k8s.io";
+const CLUSTER_ROLES: &str = "clusterroles.rbac.authorization.k8s.io";
+const BINDINGS: &str = "rolebindings.rbac.authorization.k8s.io";
+const CLUSTER_BINDINGS: &str = "clusterrolebindings.rbac.authorization.k8s.io";
+
+/// One access, as rules judge it. `path` is set for what is no resource.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attributes<'a> {
+    pub(crate) verb: &'a str,
+    pub(crate) group: &'a str,
+    pub(crate) resource: &'a str,
+    pub(crate) subresource: &'a str,
+    pub(crate) namespace: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) path: &'a str,
+}
+
+impl Attributes<'_> {
+    fn what(&self) -> String {
+        if self.subresource.is_empty() {
+            self.resource.to_owned()
+        } else {
+            format!("{}/{}", self.resource, self.subresource)
+        }
+    }
+
+    fn message(&self, user: &User) -> String {
+        if !self.path.is_empty() {
+            return format!(
+                "forbidden: User {:?} cannot {} path {:?}",
+                user.name, self.verb, self.path
+            );
+        }
+        let qualified = if self.group.is_empty() {
+            self.resource.to_owned()
+        } else {
+            format!("{}.{}", self.resource, self.group)
+        };
+        let name = if self.name.is_empty() {
+            String::new()
+        } else {
+            format!("{:?} ", self.name)
+        };
+        let place = if self.namespace.is_empty() {
+            "at the cluster scope".to_owned()
+        } else {
+            format!("in the namespace {:?}", self.namespace)
+        };
+        format!(
+            "{qualified} {name}is forbidden: User {:?} cannot {} resource {:?} in API group {:?} {place}",
+            user.name,
+            self.verb,
+            self.what(),
+            self.group
+        )
+    }
+}
+
+/// Refuses a request that its user may not make.
+pub(crate) fn check(state: &State, user: &User, call: &Call) -> Result<(), Status> {
+    let Some(target) = &call.target else {
+        let attributes = Attributes {
+            verb: call.verb,
+            group: "",
+            resource: "",
+            subresource: "",
+            namespace: "",
+            name: "",
+            path: &call.path,
+        };
+        return require(state, user, &attributes);
+    };
+    let own = target.plural == "namespaces" && target.group.is_empty();
+    let namespace = match (own, &target.name, &target.namespace) {
+        (true, Some(name), None) => name.as_str(),
+        (_, _, Some(namespace)) => namespace.as_str(),
+        _ => "",
+    };
+    let attributes = Attributes {
+        verb: call.verb,
+        group: &target.group,
+        resource: &target.plural,
+        subresource: target.subresource.as_deref().unwrap_or_default(),
+        namespace,
+        name: target.name.as_deref().unwrap_or_default(),
+        path: "",
+    };
+    require(state, user, &attributes)
+}
+
+/// An apply that creates needs the right to create as well.
+pub(crate) fn check_create(state: &State, scope: &Scope<'_>) -> Result<(), Status> {
+    let attributes = Attributes {
+        verb: "create",
+        group: &scope.kind.group,
+        resource: &scope.kind.plural,
+        subresource: "",
+        namespace: scope.namespace(),
+        name: scope.name(),
+        path: "",
+    };
+    require(state, scope.user, &attributes)
+}
+
+pub(crate) fn require(state: &State, user: &User, attributes: &Attributes<'_>) -> Result<(), Status> {
+    if allows(state, user, attributes) {
+        return Ok(());
+    }
+    let status = Status::new(403, "Forbidden", attributes.message(user));
+    Err(if attributes.path.is_empty() {
+        status.detail(attributes.name, attributes.group, attributes.resource)
+    } else {
+        status
+    })
+}
+
+/// True where some role of the user allows the access.
+pub(crate) fn allows(state: &State, user: &User, attributes: &Attributes<'_>) -> bool {
+    user.groups.iter().any(|g| g == "system:masters")
+        || rules_of(state, user, attributes.namespace)
+            .iter()
+            .any(|rule| rule_allows(rule, attributes))
+}
+
+/// The rules that hold for a user in a namespace (cluster-wide ones included).
+pub(crate) fn rules_of(state: &State, user: &User, namespace: &str) -> Vec<Value> {
+    let mut rules = Vec::new();
+    for (_, binding) in state
+        .store
+        .list(CLUSTER_BINDINGS, None)
+        .filter(|(_, b)| names_user(b, user, ""))
+    {
+        rules.extend(role_rules(state, binding, ""));
+    }
+    if !namespace.is_empty() {
+        let here = state.store.list(BINDINGS, Some(namespace));
+        for (_, binding) in here.filter(|(_, b)| names_user(b, user, namespace)) {
+            rules.extend(role_rules(state, binding, namespace));
+        }
+    }
+    rules
+}
+
+fn names_user(binding: &Value, user: &User, namespace: &str) -> bool {
+    json::list(binding, &["subjects"]).iter().any(|subject| {
+        let name = json::text(subject, &["name"]);
+        match json::text(subject, &["kind"]) {
+            "User" => name == user.name,
+            "Group" => user.groups.iter().any(|g| g == name),
+            "ServiceAccount" => {
+                let own = json::text(subject, &["namespace"]);
+                let at = if own.is_empty() { namespace } else { own };
+                user.name == format!("system:serviceaccount:{at}:{name}")
+            }
+            _ => false,
+        }
+    })
+}
+
+fn role_rules(state: &State, binding: &Value, namespace: &str) -> Vec<Value> {
+    let name = json::text(binding, &["roleRef", "name"]);
+    let role = match json::text(binding, &["roleRef", "kind"]) {
+        "ClusterRole" => state.store.get(CLUSTER_ROLES, "", name),
+        "Role" if !namespace.is_empty() => state.store.get(ROLES, namespace, name),
+        _ => None,
+    };
+    role.map(|r| json::list(r, &["rules"]).to_vec())
+        .unwrap_or_default()
+}
+
+fn has(rule: &Value, field: &str, wanted: &str) -> bool {
+    json::texts(rule, &[field])
+        .iter()
+        .any(|v| *v == "*" || *v == wanted)
+}
+
+fn rule_allows(rule: &Value, attributes: &Attributes<'_>) -> bool {
+    if !has(rule, "verbs", attributes.verb) {
+        return false;
+    }
+    if !attributes.path.is_empty() {
+        return json::texts(rule, &["nonResourceURLs"]).iter().any(|url| {
+            *url == attributes.path
+                || url
+                    .strip_suffix('*')
+                    .is_some_and(|prefix| attributes.path.starts_with(prefix))
+        });
+    }
+    let what = attributes.what();
+    let any_of = format!("*/{}", attributes.subresource);
+    let resource = json::texts(rule, &["resources"])
+        .iter()
+        .any(|r| *r == "*" || *r == what || !attributes.subresource.is_empty() && *r == any_of);
+    let names = json::texts(rule, &["resourceNames"]);
+    resource
+        && has(rule, "apiGroups", attributes.group)
+        && (names.is_empty() || names.contains(&attributes.name))
+}
+
+/// Refuses roles and bindings that would give more than their author has.
+pub(crate) fn check_escalation(
+    state: &State,
+    user: &User,
+    scope: &Scope<'_>,
+    object: &Value,
+    old: Option<&Value>,
+) -> Result<(), Status> {
+    if scope.kind.group != GROUP || user.groups.iter().any(|g| g == "system:masters") {
+        return Ok(());
+    }
+    let namespace = json::namespace(object);
+    let (rules, pass, role) = match scope.kind.plural.as_str() {
+        "roles" | "clusterroles" => {
+            if old.is_some_and(|o| o.get("rules") == object.get("rules")) {
+                return Ok(());
+            }
+            (
+                json::list(object, &["rules"]).to_vec(),
+                "escalate",
+                json::name(object).to_owned(),
+            )
+        }
+        _ => {
+            let same = |o: &Value| o.get("subjects") == object.get("subjects");
+            if old.is_some_and(same) {
+                return Ok(());
+            }
+            (
+                role_rules(state, object, namespace),
+                "bind",
+                json::text(object, &["roleRef", "name"]).to_owned(),
+            )
+        }
+    };
+    let resource = match (pass, json::text(object, &["roleRef", "kind"])) {
+        ("bind", "ClusterRole") => "clusterroles",
+        ("bind", _) => "roles",
+        _ => scope.kind.plural.as_str(),
+    };
+    let door = Attributes {
+        verb: pass,
+        group: GROUP,
+        resource,
+        subresource: "",
+        namespace,
+        name: &role,
+        path: "",
+    };
+    if allows(state, user, &door) {
+        return Ok(());
+    }
+    let own = rules_of(state, user, namespace);
+    let missing: Vec<Value> = rules.into_iter().filter(|rule| !covers(&own, rule)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let shown: Vec<String> = missing.iter().map(shown_rule).collect();
+    let detail = format!(
+        "user {:?} (groups={}) is attempting to grant RBAC permissions not currently held:\n{}",
+        user.name,
+        json!(user.groups),
+        shown.join("\n")
+    );
+    Err(Status::forbidden(&scope.kind, json::name(object), &detail))
+}
+
+fn shown_rule(rule: &Value) -> String {
+    let fields = [
+        ("APIGroups", "apiGroups"),
+        ("Resources", "resources"),
+        ("ResourceNames", "resourceNames"),
+        ("NonResourceURLs", "nonResourceURLs"),
+        ("Verbs", "verbs"),
+    ];
+    let parts: Vec<String> = fields
+        .iter()
+        .filter_map(|(shown, key)| Some(format!("{shown}:{}", rule.get(*key)?)))
+        .collect();
+    format!("{{{}}}", parts.join(", "))
+}
+
+/// True where every single access that a rule gives is given by one of the others.
+fn covers(own: &[Value], rule: &Value) -> bool {
+    let or_any = |field: &str| -> Vec<String> {
+        let list = json::texts(rule, &[field]);
+        if list.is_empty() {
+            vec![String::new()]
+        } else {
+            list.into_iter().map(str::to_owned).collect()
+        }
+    };
+    let verbs = or_any("verbs");
+    let urls = json::texts(rule, &["nonResourceURLs"]);
+    if !urls.is_empty() {
+        return verbs.iter().all(|verb| {
+            urls.iter().all(|url| {
+                own.iter().any(|o| {
+                    has(o, "verbs", verb)
+                        && json::texts(o, &["nonResourceURLs"])
+                            .iter()
+                            .any(|u| u == url || u.strip_suffix('*').is_some_and(|p| url.starts_with(p)))
+                })
+            })
+        });
+    }
+    verbs.iter().all(|verb| {
+        or_any("apiGroups").iter().all(|group| {
+            or_any("resources").iter().all(|resource| {
+                or_any("resourceNames").iter().all(|name| {
+                    own.iter().any(|o| {
+                        let names = json::texts(o, &["resourceNames"]);
+                        has(o, "verbs", verb)
+                            && has(o, "apiGroups", group)
+                            && has(o, "resources", resource)
+                            && (names.is_empty() || names.contains(&name.as_str()))
+                    })
+                })
+            })
+        })
+    })
+}
+
+/// Sums aggregated roles up; true where one changed.
+pub(crate) fn aggregate(state: &mut State) -> bool {
+    let roles: Vec<Arc<Value>> = state
+        .store
+        .list(CLUSTER_ROLES, None)
+        .map(|(_, o)| o.clone())
+        .collect();
+    let mut wrote = false;
+    for role in roles.iter().filter(|r| r.get("aggregationRule").is_some()) {
+        let selectors = json::list(role, &["aggregationRule", "clusterRoleSelectors"]);
+        let mut rules: Vec<Value> = Vec::new();
+        for part in &roles {
+            let chosen = json::name(part) != json::name(role)
+                && selectors.iter().any(|s| label_selector_matches(s, part));
+            for rule in json::list(part, &["rules"]).iter().filter(|_| chosen) {
+                if !rules.contains(rule) {
+                    rules.push(rule.clone());
+                }
+            }
+        }
+        if json::list(role, &["rules"]) != rules {
+            let mut new = role.as_ref().clone();
+            new["rules"] = rules.into();
+            state.store.put(&CLUSTER_ROLES.into(), new);
+            wrote = true;
+        }
+    }
+    wrote
+}
+
+fn label_selector_matches(selector: &Value, object: &Value) -> bool {
+    let labels = json::at(object, &["metadata", "labels"]);
+    let value = |key: &str| labels.and_then(|l| l.get(key)).and_then(Value::as_str);
+    let exact = selector
+        .get("matchLabels")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten();
+    exact.into_iter().all(|(k, v)| value(k) == v.as_str())
+        && json::list(selector, &["matchExpressions"]).iter().all(|e| {
+            let found = value(json::text(e, &["key"]));
+            let values = json::texts(e, &["values"]);
+            match json::text(e, &["operator"]) {
+                "In" => found.is_some_and(|f| values.contains(&f)),
+                "NotIn" => !found.is_some_and(|f| values.contains(&f)),
+                "Exists" => found.is_some(),
+                "DoesNotExist" => found.is_none(),
+                _ => false,
+            }
+        })
+}
+
+const ADMIN_RESOURCES: &[(&str, &[&str])] = &[
+    (
+        "",
+        &[
+            "configmaps",
+            "endpoints",
+            "events",
+            "persistentvolumeclaims",
+            "pods",
+            "pods/log",
+            "services",
+            "services/status",
+            "resourcequotas",
+            "limitranges",
+            "bindings",
+            "serviceaccounts",
+        ],
+    ),
+    (
+        "apps",
+        &[
+            "daemonsets",
+            "deployments",
+            "deployments/scale",
+            "replicasets",
+            "replicasets/scale",
+            "statefulsets",
+            "statefulsets/scale",
+        ],
+    ),
+    ("autoscaling", &["horizontalpodautoscalers"]),
+    ("batch", &["cronjobs", "jobs"]),
+    ("discovery.k8s.io", &["endpointslices"]),
+    ("networking.k8s.io", &["ingresses", "networkpolicies"]),
+    ("policy", &["poddisruptionbudgets"]),
+];
+
+fn resource_rules(verbs: &[&str]) -> Vec<Value> {
+    ADMIN_RESOURCES
+        .iter()
+        .map(|(group, resources)| json!({"apiGroups": [group], "resources": resources, "verbs": verbs}))
+        .collect()
+}
+
+/// Makes the default roles and bindings where they are missing.
+pub(crate) fn seed(state: &mut State) {
+    let write = ["create", "delete", "deletecollection", "patch", "update"];
+    let look = ["get", "list", "watch"];
+    let mut edit = resource_rules(&write);
+    edit.push(json!({"apiGroups": [""], "resources": ["secrets"], "verbs":
+        ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]}));
+    edit.push(json!({"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["impersonate"]}));
+    edit.push(json!({"apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"]}));
+    let mut view = resource_rules(&look);
+    view.push(json!({"apiGroups": [""], "resources": ["namespaces"], "verbs": look}));
+    let own = [
+        "create",
+        "delete",
+        "deletecollection",
+        "get",
+        "list",
+        "patch",
+        "update",
+        "watch",
+    ];
+    let admin = vec![
+        json!({"apiGroups": ["authorization.k8s.io"], "resources": ["localsubjectaccessreviews"], "verbs": ["create"]}),
+        json!({"apiGroups": [GROUP], "resources": ["rolebindings", "roles"], "verbs": own}),
+    ];
+    let urls = [
+        "/api",
+        "/api/*",
+        "/apis",
+        "/apis/*",
+        "/healthz",
+        "/livez",
+        "/openapi",
+        "/openapi/*",
+        "/readyz",
+        "/version",
+        "/version/",
+    ];
+    let reviews =
+        |group: &str, what: &[&str]| json!({"apiGroups": [group], "resources": what, "verbs": ["create"]});
+    let basic = vec![
+        reviews(
+            "authorization.k8s.io",
+            &["selfsubjectaccessreviews", "selfsubjectrulesreviews"],
+        ),
+        reviews("authentication.k8s.io", &["selfsubjectreviews"]),
+    ];
+    let delegator = vec![
+        reviews("authentication.k8s.io", &["tokenreviews"]),
+        reviews("authorization.k8s.io", &["subjectaccessreviews"]),
+    ];
+    let to = |role: &str| format!("rbac.authorization.k8s.io/aggregate-to-{role}");
+    let all = vec![
+        json!({"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}),
+        json!({"nonResourceURLs": ["*"], "verbs": ["*"]}),
+    ];
+    cluster_role(state, "cluster-admin", None, &[], all);
+    cluster_role(state, "admin", Some(&to("admin")), &[], Vec::new());
+    cluster_role(state, "edit", Some(&to("edit")), &[to("admin")], Vec::new());
+    cluster_role(state, "view", Some(&to("view")), &[to("edit")], Vec::new());
+    cluster_role(state, "system:aggregate-to-admin", None, &[to("admin")], admin);
+    cluster_role(state, "system:aggregate-to-edit", None, &[to("edit")], edit);
+    cluster_role(state, "system:aggregate-to-view", None, &[to("view")], view);
+    let discovery = vec![json!({"nonResourceURLs": urls, "verbs": ["get"]})];
+    cluster_role(state, "system:discovery", None, &[], discovery);
+    cluster_role(state, "system:basic-user", None, &[], basic);
+    cluster_role(state, "system:auth-delegator", None, &[], delegator);
+    cluster_binding(state, "cluster-admin", "system:masters");
+    cluster_binding(state, "system:discovery", "system:authenticated");
+    cluster_binding(state, "system:basic-user", "system:authenticated");
+}
+
+fn meta(name: &str) -> Value {
+    json!({
+        "name": name, "uid": uuid::Uuid::new_v4().to_string(), "creationTimestamp": json::now(),
+        "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"},
+        "annotations": {"rbac.authorization.kubernetes.io/autoupdate": "true"},
+    })
+}
+
+fn cluster_role(state: &mut State, name: &str, sum_of: Option<&str>, part_of: &[String], rules: Vec<Value>) {
+    if state.store.get(CLUSTER_ROLES, "", name).is_some() {
+        return;
+    }
+    let mut role = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": meta(name), "rules": rules,
+    });
+    for label in part_of {
+        role["metadata"]["labels"][label] = "true".into();
+    }
+    if let Some(label) = sum_of {
+        role["aggregationRule"] = json!({"clusterRoleSelectors": [{"matchLabels": {label: "true"}}]});
+    }
+    state.store.put(&CLUSTER_ROLES.into(), role);
+}
+
+fn cluster_binding(state: &mut State, role: &str, group: &str) {
+    if state.store.get(CLUSTER_BINDINGS, "", role).is_some() {
+        return;
+    }
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": meta(role),
+        "roleRef": {"apiGroup": GROUP, "kind": "ClusterRole", "name": role},
+        "subjects": [{"apiGroup": GROUP, "kind": "Group", "name": group}],
+    });
+    state.store.put(&CLUSTER_BINDINGS.into(), binding);
+}

@@ -1,0 +1,113 @@
+//! Validation rules (CEL) of custom resources.
+
+use std::fmt;
+
+use kube_cel::{CompiledSchema, Validator};
+use serde_json::Value;
+
+use super::status::Cause;
+
+/// The compiled rules of one schema.
+pub(crate) struct Rules {
+    compiled: CompiledSchema,
+}
+
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Rules")
+    }
+}
+
+impl Rules {
+    /// Compiles the rules of a schema; none where it has none.
+    ///
+    /// # Errors
+    /// A cause for each rule that does not compile.
+    pub(crate) fn compile(document: &Value, path: &str) -> Result<Option<Self>, Vec<Cause>> {
+        if !mentions_rules(document, 0) {
+            return Ok(None);
+        }
+        let compiled = kube_cel::compile_schema(document);
+        let mut causes = Vec::new();
+        collect_errors(&compiled, path, &mut causes);
+        if causes.is_empty() {
+            Ok(Some(Self { compiled }))
+        } else {
+            Err(causes)
+        }
+    }
+
+    /// What the rules forbid about a new object, or about the step from an old one to it.
+    pub(crate) fn check(&self, object: &Value, old: Option<&Value>) -> Vec<Cause> {
+        let validator = Validator::new();
+        let Err(errors) = validator.validate_compiled(&self.compiled, object, old) else {
+            return Vec::new();
+        };
+        errors.as_slice().iter().map(|e| cause(e, object)).collect()
+    }
+}
+
+fn cause(error: &kube_cel::ValidationError, object: &Value) -> Cause {
+    let field = if error.field_path.is_empty() {
+        "<nil>"
+    } else {
+        error.field_path.as_str()
+    };
+    let shown = match lookup(object, &error.field_path) {
+        Some(Value::Object(_)) | None => Value::from("object"),
+        Some(Value::Array(_)) => Value::from("array"),
+        Some(other) => other.clone(),
+    };
+    match error.reason.as_deref() {
+        Some("FieldValueForbidden") => Cause::forbidden(field, &error.message),
+        Some("FieldValueRequired") => Cause::required(field, &error.message),
+        Some("FieldValueDuplicate") => Cause::duplicate(field, &shown),
+        _ => Cause::invalid(field, &shown, &error.message),
+    }
+}
+
+fn lookup<'a>(object: &'a Value, path: &str) -> Option<&'a Value> {
+    if path.is_empty() {
+        return Some(object);
+    }
+    path.split('.').try_fold(object, |value, part| {
+        let (name, index) = match part.split_once('[') {
+            Some((name, rest)) => (name, rest.trim_end_matches(']').parse::<usize>().ok()),
+            None => (part, None),
+        };
+        let child = value.get(name)?;
+        index.map_or(Some(child), |i| child.get(i))
+    })
+}
+
+fn mentions_rules(document: &Value, depth: usize) -> bool {
+    match document {
+        Value::Object(map) if depth < 64 => {
+            map.contains_key("x-kubernetes-validations") || map.values().any(|v| mentions_rules(v, depth + 1))
+        }
+        Value::Array(list) => list.iter().any(|v| mentions_rules(v, depth + 1)),
+        _ => false,
+    }
+}
+
+fn collect_errors(schema: &CompiledSchema, path: &str, causes: &mut Vec<Cause>) {
+    for (index, error) in schema
+        .validations
+        .iter()
+        .enumerate()
+        .filter_map(|(i, r)| Some((i, r.as_ref().err()?)))
+    {
+        let field = format!("{path}.x-kubernetes-validations[{index}].rule");
+        let message = format!("Invalid value: compilation failed: {error}");
+        causes.push(Cause::new("FieldValueInvalid", field, message));
+    }
+    for (name, child) in &schema.properties {
+        collect_errors(child, &format!("{path}.properties[{name}]"), causes);
+    }
+    if let Some(items) = &schema.items {
+        collect_errors(items, &format!("{path}.items"), causes);
+    }
+    if let Some(additional) = &schema.additional_properties {
+        collect_errors(additional, &format!("{path}.additionalProperties"), causes);
+    }
+}

@@ -1,0 +1,311 @@
+//! Custom resource definitions: checks, names, conditions, and the kinds they bring.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{
+    builtin::Sort,
+    cel::Rules,
+    json,
+    kinds::{Column, Registry, ResourceType, ScalePaths, Version, rank},
+    names,
+    schema::{self, Schema},
+    status::Cause,
+};
+
+pub(crate) const GROUP: &str = "apiextensions.k8s.io";
+pub(crate) const PLURAL: &str = "customresourcedefinitions";
+pub(crate) const FINALIZER: &str = "customresourcecleanup.apiextensions.k8s.io";
+
+/// Fills in what a definition leaves out.
+pub(crate) fn fill(definition: &mut Value) {
+    let kind = json::text(definition, &["spec", "names", "kind"]).to_owned();
+    let names = json::path_mut(definition, &["spec", "names"]);
+    if !kind.is_empty() {
+        json::default_to(names, "singular", kind.to_lowercase());
+        json::default_to(names, "listKind", format!("{kind}List"));
+    }
+    let conversion = json::path_mut(definition, &["spec", "conversion"]);
+    json::default_to(conversion, "strategy", "None");
+}
+
+/// What is wrong with a definition.
+pub(crate) fn causes(definition: &Value, old: Option<&Value>) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    let text = |path: &[&str]| json::text(definition, path);
+    let (group, plural) = (text(&["spec", "group"]), text(&["spec", "names", "plural"]));
+    let wanted = format!("{plural}.{group}");
+    if json::name(definition) != wanted {
+        causes.push(Cause::invalid(
+            "metadata.name",
+            &Value::from(json::name(definition)),
+            "must be spec.names.plural+\".\"+spec.group",
+        ));
+    }
+    for (field, value) in [("spec.group", group), ("spec.names.plural", plural)] {
+        if value.is_empty() {
+            causes.push(Cause::required(field, ""));
+        } else if let Some(why) = names::dns_subdomain(value) {
+            causes.push(Cause::invalid(field, &Value::from(value), why));
+        }
+    }
+    if !group.is_empty() && !group.contains('.') {
+        causes.push(Cause::invalid(
+            "spec.group",
+            &Value::from(group),
+            "should be a domain with at least one dot",
+        ));
+    }
+    if text(&["spec", "names", "kind"]).is_empty() {
+        causes.push(Cause::required("spec.names.kind", ""));
+    }
+    let scope = text(&["spec", "scope"]);
+    if scope.is_empty() {
+        causes.push(Cause::required("spec.scope", ""));
+    } else if !["Namespaced", "Cluster"].contains(&scope) {
+        let all = ["Cluster", "Namespaced"].map(str::to_owned);
+        causes.push(Cause::not_supported("spec.scope", &Value::from(scope), &all));
+    }
+    if let Some(old) = old {
+        immutable(definition, old, &mut causes);
+    }
+    version_causes(definition, &mut causes);
+    causes
+}
+
+fn immutable(definition: &Value, old: &Value, causes: &mut Vec<Cause>) {
+    for path in [
+        &["spec", "group"][..],
+        &["spec", "scope"],
+        &["spec", "names", "kind"],
+        &["spec", "names", "plural"],
+    ] {
+        let (now, before) = (json::at(definition, path), json::at(old, path));
+        if now != before {
+            let value = now.cloned().unwrap_or_default();
+            causes.push(Cause::invalid(path.join("."), &value, "field is immutable"));
+        }
+    }
+}
+
+fn version_causes(definition: &Value, causes: &mut Vec<Cause>) {
+    let versions = json::list(definition, &["spec", "versions"]);
+    let stored = versions
+        .iter()
+        .filter(|v| v.get("storage") == Some(&Value::Bool(true)))
+        .count();
+    if stored != 1 {
+        causes.push(Cause::new(
+            "FieldValueInvalid",
+            "spec.versions",
+            "Invalid value: must have exactly one version marked as storage version",
+        ));
+    }
+    for (index, version) in versions.iter().enumerate() {
+        let at = format!("spec.versions[{index}]");
+        let name = json::text(version, &["name"]);
+        if let Some(why) = names::dns_label(name) {
+            causes.push(Cause::invalid(format!("{at}.name"), &Value::from(name), why));
+        }
+        if versions[..index].iter().any(|v| json::text(v, &["name"]) == name) {
+            causes.push(Cause::duplicate(format!("{at}.name"), &Value::from(name)));
+        }
+        let path = format!("{at}.schema.openAPIV3Schema");
+        let Some(document) = json::at(version, &["schema", "openAPIV3Schema"]) else {
+            causes.push(Cause::required(path, "schemas are required"));
+            continue;
+        };
+        let found = schema::structural_causes(document, &path);
+        let sound = found.is_empty();
+        causes.extend(found);
+        if sound && let Err(found) = Rules::compile(document, &path) {
+            causes.extend(found);
+        }
+    }
+}
+
+/// Sets the status of a definition: accepted names, conditions, stored versions.
+pub(crate) fn set_status(definition: &mut Value, registry: &Registry) {
+    let conflict = name_conflict(definition, registry);
+    let established = conflict.is_none();
+    let now = json::now();
+    let names = json::at(definition, &["spec", "names"])
+        .cloned()
+        .unwrap_or_default();
+    let storage = json::list(definition, &["spec", "versions"])
+        .iter()
+        .find(|v| v.get("storage") == Some(&Value::Bool(true)))
+        .map(|v| json::text(v, &["name"]).to_owned());
+    let condition = |ty: &str, ok: bool, reason: &str, message: &str| {
+        json!({"type": ty, "status": if ok { "True" } else { "False" }, "reason": reason, "message": message,
+               "lastTransitionTime": now})
+    };
+    let conditions = match &conflict {
+        None => vec![
+            condition("NamesAccepted", true, "NoConflicts", "no conflicts found"),
+            condition(
+                "Established",
+                true,
+                "InitialNamesAccepted",
+                "the initial names have been accepted",
+            ),
+        ],
+        Some(message) => vec![
+            condition("NamesAccepted", false, "KindConflict", message),
+            condition("Established", false, "NotAccepted", "not all names are accepted"),
+        ],
+    };
+    let status = json::path_mut(definition, &["status"]);
+    let before = status
+        .get("conditions")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
+    let conditions: Vec<Value> = conditions.into_iter().map(|c| kept_time(c, &before)).collect();
+    let others = before
+        .into_iter()
+        .filter(|b| !conditions.iter().any(|c| c["type"] == b["type"]));
+    let all: Vec<Value> = conditions.iter().cloned().chain(others).collect();
+    status.insert("conditions".to_owned(), all.into());
+    if established {
+        status.insert("acceptedNames".to_owned(), names);
+    } else {
+        json::default_to(status, "acceptedNames", json!({"kind": "", "plural": ""}));
+    }
+    let mut stored: Vec<Value> = status
+        .get("storedVersions")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
+    if let Some(storage) = storage.map(Value::from)
+        && !stored.contains(&storage)
+    {
+        stored.push(storage);
+    }
+    status.insert("storedVersions".to_owned(), stored.into());
+}
+
+/// A condition that says the same as before keeps its time.
+fn kept_time(mut condition: Value, before: &[Value]) -> Value {
+    let same = before
+        .iter()
+        .find(|b| b["type"] == condition["type"] && b["status"] == condition["status"]);
+    if let Some(time) = same.and_then(|b| b.get("lastTransitionTime")) {
+        condition["lastTransitionTime"] = time.clone();
+    }
+    condition
+}
+
+fn name_conflict(definition: &Value, registry: &Registry) -> Option<String> {
+    let group = json::text(definition, &["spec", "group"]);
+    let plural = json::text(definition, &["spec", "names", "plural"]);
+    let kind = json::text(definition, &["spec", "names", "kind"]);
+    let other = registry.by_kind(group, kind)?;
+    (other.plural != plural).then(|| format!("\"{kind}\" is already in use"))
+}
+
+/// True where the kind of a definition is served.
+pub(crate) fn is_established(definition: &Value) -> bool {
+    json::list(definition, &["status", "conditions"])
+        .iter()
+        .any(|c| c["type"] == "Established" && c["status"] == "True")
+}
+
+/// The kind that a definition brings.
+pub(crate) fn resource_type(definition: &Value) -> ResourceType {
+    let text = |path: &[&str]| json::text(definition, path).to_owned();
+    let texts = |path: &[&str]| {
+        json::texts(definition, path)
+            .into_iter()
+            .map(str::to_owned)
+            .collect()
+    };
+    let mut versions: Vec<Arc<Version>> = json::list(definition, &["spec", "versions"])
+        .iter()
+        .filter(|v| v.get("served") == Some(&Value::Bool(true)))
+        .map(|v| Arc::new(version(v)))
+        .collect();
+    versions.sort_by_key(|v| std::cmp::Reverse(rank(&v.name)));
+    let (group, plural) = (text(&["spec", "group"]), text(&["spec", "names", "plural"]));
+    ResourceType {
+        storage: format!("{plural}.{group}").into(),
+        group,
+        plural,
+        singular: text(&["spec", "names", "singular"]),
+        kind: text(&["spec", "names", "kind"]),
+        list_kind: text(&["spec", "names", "listKind"]),
+        namespaced: text(&["spec", "scope"]) == "Namespaced",
+        short_names: texts(&["spec", "names", "shortNames"]),
+        categories: texts(&["spec", "names", "categories"]),
+        versions,
+        sort: Sort::Plain,
+        custom: true,
+    }
+}
+
+fn version(version: &Value) -> Version {
+    let document = json::at(version, &["schema", "openAPIV3Schema"])
+        .cloned()
+        .unwrap_or_else(|| json!({}));
+    let rules = Rules::compile(&document, "").ok().flatten().map(Arc::new);
+    let path = |text: &str| -> Vec<String> {
+        text.trim_start_matches('.')
+            .split('.')
+            .map(str::to_owned)
+            .collect()
+    };
+    let scale = json::at(version, &["subresources", "scale"]).map(|scale| ScalePaths {
+        spec: path(json::text(scale, &["specReplicasPath"])),
+        status: path(json::text(scale, &["statusReplicasPath"])),
+        selector: scale.get("labelSelectorPath").and_then(Value::as_str).map(path),
+    });
+    let deprecated = (version.get("deprecated") == Some(&Value::Bool(true)))
+        .then(|| json::text(version, &["deprecationWarning"]).to_owned());
+    Version {
+        name: json::text(version, &["name"]).to_owned(),
+        schema: schema_of(&document),
+        rules,
+        status: json::at(version, &["subresources", "status"]).is_some(),
+        scale,
+        columns: json::list(version, &["additionalPrinterColumns"])
+            .iter()
+            .map(column)
+            .collect(),
+        selectable: json::list(version, &["selectableFields"])
+            .iter()
+            .map(|f| json::text(f, &["jsonPath"]).trim_start_matches('.').to_owned())
+            .collect(),
+        document: Some(Arc::new(document)),
+        deprecated,
+    }
+}
+
+fn schema_of(document: &Value) -> Schema {
+    schema::compile(document)
+}
+
+fn column(column: &Value) -> Column {
+    let text = |key: &str| json::text(column, &[key]).to_owned();
+    Column {
+        name: text("name"),
+        ty: text("type"),
+        format: text("format"),
+        description: text("description"),
+        priority: column.get("priority").and_then(Value::as_i64).unwrap_or(0),
+        path: text("jsonPath"),
+    }
+}
+
+/// Marks a definition whose objects are being removed.
+pub(crate) fn begin_delete(definition: &mut Value) {
+    let status = json::path_mut(definition, &["status"]);
+    let list = status.entry("conditions").or_insert_with(|| json!([]));
+    if let Some(list) = list.as_array_mut() {
+        list.push(json!({
+            "type": "Terminating", "status": "True", "reason": "InstanceDeletionPending",
+            "message": "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
+            "lastTransitionTime": json::now(),
+        }));
+    }
+}

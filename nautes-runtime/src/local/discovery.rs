@@ -1,0 +1,206 @@
+//! What a server serves, for clients that ask: `/version`, `/api`, `/apis` and below.
+
+use http::Response;
+use serde_json::{Value, json};
+
+use super::{
+    builtin::Sort,
+    call::Call,
+    kinds::{Registry, ResourceType, Version},
+    server::{Body, Server, plain, respond},
+    status::Status,
+};
+
+/// The version of Kubernetes that the kinds follow.
+pub(crate) const VERSION: (&str, &str) = ("1", "36");
+
+const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+
+pub(crate) fn serve(server: &Server, call: &Call) -> Result<Response<Body>, Status> {
+    let state = server.state();
+    let registry = &state.registry;
+    let path = call.path.trim_end_matches('/');
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    let aggregated = call.accept.contains("as=APIGroupDiscoveryList") && call.accept.contains("v=v2");
+    let body = match parts.as_slice() {
+        [] | [""] => {
+            json!({"paths": ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3",
+            "/readyz", "/version"]})
+        }
+        ["version"] => version(&server.name),
+        ["api"] if aggregated => return Ok(discovered(registry, true)),
+        ["apis"] if aggregated => return Ok(discovered(registry, false)),
+        ["api"] => json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}),
+        ["apis"] => {
+            let groups: Vec<Value> = registry.groups().iter().map(|g| group(registry, g)).collect();
+            json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
+        }
+        ["api", "v1"] => resources(registry, "", "v1").ok_or_else(Status::no_such_path)?,
+        ["apis", name] if registry.groups().iter().any(|g| g == name) => {
+            let mut group = group(registry, name);
+            group["kind"] = "APIGroup".into();
+            group["apiVersion"] = "v1".into();
+            group
+        }
+        ["apis", group, version] => resources(registry, group, version).ok_or_else(Status::no_such_path)?,
+        _ => return Err(Status::no_such_path()),
+    };
+    Ok(respond(200, &body, &[]))
+}
+
+fn version(name: &str) -> Value {
+    let (major, minor) = VERSION;
+    json!({
+        "major": major, "minor": minor, "gitVersion": format!("v{major}.{minor}.0+nautes"),
+        "gitCommit": "", "gitTreeState": "clean", "buildDate": "1970-01-01T00:00:00Z", "goVersion": "none",
+        "compiler": "rustc", "platform": format!("local/{name}"),
+    })
+}
+
+fn group(registry: &Registry, name: &str) -> Value {
+    let versions: Vec<Value> = registry
+        .versions(name)
+        .iter()
+        .map(|v| json!({"groupVersion": format!("{name}/{v}"), "version": v}))
+        .collect();
+    json!({"name": name, "versions": versions, "preferredVersion": versions.first()})
+}
+
+fn verbs(kind: &ResourceType) -> Vec<&'static str> {
+    match kind.sort {
+        Sort::Review => vec!["create"],
+        _ => vec![
+            "create",
+            "delete",
+            "deletecollection",
+            "get",
+            "list",
+            "patch",
+            "update",
+            "watch",
+        ],
+    }
+}
+
+/// A subresource: its name, the kind it speaks (group, version, kind), its verbs.
+type Sub = (&'static str, (String, String, String), Vec<&'static str>);
+
+fn subresources(kind: &ResourceType, version: &Version) -> Vec<Sub> {
+    let own = || (kind.group.clone(), version.name.clone(), kind.kind.clone());
+    let of = |g: &str, v: &str, k: &str| (g.to_owned(), v.to_owned(), k.to_owned());
+    let change = || vec!["get", "patch", "update"];
+    let mut subs = Vec::new();
+    if version.status {
+        subs.push(("status", own(), change()));
+    }
+    if version.scale.is_some() {
+        subs.push(("scale", of("autoscaling", "v1", "Scale"), change()));
+    }
+    if kind.is("", "namespaces") {
+        subs.push(("finalize", own(), vec!["update"]));
+    }
+    if kind.is("", "serviceaccounts") {
+        subs.push((
+            "token",
+            of("authentication.k8s.io", "v1", "TokenRequest"),
+            vec!["create"],
+        ));
+    }
+    subs
+}
+
+fn resources(registry: &Registry, group: &str, version: &str) -> Option<Value> {
+    let mut list = Vec::new();
+    let served = registry
+        .all()
+        .filter(|t| t.group == group)
+        .filter_map(|t| Some((t, t.version(version)?)));
+    for (kind, of) in served {
+        let mut entry = json!({
+            "name": kind.plural, "singularName": kind.singular, "namespaced": kind.namespaced, "kind": kind.kind,
+            "verbs": verbs(kind),
+        });
+        if !kind.short_names.is_empty() {
+            entry["shortNames"] = json!(kind.short_names);
+        }
+        if !kind.categories.is_empty() {
+            entry["categories"] = json!(kind.categories);
+        }
+        list.push(entry);
+        for (name, (g, v, k), verbs) in subresources(kind, of) {
+            let mut entry = json!({
+                "name": format!("{}/{name}", kind.plural), "singularName": "", "namespaced": kind.namespaced,
+                "kind": k, "verbs": verbs,
+            });
+            if (g.as_str(), v.as_str()) != (group, version) {
+                entry["group"] = g.into();
+                entry["version"] = v.into();
+            }
+            list.push(entry);
+        }
+    }
+    let group_version = if group.is_empty() {
+        version.to_owned()
+    } else {
+        format!("{group}/{version}")
+    };
+    (!list.is_empty()).then(|| {
+        json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": list})
+    })
+}
+
+/// Everything in one document, of the core group or of all others.
+fn discovered(registry: &Registry, core: bool) -> Response<Body> {
+    let groups = if core {
+        vec![String::new()]
+    } else {
+        registry.groups()
+    };
+    let items: Vec<Value> = groups
+        .iter()
+        .map(|group| {
+            let versions: Vec<Value> = registry
+                .versions(group)
+                .iter()
+                .map(|v| json!({"version": v, "freshness": "Current", "resources": entries(registry, group, v)}))
+                .collect();
+            json!({"metadata": {"name": group, "creationTimestamp": null}, "versions": versions})
+        })
+        .collect();
+    let body = json!({
+        "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items,
+    });
+    plain(200, AGGREGATED, body.to_string())
+}
+
+fn entries(registry: &Registry, group: &str, version: &str) -> Vec<Value> {
+    let kind_of = |g: &str, v: &str, k: &str| json!({"group": g, "version": v, "kind": k});
+    registry
+        .all()
+        .filter(|t| t.group == group)
+        .filter_map(|t| Some((t, t.version(version)?)))
+        .map(|(kind, of)| {
+            let mut entry = json!({
+                "resource": kind.plural, "responseKind": kind_of(group, version, &kind.kind),
+                "scope": if kind.namespaced { "Namespaced" } else { "Cluster" },
+                "singularResource": kind.singular, "verbs": verbs(kind),
+            });
+            if !kind.short_names.is_empty() {
+                entry["shortNames"] = json!(kind.short_names);
+            }
+            if !kind.categories.is_empty() {
+                entry["categories"] = json!(kind.categories);
+            }
+            let subs: Vec<Value> = subresources(kind, of)
+                .into_iter()
+                .map(|(name, (g, v, k), verbs)| {
+                    json!({"subresource": name, "responseKind": kind_of(&g, &v, &k), "verbs": verbs})
+                })
+                .collect();
+            if !subs.is_empty() {
+                entry["subresources"] = subs.into();
+            }
+            entry
+        })
+        .collect()
+}

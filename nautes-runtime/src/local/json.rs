@@ -1,0 +1,123 @@
+//! Small reads and writes on JSON objects as the API stores them.
+
+use serde_json::{Map, Value};
+
+static EMPTY: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
+
+/// The value at a path of field names.
+pub(crate) fn at<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Value> {
+    path.iter().try_fold(value, |v, key| v.get(*key))
+}
+
+/// The text at a path, empty where there is none.
+pub(crate) fn text<'a>(value: &'a Value, path: &[&str]) -> &'a str {
+    at(value, path).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The `metadata` of an object, empty where there is none.
+pub(crate) fn meta(value: &Value) -> &Map<String, Value> {
+    value.get("metadata").and_then(Value::as_object).unwrap_or(&EMPTY)
+}
+
+/// The `metadata` of an object, made where there is none. The object must be a JSON object.
+pub(crate) fn meta_mut(value: &mut Value) -> &mut Map<String, Value> {
+    child_mut(object_mut(value), "metadata")
+}
+
+/// The value as a map; anything else is replaced by an empty one.
+pub(crate) fn object_mut(value: &mut Value) -> &mut Map<String, Value> {
+    if !value.is_object() {
+        *value = Value::Object(Map::new());
+    }
+    match value {
+        Value::Object(map) => map,
+        _ => unreachable!("just made an object"),
+    }
+}
+
+/// The map under a key, made where there is none.
+pub(crate) fn child_mut<'a>(map: &'a mut Map<String, Value>, key: &str) -> &'a mut Map<String, Value> {
+    object_mut(map.entry(key.to_owned()).or_insert(Value::Null))
+}
+
+/// The map at a path, made where there is none.
+pub(crate) fn path_mut<'a>(value: &'a mut Value, path: &[&str]) -> &'a mut Map<String, Value> {
+    path.iter()
+        .fold(object_mut(value), |map, key| child_mut(map, key))
+}
+
+/// Sets a field unless it has a value.
+pub(crate) fn default_to(map: &mut Map<String, Value>, key: &str, value: impl Into<Value>) {
+    if map.get(key).is_none_or(Value::is_null) {
+        map.insert(key.to_owned(), value.into());
+    }
+}
+
+pub(crate) fn name(value: &Value) -> &str {
+    text(value, &["metadata", "name"])
+}
+
+pub(crate) fn namespace(value: &Value) -> &str {
+    text(value, &["metadata", "namespace"])
+}
+
+pub(crate) fn uid(value: &Value) -> &str {
+    text(value, &["metadata", "uid"])
+}
+
+pub(crate) fn resource_version(value: &Value) -> &str {
+    text(value, &["metadata", "resourceVersion"])
+}
+
+pub(crate) fn is_terminating(value: &Value) -> bool {
+    meta(value).get("deletionTimestamp").is_some_and(|t| !t.is_null())
+}
+
+/// The texts in a list of texts at a path.
+pub(crate) fn texts<'a>(value: &'a Value, path: &[&str]) -> Vec<&'a str> {
+    list(value, path).iter().filter_map(Value::as_str).collect()
+}
+
+/// The list at a path, empty where there is none.
+pub(crate) fn list<'a>(value: &'a Value, path: &[&str]) -> &'a [Value] {
+    at(value, path)
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default()
+}
+
+/// Removes nulls from maps, at any depth (JSON null is the absence of a value in built-in kinds).
+pub(crate) fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|_, v| !v.is_null());
+            map.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(list) => list.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}
+
+/// The time now as Kubernetes writes it: UTC, whole seconds.
+pub(crate) fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// How deep a value is nested.
+pub(crate) fn depth(value: &Value) -> usize {
+    match value {
+        Value::Object(map) => 1 + map.values().map(depth).max().unwrap_or(0),
+        Value::Array(list) => 1 + list.iter().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// The namespace that the subject of a binding names.
+pub(crate) fn namespace_of_subject(subject: &Value) -> &str {
+    text(subject, &["namespace"])
+}
+
+/// The uid that an owner reference names.
+pub(crate) fn uid_of_owner(owner: &Value) -> &str {
+    text(owner, &["uid"])
+}

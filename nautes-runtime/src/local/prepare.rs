@@ -1,0 +1,463 @@
+//! What the server fills in and checks of built-in kinds, beyond their schema.
+
+use base64::Engine as _;
+use serde_json::{Map, Value, json};
+
+use super::{crd, json, kinds::ResourceType, names, status::Cause};
+
+/// Fills in defaults of built-in kinds.
+pub(crate) fn fill(object: &mut Value, kind: &ResourceType) {
+    match (kind.group.as_str(), kind.plural.as_str()) {
+        ("", "namespaces") => namespace(object),
+        ("", "secrets") => secret(object),
+        ("", "services") => service(object),
+        ("", "pods") => pod(json::path_mut(object, &["spec"])),
+        ("", "persistentvolumeclaims") => {
+            json::default_to(json::path_mut(object, &["spec"]), "volumeMode", "Filesystem");
+        }
+        ("apps", "deployments" | "replicasets" | "statefulsets" | "daemonsets") => {
+            workload(object, &kind.plural)
+        }
+        ("batch", "jobs") => job(json::path_mut(object, &["spec"])),
+        ("batch", "cronjobs") => cron_job(object),
+        ("networking.k8s.io", "networkpolicies") => network_policy(object),
+        ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") => binding(object),
+        (crd::GROUP, crd::PLURAL) => crd::fill(object),
+        _ => {}
+    }
+}
+
+fn namespace(object: &mut Value) {
+    let name = json::name(object).to_owned();
+    let labels = json::path_mut(object, &["metadata", "labels"]);
+    labels.insert("kubernetes.io/metadata.name".to_owned(), name.into());
+    json::default_to(json::path_mut(object, &["status"]), "phase", "Active");
+}
+
+fn secret(object: &mut Value) {
+    let map = json::object_mut(object);
+    if let Some(Value::Object(texts)) = map.remove("stringData") {
+        let data = json::child_mut(map, "data");
+        for (key, value) in texts {
+            let text = value.as_str().unwrap_or_default();
+            data.insert(key, base64::engine::general_purpose::STANDARD.encode(text).into());
+        }
+    }
+    json::default_to(map, "type", "Opaque");
+}
+
+fn service(object: &mut Value) {
+    let spec = json::path_mut(object, &["spec"]);
+    json::default_to(spec, "type", "ClusterIP");
+    json::default_to(spec, "sessionAffinity", "None");
+    if spec.get("type").and_then(Value::as_str) != Some("ExternalName") {
+        json::default_to(spec, "internalTrafficPolicy", "Cluster");
+        json::default_to(spec, "ipFamilyPolicy", "SingleStack");
+        json::default_to(spec, "ipFamilies", json!(["IPv4"]));
+    }
+    for port in spec
+        .get_mut("ports")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
+        let port = json::object_mut(port);
+        json::default_to(port, "protocol", "TCP");
+        if let Some(number) = port.get("port").cloned() {
+            json::default_to(port, "targetPort", number);
+        }
+    }
+}
+
+fn workload(object: &mut Value, plural: &str) {
+    let spec = json::path_mut(object, &["spec"]);
+    if plural != "daemonsets" {
+        json::default_to(spec, "replicas", 1);
+    }
+    if plural != "replicasets" {
+        json::default_to(spec, "revisionHistoryLimit", 10);
+    }
+    match plural {
+        "deployments" => {
+            json::default_to(spec, "progressDeadlineSeconds", 600);
+            let strategy = json::child_mut(spec, "strategy");
+            json::default_to(strategy, "type", "RollingUpdate");
+            if strategy["type"] == "RollingUpdate" {
+                let rolling = json::child_mut(strategy, "rollingUpdate");
+                json::default_to(rolling, "maxSurge", "25%");
+                json::default_to(rolling, "maxUnavailable", "25%");
+            }
+        }
+        "statefulsets" => {
+            json::default_to(spec, "podManagementPolicy", "OrderedReady");
+            json::default_to(json::child_mut(spec, "updateStrategy"), "type", "RollingUpdate");
+        }
+        "daemonsets" => {
+            json::default_to(json::child_mut(spec, "updateStrategy"), "type", "RollingUpdate");
+        }
+        _ => {}
+    }
+    if spec.get("template").is_some_and(Value::is_object) {
+        pod(json::child_mut(json::child_mut(spec, "template"), "spec"));
+    }
+}
+
+fn job(spec: &mut Map<String, Value>) {
+    for (key, value) in [("backoffLimit", 6), ("completions", 1), ("parallelism", 1)] {
+        json::default_to(spec, key, value);
+    }
+    json::default_to(spec, "completionMode", "NonIndexed");
+    json::default_to(spec, "suspend", false);
+    if spec.get("template").is_some_and(Value::is_object) {
+        pod(json::child_mut(json::child_mut(spec, "template"), "spec"));
+    }
+}
+
+fn cron_job(object: &mut Value) {
+    let spec = json::path_mut(object, &["spec"]);
+    json::default_to(spec, "concurrencyPolicy", "Allow");
+    json::default_to(spec, "suspend", false);
+    json::default_to(spec, "successfulJobsHistoryLimit", 3);
+    json::default_to(spec, "failedJobsHistoryLimit", 1);
+}
+
+fn pod(spec: &mut Map<String, Value>) {
+    json::default_to(spec, "restartPolicy", "Always");
+    json::default_to(spec, "dnsPolicy", "ClusterFirst");
+    json::default_to(spec, "schedulerName", "default-scheduler");
+    json::default_to(spec, "terminationGracePeriodSeconds", 30);
+    json::child_mut(spec, "securityContext");
+    if let Some(account) = spec.get("serviceAccountName").cloned() {
+        json::default_to(spec, "serviceAccount", account);
+    }
+    for key in ["containers", "initContainers"] {
+        for container in spec
+            .get_mut(key)
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
+            let container = json::object_mut(container);
+            let image = container.get("image").and_then(Value::as_str).unwrap_or_default();
+            let tag = image.rsplit('/').next().unwrap_or_default();
+            let latest = !tag.contains('@') && tag.rsplit_once(':').is_none_or(|(_, t)| t == "latest");
+            json::default_to(
+                container,
+                "imagePullPolicy",
+                if latest { "Always" } else { "IfNotPresent" },
+            );
+            json::default_to(container, "terminationMessagePath", "/dev/termination-log");
+            json::default_to(container, "terminationMessagePolicy", "File");
+            json::child_mut(container, "resources");
+            for port in container
+                .get_mut("ports")
+                .and_then(Value::as_array_mut)
+                .into_iter()
+                .flatten()
+            {
+                json::default_to(json::object_mut(port), "protocol", "TCP");
+            }
+        }
+    }
+}
+
+fn network_policy(object: &mut Value) {
+    let spec = json::path_mut(object, &["spec"]);
+    let mut types = vec!["Ingress"];
+    if spec
+        .get("egress")
+        .and_then(Value::as_array)
+        .is_some_and(|e| !e.is_empty())
+    {
+        types.push("Egress");
+    }
+    json::default_to(spec, "policyTypes", json!(types));
+}
+
+fn binding(object: &mut Value) {
+    let role = json::path_mut(object, &["roleRef"]);
+    json::default_to(role, "apiGroup", "rbac.authorization.k8s.io");
+    let subjects = json::object_mut(object)
+        .get_mut("subjects")
+        .and_then(Value::as_array_mut);
+    for subject in subjects.into_iter().flatten() {
+        let subject = json::object_mut(subject);
+        if matches!(
+            subject.get("kind").and_then(Value::as_str),
+            Some("User" | "Group")
+        ) {
+            json::default_to(subject, "apiGroup", "rbac.authorization.k8s.io");
+        }
+    }
+}
+
+/// What a new object of a built-in kind starts with.
+pub(crate) fn start(object: &mut Value, kind: &ResourceType) {
+    match (kind.group.as_str(), kind.plural.as_str()) {
+        ("", "namespaces") => {
+            json::path_mut(object, &["spec"]).insert("finalizers".to_owned(), json!(["kubernetes"]));
+        }
+        ("", "pods" | "persistentvolumeclaims") => {
+            json::path_mut(object, &["status"]).insert("phase".to_owned(), "Pending".into());
+        }
+        ("", "services") => {
+            json::path_mut(object, &["status", "loadBalancer"]);
+        }
+        _ => {}
+    }
+}
+
+/// What is wrong with an object of a built-in kind, beyond its schema.
+pub(crate) fn causes(object: &Value, old: Option<&Value>, kind: &ResourceType) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    match (kind.group.as_str(), kind.plural.as_str()) {
+        ("", "configmaps") => {
+            for field in ["data", "binaryData"] {
+                data_keys(object, field, &mut causes);
+            }
+            frozen(object, old, &["data", "binaryData"], &mut causes);
+        }
+        ("", "secrets") => {
+            data_keys(object, "data", &mut causes);
+            frozen(object, old, &["data"], &mut causes);
+            unchanged(object, old, &["type"], &mut causes);
+            secret_data(object, &mut causes);
+        }
+        ("", "services") => service_causes(object, old, &mut causes),
+        ("", "pods") => pod_causes(object.get("spec"), "spec", &mut causes),
+        ("apps", plural) => workload_causes(object, old, plural, &mut causes),
+        ("batch", "jobs") => pod_causes(
+            json::at(object, &["spec", "template", "spec"]),
+            "spec.template.spec",
+            &mut causes,
+        ),
+        ("rbac.authorization.k8s.io", "roles" | "clusterroles") => role_causes(object, &mut causes),
+        ("rbac.authorization.k8s.io", _) => binding_causes(object, old, &mut causes),
+        (crd::GROUP, crd::PLURAL) => causes = crd::causes(object, old),
+        _ => {}
+    }
+    causes
+}
+
+fn data_keys(object: &Value, field: &str, causes: &mut Vec<Cause>) {
+    for key in object
+        .get(field)
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .map(|(k, _)| k)
+    {
+        let word = !key.is_empty()
+            && key.len() <= 253
+            && key
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+        if !word || key == "." || key == ".." {
+            let detail = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. \
+                          'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
+            causes.push(Cause::invalid(
+                format!("{field}[{key}]"),
+                &Value::from(key.as_str()),
+                detail,
+            ));
+        }
+    }
+}
+
+fn secret_data(object: &Value, causes: &mut Vec<Cause>) {
+    let wanted: &[&str] = match json::text(object, &["type"]) {
+        "kubernetes.io/dockerconfigjson" => &[".dockerconfigjson"],
+        "kubernetes.io/tls" => &["tls.crt", "tls.key"],
+        "kubernetes.io/ssh-auth" => &["ssh-privatekey"],
+        _ => &[],
+    };
+    for key in wanted.iter().filter(|k| json::at(object, &["data", k]).is_none()) {
+        causes.push(Cause::required(format!("data[{key}]"), ""));
+    }
+}
+
+fn frozen(object: &Value, old: Option<&Value>, fields: &[&str], causes: &mut Vec<Cause>) {
+    let Some(old) = old.filter(|o| o.get("immutable") == Some(&Value::Bool(true))) else {
+        return;
+    };
+    if object.get("immutable") != Some(&Value::Bool(true)) {
+        causes.push(Cause::forbidden(
+            "immutable",
+            "field is immutable when `immutable` is set",
+        ));
+    }
+    for field in fields.iter().filter(|f| object.get(**f) != old.get(**f)) {
+        causes.push(Cause::forbidden(
+            *field,
+            "field is immutable when `immutable` is set",
+        ));
+    }
+}
+
+fn unchanged(object: &Value, old: Option<&Value>, path: &[&str], causes: &mut Vec<Cause>) {
+    let Some(old) = old else {
+        return;
+    };
+    if json::at(object, path) != json::at(old, path) {
+        let value = json::at(object, path).cloned().unwrap_or_default();
+        causes.push(Cause::invalid(path.join("."), &value, "field is immutable"));
+    }
+}
+
+fn service_causes(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+    let ports = json::list(object, &["spec", "ports"]);
+    let external = json::text(object, &["spec", "type"]) == "ExternalName";
+    let headless = json::text(object, &["spec", "clusterIP"]) == "None";
+    let types = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"].map(str::to_owned);
+    let ty = json::text(object, &["spec", "type"]);
+    if !types.iter().any(|t| t == ty) {
+        causes.push(Cause::not_supported("spec.type", &Value::from(ty), &types));
+    }
+    if ports.is_empty() && !external && !headless {
+        causes.push(Cause::required("spec.ports", ""));
+    }
+    for (index, port) in ports.iter().enumerate() {
+        let number = port.get("port").and_then(Value::as_i64).unwrap_or(0);
+        if !(1..=65_535).contains(&number) {
+            let detail = "must be between 1 and 65535, inclusive";
+            causes.push(Cause::invalid(
+                format!("spec.ports[{index}].port"),
+                &Value::from(number),
+                detail,
+            ));
+        }
+        if ports.len() > 1 && json::text(port, &["name"]).is_empty() {
+            causes.push(Cause::required(format!("spec.ports[{index}].name"), ""));
+        }
+    }
+    let _ = old;
+}
+
+fn workload_causes(object: &Value, old: Option<&Value>, plural: &str, causes: &mut Vec<Cause>) {
+    let selector = json::at(object, &["spec", "selector"]);
+    let labels = json::at(object, &["spec", "template", "metadata", "labels"]);
+    let wanted = json::at(object, &["spec", "selector", "matchLabels"]).and_then(Value::as_object);
+    if plural != "replicasets" || selector.is_some() {
+        let matches = wanted
+            .into_iter()
+            .flatten()
+            .all(|(k, v)| labels.and_then(|l| l.get(k)) == Some(v));
+        if !matches {
+            let value = labels.cloned().unwrap_or_else(|| json!({}));
+            let detail = "`selector` does not match template `labels`";
+            causes.push(Cause::invalid("spec.template.metadata.labels", &value, detail));
+        }
+    }
+    if selector.is_some_and(|s| s.as_object().is_some_and(Map::is_empty)) {
+        let detail = "empty selector is invalid for deployment";
+        causes.push(Cause::invalid("spec.selector", &json!({}), detail));
+    }
+    unchanged(object, old, &["spec", "selector"], causes);
+    if json::at(object, &["spec", "replicas"])
+        .and_then(Value::as_i64)
+        .is_some_and(|r| r < 0)
+    {
+        let value = json::at(object, &["spec", "replicas"])
+            .cloned()
+            .unwrap_or_default();
+        causes.push(Cause::invalid(
+            "spec.replicas",
+            &value,
+            "must be greater than or equal to 0",
+        ));
+    }
+    pod_causes(
+        json::at(object, &["spec", "template", "spec"]),
+        "spec.template.spec",
+        causes,
+    );
+}
+
+fn pod_causes(spec: Option<&Value>, at: &str, causes: &mut Vec<Cause>) {
+    let Some(spec) = spec else {
+        return;
+    };
+    let containers = json::list(spec, &["containers"]);
+    if containers.is_empty() {
+        causes.push(Cause::required(format!("{at}.containers"), ""));
+    }
+    for (index, container) in containers.iter().enumerate() {
+        let name = json::text(container, &["name"]);
+        let field = format!("{at}.containers[{index}].name");
+        if name.is_empty() {
+            causes.push(Cause::required(field, ""));
+        } else if let Some(why) = names::dns_label(name) {
+            causes.push(Cause::invalid(field, &Value::from(name), why));
+        } else if containers[..index]
+            .iter()
+            .any(|c| json::text(c, &["name"]) == name)
+        {
+            causes.push(Cause::duplicate(field, &Value::from(name)));
+        }
+        if json::text(container, &["image"]).is_empty() {
+            causes.push(Cause::required(format!("{at}.containers[{index}].image"), ""));
+        }
+    }
+}
+
+fn role_causes(object: &Value, causes: &mut Vec<Cause>) {
+    for (index, rule) in json::list(object, &["rules"]).iter().enumerate() {
+        let at = format!("rules[{index}]");
+        if json::list(rule, &["verbs"]).is_empty() {
+            causes.push(Cause::required(
+                format!("{at}.verbs"),
+                "verbs must contain at least one value",
+            ));
+        }
+        let urls = !json::list(rule, &["nonResourceURLs"]).is_empty();
+        if !urls && json::list(rule, &["apiGroups"]).is_empty() {
+            let detail = "resource rules must supply at least one api group";
+            causes.push(Cause::required(format!("{at}.apiGroups"), detail));
+        }
+        if !urls && json::list(rule, &["resources"]).is_empty() {
+            let detail = "resource rules must supply at least one resource";
+            causes.push(Cause::required(format!("{at}.resources"), detail));
+        }
+    }
+}
+
+fn binding_causes(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+    if let Some(old) = old
+        && object.get("roleRef") != old.get("roleRef")
+    {
+        let value = object.get("roleRef").cloned().unwrap_or_default();
+        causes.push(Cause::invalid("roleRef", &value, "cannot change roleRef"));
+    }
+    if json::text(object, &["roleRef", "name"]).is_empty() {
+        causes.push(Cause::required("roleRef.name", ""));
+    }
+    for (index, subject) in json::list(object, &["subjects"]).iter().enumerate() {
+        let kind = json::text(subject, &["kind"]);
+        let at = format!("subjects[{index}]");
+        if json::text(subject, &["name"]).is_empty() {
+            causes.push(Cause::required(format!("{at}.name"), ""));
+        }
+        let all = ["Group", "ServiceAccount", "User"].map(str::to_owned);
+        if !all.iter().any(|k| k == kind) {
+            causes.push(Cause::not_supported(
+                format!("{at}.kind"),
+                &Value::from(kind),
+                &all,
+            ));
+        }
+        if kind == "ServiceAccount" && json::namespace_of_subject(subject).is_empty() {
+            causes.push(Cause::required(format!("{at}.namespace"), ""));
+        }
+    }
+}
+
+/// True where `metadata.generation` counts changes of this kind.
+pub(crate) fn has_generation(kind: &ResourceType) -> bool {
+    kind.custom
+        || matches!(
+            kind.group.as_str(),
+            "apps" | "batch" | "networking.k8s.io" | "policy"
+        )
+        || kind.is(crd::GROUP, crd::PLURAL)
+        || kind.is("", "pods")
+}

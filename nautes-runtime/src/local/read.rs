@@ -1,0 +1,295 @@
+//! Get and list.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use http::Response;
+use serde_json::{Value, json};
+
+use super::{
+    events,
+    kinds::{ResourceType, Version},
+    selector::Selector,
+    server::{Body, Scope, respond},
+    status::Status,
+    table,
+};
+
+/// The form that a client asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Whole,
+    Table,
+    Metadata,
+}
+
+/// The first form of the `Accept` header that the server has.
+///
+/// # Errors
+/// 406 where there is none.
+pub(crate) fn form(accept: &str) -> Result<Form, Status> {
+    if accept.trim().is_empty() {
+        return Ok(Form::Whole);
+    }
+    for part in accept.split(',') {
+        let mut words = part.split(';').map(str::trim);
+        let media = words.next().unwrap_or_default();
+        if ![
+            "application/json",
+            "*/*",
+            "application/*",
+            "application/json;stream=watch",
+        ]
+        .contains(&media)
+        {
+            continue;
+        }
+        match words.find_map(|w| w.strip_prefix("as=")) {
+            None => return Ok(Form::Whole),
+            Some("Table") => return Ok(Form::Table),
+            Some("PartialObjectMetadata" | "PartialObjectMetadataList") => return Ok(Form::Metadata),
+            Some(_) => {}
+        }
+    }
+    Err(Status::new(
+        406,
+        "NotAcceptable",
+        "only the following media types are accepted: application/json, application/yaml, \
+         application/vnd.kubernetes.protobuf",
+    ))
+}
+
+/// An object as a version of its kind shows it.
+pub(crate) fn shown(object: &Value, kind: &ResourceType, version: &Version) -> Value {
+    let mut object = events::shown(object, kind).unwrap_or_else(|| object.clone());
+    object["apiVersion"] = kind.api_version(&version.name).into();
+    object["kind"] = kind.kind.clone().into();
+    object
+}
+
+/// The metadata of an object as an object of its own.
+pub(crate) fn metadata_only(object: &Value) -> Value {
+    json!({
+        "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
+        "metadata": object.get("metadata").cloned().unwrap_or_default(),
+    })
+}
+
+/// The answer for one object, in the form that the client asks for.
+pub(crate) fn answer(
+    scope: &Scope<'_>,
+    code: u16,
+    object: &Value,
+    warnings: &[String],
+) -> Result<Response<Body>, Status> {
+    let object = shown(object, &scope.kind, &scope.version);
+    let body = match form(&scope.call.accept)? {
+        Form::Whole => object,
+        Form::Metadata => metadata_only(&object),
+        Form::Table => table::of(
+            &[object],
+            &scope.kind,
+            &scope.version,
+            scope.call,
+            true,
+            json!({}),
+        ),
+    };
+    Ok(respond(code, &body, warnings))
+}
+
+pub(crate) fn find(scope: &Scope<'_>) -> Result<Arc<Value>, Status> {
+    let state = scope.server.state();
+    let found = state
+        .store
+        .get(&scope.kind.storage, scope.namespace(), scope.name())
+        .cloned();
+    found.ok_or_else(|| Status::not_found(&scope.kind, scope.name()))
+}
+
+pub(crate) fn get(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
+    let object = find(scope)?;
+    answer(scope, 200, &object, &warnings(scope))
+}
+
+pub(crate) fn warnings(scope: &Scope<'_>) -> Vec<String> {
+    scope
+        .version
+        .deprecated
+        .iter()
+        .map(|text| {
+            if text.is_empty() {
+                format!("{} {} is deprecated", scope.api_version(), scope.kind.kind)
+            } else {
+                text.clone()
+            }
+        })
+        .collect()
+}
+
+/// Where a list goes on: the revision it was begun at and the last object it gave.
+struct Continue {
+    revision: u64,
+    namespace: String,
+    name: String,
+}
+
+impl Continue {
+    fn read(text: &str) -> Result<Self, Status> {
+        let bad = || Status::bad_request("continue key is not valid");
+        let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD
+            .decode(text)
+            .map_err(|_| bad())?;
+        let value: Value = serde_json::from_slice(&bytes).map_err(|_| bad())?;
+        let text = |key: &str| {
+            value
+                .get(key)
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+                .ok_or_else(bad)
+        };
+        let revision = value.get("rv").and_then(Value::as_u64).ok_or_else(bad)?;
+        Ok(Self {
+            revision,
+            namespace: text("ns")?,
+            name: text("n")?,
+        })
+    }
+
+    fn write(&self) -> String {
+        let value = json!({"rv": self.revision, "ns": self.namespace, "n": self.name}).to_string();
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(value)
+    }
+}
+
+fn number(text: &str, what: &str) -> Result<u64, Status> {
+    if text.is_empty() {
+        return Ok(0);
+    }
+    text.parse()
+        .map_err(|_| Status::bad_request(format!("invalid {what}: {text:?}")))
+}
+
+/// The selector of a list or watch; a name in the path narrows it as well.
+pub(crate) fn selector(scope: &Scope<'_>) -> Result<Selector, Status> {
+    let mut fields = scope.call.param("fieldSelector").to_owned();
+    if let Some(name) = &scope.target.name {
+        fields = format!("metadata.name={name}");
+    }
+    Selector::parse(
+        scope.call.param("labelSelector"),
+        &fields,
+        &scope.kind,
+        &scope.version,
+    )
+}
+
+pub(crate) fn list(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
+    let selector = selector(scope)?;
+    let form = form(&scope.call.accept)?;
+    let limit = usize::try_from(number(scope.call.param("limit"), "limit")?).unwrap_or(usize::MAX);
+    let wanted = number(scope.call.param("resourceVersion"), "resourceVersion")?;
+    let exact = scope.call.param("resourceVersionMatch") == "Exact";
+    let resume = match scope.call.param("continue") {
+        "" => None,
+        text => Some(Continue::read(text)?),
+    };
+    let mut items: Vec<Arc<Value>> = Vec::new();
+    let mut more = None;
+    let revision;
+    {
+        let state = scope.server.state();
+        let now = state.store.revision();
+        if wanted > now {
+            return Err(too_large(wanted, now));
+        }
+        if exact && wanted != now && wanted < state.store.oldest() {
+            return Err(Status::gone(format!(
+                "The provided resource version is too old: {wanted} ({})",
+                state.store.oldest()
+            )));
+        }
+        if let Some(resume) = &resume
+            && resume.revision < state.store.oldest()
+        {
+            return Err(Status::gone(
+                "The provided continue parameter is too old to display a consistent list result. You can start \
+                 a new list without the continue parameter.",
+            ));
+        }
+        revision = resume.as_ref().map_or(now, |r| r.revision);
+        let all = state
+            .store
+            .list(&scope.kind.storage, scope.target.namespace.as_deref());
+        let after = resume.map(|r| (r.namespace, r.name));
+        let mut left = 0;
+        for (place, object) in all {
+            if after.as_ref().is_some_and(|a| place <= a) {
+                continue;
+            }
+            if selector.only_name().is_some_and(|n| n != place.1) || !matches(&selector, object, &scope.kind)
+            {
+                continue;
+            }
+            if limit > 0 && items.len() >= limit {
+                left += 1;
+                continue;
+            }
+            items.push(object.clone());
+        }
+        if left > 0
+            && let Some(last) = items.last()
+        {
+            let place = Continue {
+                revision,
+                namespace: super::json::namespace(last).to_owned(),
+                name: super::json::name(last).to_owned(),
+            };
+            more = Some((place.write(), left));
+        }
+    }
+    let mut metadata = json!({"resourceVersion": revision.to_string()});
+    if let Some((token, left)) = more {
+        metadata["continue"] = token.into();
+        if selector.is_empty() {
+            metadata["remainingItemCount"] = left.into();
+        }
+    }
+    let items: Vec<Value> = items
+        .iter()
+        .map(|o| shown(o, &scope.kind, &scope.version))
+        .collect();
+    let body = match form {
+        Form::Table => table::of(&items, &scope.kind, &scope.version, scope.call, true, metadata),
+        Form::Metadata => json!({
+            "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList", "metadata": metadata,
+            "items": items.iter().map(metadata_only).collect::<Vec<_>>(),
+        }),
+        Form::Whole => json!({
+            "apiVersion": scope.api_version(), "kind": scope.kind.list_kind, "metadata": metadata, "items": items,
+        }),
+    };
+    Ok(respond(200, &body, &warnings(scope)))
+}
+
+/// Whether a stored object is selected, as its kind shows it.
+pub(crate) fn matches(selector: &Selector, object: &Value, kind: &ResourceType) -> bool {
+    selector.is_empty()
+        || match events::shown(object, kind) {
+            Some(shown) => selector.matches(&shown),
+            None => selector.matches(object),
+        }
+}
+
+pub(crate) fn too_large(wanted: u64, now: u64) -> Status {
+    Status::new(
+        504,
+        "Timeout",
+        format!("Too large resource version: {wanted}, current: {now}"),
+    )
+    .causes(vec![super::status::Cause::new(
+        "ResourceVersionTooLarge",
+        "",
+        "Too large resource version",
+    )])
+}

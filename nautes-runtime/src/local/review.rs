@@ -1,0 +1,103 @@
+//! Reviews: questions about access and identity that are answered and not stored.
+
+use bytes::Bytes;
+use http::Response;
+use serde_json::{Value, json};
+
+use super::{
+    authn,
+    authz::{self, Attributes},
+    call::User,
+    json, read,
+    server::{Body, Scope},
+    status::Status,
+    write,
+};
+
+pub(crate) fn serve(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, Status> {
+    let request = write::parse(scope, body)?;
+    let status = match scope.kind.kind.as_str() {
+        "SelfSubjectReview" => json!({"userInfo": user_info(scope.user)}),
+        "TokenReview" => token(scope, &request),
+        "SelfSubjectAccessReview" => access(scope, &request, scope.user),
+        "SelfSubjectRulesReview" => rules(scope, &request),
+        _ => access(scope, &request, &subject(&request)),
+    };
+    let mut answer = request;
+    answer["status"] = status;
+    answer["metadata"] = json!({"creationTimestamp": null});
+    read::answer(scope, 201, &answer, &[])
+}
+
+fn user_info(user: &User) -> Value {
+    let mut info = json!({"username": user.name, "groups": user.groups});
+    if !user.uid.is_empty() {
+        info["uid"] = user.uid.clone().into();
+    }
+    for (key, values) in &user.extra {
+        info["extra"][key] = json!(values);
+    }
+    info
+}
+
+fn token(scope: &Scope<'_>, request: &Value) -> Value {
+    let token = json::text(request, &["spec", "token"]);
+    match authn::user_of(scope.server, token) {
+        Some(user) => json!({"authenticated": true, "user": user_info(&user), "audiences": ["kubernetes"]}),
+        None => json!({"authenticated": false, "user": {}, "error": "the token is not known"}),
+    }
+}
+
+fn subject(request: &Value) -> User {
+    let spec = request.get("spec").cloned().unwrap_or_default();
+    User {
+        name: json::text(&spec, &["user"]).to_owned(),
+        uid: json::text(&spec, &["uid"]).to_owned(),
+        groups: json::texts(&spec, &["groups"])
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
+        extra: Vec::new(),
+    }
+}
+
+fn access(scope: &Scope<'_>, request: &Value, user: &User) -> Value {
+    let text = |path: &[&str]| json::text(request, path);
+    let attributes = match json::at(request, &["spec", "resourceAttributes"]) {
+        Some(_) => {
+            let of = |field: &'static str| json::text(request, &["spec", "resourceAttributes", field]);
+            Attributes {
+                verb: of("verb"),
+                group: of("group"),
+                resource: of("resource"),
+                subresource: of("subresource"),
+                namespace: of("namespace"),
+                name: of("name"),
+                path: "",
+            }
+        }
+        None => Attributes {
+            verb: text(&["spec", "nonResourceAttributes", "verb"]),
+            group: "",
+            resource: "",
+            subresource: "",
+            namespace: "",
+            name: "",
+            path: text(&["spec", "nonResourceAttributes", "path"]),
+        },
+    };
+    json!({"allowed": authz::allows(&scope.server.state(), user, &attributes)})
+}
+
+fn rules(scope: &Scope<'_>, request: &Value) -> Value {
+    let namespace = json::text(request, &["spec", "namespace"]);
+    let mut all = authz::rules_of(&scope.server.state(), scope.user, namespace);
+    if scope.user.groups.iter().any(|g| g == "system:masters") {
+        all.push(json!({"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}));
+        all.push(json!({"nonResourceURLs": ["*"], "verbs": ["*"]}));
+    }
+    let (urls, resources): (Vec<Value>, Vec<Value>) = all
+        .into_iter()
+        .partition(|r| !json::list(r, &["nonResourceURLs"]).is_empty());
+    json!({"resourceRules": resources, "nonResourceRules": urls, "incomplete": false})
+}

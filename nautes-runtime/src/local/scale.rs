@@ -1,0 +1,110 @@
+//! The scale subresource.
+
+use bytes::Bytes;
+use http::Response;
+use serde_json::{Value, json};
+
+use super::{
+    json,
+    kinds::ScalePaths,
+    read,
+    server::{Body, Scope, respond},
+    status::Status,
+    write,
+};
+
+fn paths<'a>(scope: &'a Scope<'_>) -> Result<&'a ScalePaths, Status> {
+    scope.version.scale.as_ref().ok_or_else(Status::no_such_path)
+}
+
+fn at<'a>(object: &'a Value, path: &[String]) -> Option<&'a Value> {
+    path.iter().try_fold(object, |v, key| v.get(key))
+}
+
+fn shown(scope: &Scope<'_>, object: &Value) -> Result<Value, Status> {
+    let paths = paths(scope)?;
+    let number = |path: &[String]| at(object, path).and_then(Value::as_i64).unwrap_or(0);
+    let meta: serde_json::Map<String, Value> = json::meta(object)
+        .iter()
+        .filter(|(k, _)| {
+            ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"].contains(&k.as_str())
+        })
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect();
+    let selector = match &paths.selector {
+        Some(path) => at(object, path)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned(),
+        None => match json::at(object, &["spec", "selector", "matchLabels"]).and_then(Value::as_object) {
+            Some(labels) => labels
+                .iter()
+                .map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or_default()))
+                .collect::<Vec<_>>()
+                .join(","),
+            None => String::new(),
+        },
+    };
+    Ok(json!({
+        "apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": meta,
+        "spec": {"replicas": number(&paths.spec)},
+        "status": {"replicas": number(&paths.status), "selector": selector},
+    }))
+}
+
+pub(crate) fn get(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
+    let object = read::find(scope)?;
+    Ok(respond(200, &shown(scope, &object)?, &[]))
+}
+
+pub(crate) fn change(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, Status> {
+    let change: Value = serde_json::from_slice(body)
+        .map_err(|e| Status::bad_request(format!("error decoding the scale: {e}")))?;
+    let media = scope
+        .call
+        .content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_owned();
+    let paths = paths(scope)?.clone();
+    let make = |old: &Value| -> Result<Value, Status> {
+        let scale = if scope.call.verb == "update" {
+            change
+        } else {
+            let media = if media.starts_with("application/strategic") {
+                "application/merge-patch+json"
+            } else {
+                &media
+            };
+            write::patched(scope, media, &shown(scope, old)?, &change)?
+        };
+        let replicas = json::at(&scale, &["spec", "replicas"])
+            .and_then(Value::as_i64)
+            .unwrap_or(0);
+        if replicas < 0 {
+            let cause = super::status::Cause::invalid(
+                "spec.replicas",
+                &json!(replicas),
+                "must be greater than or equal to 0",
+            );
+            return Err(Status::invalid("autoscaling", "Scale", scope.name(), vec![cause]));
+        }
+        let mut new = old.clone();
+        new["apiVersion"] = scope.api_version().into();
+        let version = json::resource_version(&scale).to_owned();
+        if !version.is_empty() {
+            json::meta_mut(&mut new).insert("resourceVersion".to_owned(), version.into());
+        }
+        let parents: Vec<&str> = paths.spec.iter().map(String::as_str).collect();
+        if let Some((last, parents)) = parents.split_last() {
+            json::path_mut(&mut new, parents).insert((*last).to_owned(), replicas.into());
+        }
+        Ok(new)
+    };
+    let mut state = scope.server.state();
+    let object = write::update(scope, &mut state, &mut Vec::new(), make, false)?;
+    drop(state);
+    Ok(respond(200, &shown(scope, &object)?, &[]))
+}

@@ -1,0 +1,310 @@
+//! One request from its bytes to its answer.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited, combinators::UnsyncBoxBody};
+use serde_json::Value;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Admission,
+    audit::{self, Audit},
+    authn, authz,
+    call::{Call, Target, User},
+    discovery,
+    kinds::{Registry, ResourceType, Version},
+    openapi, read, review, scale,
+    status::Status,
+    store::{Progress, Store},
+    watch as watching, write,
+};
+
+/// The body of an answer.
+pub(crate) type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
+
+/// The largest request body: what etcd would take.
+const BODY_LIMIT: usize = 3 << 20;
+
+/// How long a request may take to send its body, and a write to be kept.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Everything that changes together.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) store: Store,
+    pub(crate) registry: Registry,
+}
+
+/// A running server.
+pub(crate) struct Server {
+    pub(crate) name: String,
+    pub(crate) state: Mutex<State>,
+    pub(crate) progress: watch::Receiver<Progress>,
+    pub(crate) audit: Audit,
+    pub(crate) admission: Option<Admission>,
+    pub(crate) tokens: RwLock<BTreeMap<String, User>>,
+    pub(crate) token_key: [u8; 32],
+    /// Rung after writes that the controllers of the server may have to follow up.
+    pub(crate) follow_up: Notify,
+    pub(crate) stopped: CancellationToken,
+}
+
+impl Server {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request with everything looked up that serving it needs.
+pub(crate) struct Scope<'a> {
+    pub(crate) server: &'a Server,
+    pub(crate) call: &'a Call,
+    pub(crate) user: &'a User,
+    pub(crate) target: &'a Target,
+    pub(crate) kind: Arc<ResourceType>,
+    pub(crate) version: Arc<Version>,
+}
+
+impl Scope<'_> {
+    pub(crate) fn namespace(&self) -> &str {
+        self.target.namespace.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.target.name.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn subresource(&self) -> &str {
+        self.target.subresource.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn api_version(&self) -> String {
+        self.kind.api_version(&self.version.name)
+    }
+}
+
+/// An answer with a JSON body.
+pub(crate) fn respond(code: u16, value: &Value, warnings: &[String]) -> Response<Body> {
+    let mut response = plain(code, "application/json", value.to_string());
+    for warning in warnings.iter().take(20) {
+        let text = warning.replace('\\', "\\\\").replace('"', "\\\"");
+        if let Ok(header) = http::HeaderValue::from_str(&format!("299 - \"{text}\"")) {
+            response.headers_mut().append("warning", header);
+        }
+    }
+    response
+}
+
+pub(crate) fn plain(code: u16, content_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {
+    let body = Full::new(body.into())
+        .map_err(|never| match never {})
+        .boxed_unsync();
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response
+        .headers_mut()
+        .insert("content-type", http::HeaderValue::from_static(content_type));
+    response
+}
+
+fn fail(status: &Status) -> Response<Body> {
+    let mut response = respond(status.code, &status.to_json(), &[]);
+    if status.code == 401 {
+        let challenge = http::HeaderValue::from_static("Bearer realm=\"kubernetes-master\"");
+        response.headers_mut().insert("www-authenticate", challenge);
+    }
+    response
+}
+
+/// Serves one request. In-process clients come with their identity; others are authenticated.
+pub(crate) async fn serve<B>(
+    server: Arc<Server>,
+    request: Request<B>,
+    identity: Option<User>,
+) -> Response<Body>
+where
+    B: http_body::Body<Data = Bytes> + Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let (head, body) = request.into_parts();
+    let mut log = audit::Entry {
+        number: 0,
+        verb: "",
+        path: head.uri.path().to_owned(),
+        user: String::new(),
+        code: 0,
+        write: false,
+    };
+    let response = match serve_inner(&server, &head, body, identity, &mut log).await {
+        Ok(response) => response,
+        Err(status) => fail(&status),
+    };
+    log.code = response.status().as_u16();
+    server.audit.add(log);
+    response
+}
+
+async fn serve_inner<B>(
+    server: &Arc<Server>,
+    head: &http::request::Parts,
+    body: B,
+    identity: Option<User>,
+    log: &mut audit::Entry,
+) -> Result<Response<Body>, Status>
+where
+    B: http_body::Body<Data = Bytes> + Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let call = Call::read(&head.method, &head.uri, &head.headers)?;
+    log.verb = call.verb;
+    if server.stopped.is_cancelled() {
+        return Err(Status::new(
+            503,
+            "ServiceUnavailable",
+            "the server is shutting down",
+        ));
+    }
+    if ["/healthz", "/livez", "/readyz"].iter().any(|p| call.path == *p) {
+        return Ok(plain(200, "text/plain; charset=utf-8", "ok"));
+    }
+    let user = match identity {
+        Some(user) => user,
+        None => authn::authenticate(server, &head.headers)?,
+    };
+    log.user.clone_from(&user.name);
+    let body = read_body(body).await?;
+    let user = authn::impersonate(server, user, &head.headers)?;
+    log.user.clone_from(&user.name);
+    authz::check(&server.state(), &user, &call)?;
+    let Some(target) = &call.target else {
+        return no_resource(server, &call);
+    };
+    let scope = scope(server, &call, &user, target)?;
+    log.write = call.is_write() && scope.kind.is_stored() && !call.is_dry_run()?;
+    route(server, &scope, &body).await
+}
+
+fn no_resource(server: &Server, call: &Call) -> Result<Response<Body>, Status> {
+    if !matches!(call.method.as_str(), "GET" | "HEAD") {
+        return Err(Status::method_not_allowed());
+    }
+    match call.path.trim_end_matches('/') {
+        path if path.starts_with("/openapi") => openapi::serve(server, call),
+        _ => discovery::serve(server, call),
+    }
+}
+
+async fn read_body<B>(body: B) -> Result<Bytes, Status>
+where
+    B: http_body::Body<Data = Bytes> + Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let collected = tokio::time::timeout(DEADLINE, Limited::new(body, BODY_LIMIT).collect());
+    match collected.await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Status::new(
+            413,
+            "RequestEntityTooLarge",
+            format!("Request entity too large: limit is {BODY_LIMIT}"),
+        )),
+        Ok(Err(error)) => Err(Status::bad_request(format!(
+            "cannot read the body of the request: {error}"
+        ))),
+        Err(_) => Err(Status::new(
+            408,
+            "Timeout",
+            "the body of the request did not arrive in time",
+        )),
+    }
+}
+
+fn scope<'a>(
+    server: &'a Server,
+    call: &'a Call,
+    user: &'a User,
+    target: &'a Target,
+) -> Result<Scope<'a>, Status> {
+    let state = server.state();
+    let kind = state
+        .registry
+        .get(&target.group, &target.plural)
+        .ok_or_else(Status::no_such_path)?
+        .clone();
+    let version = kind
+        .version(&target.version)
+        .ok_or_else(Status::no_such_path)?
+        .clone();
+    if !kind.namespaced && target.namespace.is_some() {
+        return Err(Status::no_such_path());
+    }
+    Ok(Scope {
+        server,
+        call,
+        user,
+        target,
+        kind,
+        version,
+    })
+}
+
+async fn route(server: &Arc<Server>, scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, Status> {
+    let needs_namespace = scope.kind.namespaced && scope.target.namespace.is_none();
+    if needs_namespace && (scope.target.name.is_some() || scope.call.verb == "create") {
+        return Err(Status::method_not_allowed());
+    }
+    if !scope.kind.is_stored() {
+        return match scope.call.verb {
+            "create" if scope.target.name.is_none() => review::serve(scope, body),
+            _ => Err(Status::method_not_allowed()),
+        };
+    }
+    let has_status = scope.version.status;
+    match (scope.subresource(), scope.call.verb) {
+        ("", "get") => read::get(scope),
+        ("", "list") => read::list(scope),
+        ("", "watch") => watching::serve(server.clone(), scope),
+        ("", "create") if scope.target.name.is_none() => kept(server, write::create(scope, body)).await,
+        ("", "update" | "patch") if scope.target.name.is_some() => {
+            kept(server, write::change(scope, body)).await
+        }
+        ("", "delete") => kept(server, write::delete(scope, body)).await,
+        ("", "deletecollection") => kept(server, write::delete_collection(scope, body)).await,
+        ("status", "get") if has_status => read::get(scope),
+        ("status", "update" | "patch") if has_status => kept(server, write::change(scope, body)).await,
+        ("scale", "get") if scope.version.scale.is_some() => scale::get(scope),
+        ("scale", "update" | "patch") if scope.version.scale.is_some() => {
+            kept(server, scale::change(scope, body)).await
+        }
+        ("finalize", "update") if scope.kind.is("", "namespaces") => {
+            kept(server, write::change(scope, body)).await
+        }
+        ("token", "create") if scope.kind.is("", "serviceaccounts") => authn::token_request(scope, body),
+        ("" | "status" | "scale", _) => Err(Status::method_not_allowed()),
+        _ => Err(Status::no_such_path()),
+    }
+}
+
+/// Waits until what was written is kept, then answers.
+async fn kept(server: &Server, answer: Result<Response<Body>, Status>) -> Result<Response<Body>, Status> {
+    let answer = answer?;
+    let revision = server.state().store.revision();
+    let mut progress = server.progress.clone();
+    let done = tokio::time::timeout(
+        DEADLINE,
+        progress.wait_for(|p| p.failed || p.revision >= revision),
+    )
+    .await;
+    server.follow_up.notify_one();
+    match done {
+        Ok(Ok(p)) if !p.failed => Ok(answer),
+        Ok(_) => Err(Status::internal("the data folder cannot be written")),
+        Err(_) => Err(Status::new(504, "Timeout", "the write was not kept in time")),
+    }
+}

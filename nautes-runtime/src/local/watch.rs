@@ -1,0 +1,278 @@
+//! Watches: readers of the history that wake when it grows.
+//!
+//! A watch keeps a revision, not a queue: a slow client costs nothing, and is told `410 Gone` once the
+//! history no longer reaches back to where it is.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures::Stream;
+use http::Response;
+use http_body_util::{BodyExt as _, StreamBody};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::{
+    kinds::{ResourceType, Version},
+    read::{self, Form},
+    selector::Selector,
+    server::{Body, Scope, Server, plain},
+    status::Status,
+    store::Change,
+    table,
+};
+
+const BOOKMARK_EVERY: Duration = Duration::from_secs(30);
+const LONGEST: Duration = Duration::from_secs(3_600);
+const BATCH: usize = 500;
+
+struct Watch {
+    server: Arc<Server>,
+    kind: Arc<ResourceType>,
+    version: Arc<Version>,
+    namespace: Option<String>,
+    selector: Selector,
+    form: Form,
+    call: super::call::Call,
+    at: u64,
+    bookmarks: bool,
+    ready: VecDeque<Bytes>,
+    next_bookmark: Instant,
+    end: Instant,
+    done: bool,
+}
+
+/// Answers with a stream of changes.
+pub(crate) fn serve(server: Arc<Server>, scope: &Scope<'_>) -> Result<Response<Body>, Status> {
+    let call = scope.call;
+    let selector = read::selector(scope)?;
+    let form = read::form(&call.accept)?;
+    let text = call.param("resourceVersion");
+    let from: u64 = match text {
+        "" => 0,
+        text => text
+            .parse()
+            .map_err(|_| Status::bad_request(format!("invalid resourceVersion: {text:?}")))?,
+    };
+    let initial = call.flag("sendInitialEvents");
+    if initial && call.param("resourceVersionMatch") != "NotOlderThan" {
+        return Err(Status::new(
+            422,
+            "Invalid",
+            "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: sendInitialEvents requires \
+             setting resourceVersionMatch to NotOlderThan",
+        ));
+    }
+    let timeout = call
+        .param("timeoutSeconds")
+        .parse::<u64>()
+        .ok()
+        .filter(|t| *t > 0)
+        .map(Duration::from_secs);
+    let now = Instant::now();
+    let mut watch = Watch {
+        server,
+        kind: scope.kind.clone(),
+        version: scope.version.clone(),
+        namespace: scope.target.namespace.clone(),
+        selector,
+        form,
+        call: call.clone(),
+        at: from,
+        bookmarks: call.flag("allowWatchBookmarks"),
+        ready: VecDeque::new(),
+        next_bookmark: now + BOOKMARK_EVERY,
+        end: now + timeout.unwrap_or(LONGEST).min(LONGEST),
+        done: false,
+    };
+    watch.start(from, initial, call.param("sendInitialEvents") == "false");
+    let body = StreamBody::new(stream(watch));
+    let mut response = plain(200, "application/json", Bytes::new());
+    *response.body_mut() = body.boxed_unsync();
+    Ok(response)
+}
+
+type Frame = Result<http_body::Frame<Bytes>, Box<dyn std::error::Error + Send + Sync>>;
+
+fn stream(watch: Watch) -> impl Stream<Item = Frame> + Send {
+    futures::stream::unfold(watch, |mut watch| async move {
+        let bytes = watch.next().await?;
+        Some((Ok(http_body::Frame::data(bytes)), watch))
+    })
+}
+
+impl Watch {
+    /// Gives what there is already, where the request asks for that, and sets the place to go on from.
+    fn start(&mut self, from: u64, initial: bool, without: bool) {
+        let server = self.server.clone();
+        let state = server.state();
+        let store = &state.store;
+        if from > store.revision() {
+            self.fail(&read::too_large(from, store.revision()));
+            return;
+        }
+        let whole = initial || (from == 0 && !without);
+        if !whole {
+            self.at = if from == 0 { store.revision() } else { from };
+            return;
+        }
+        // What is shown must be kept already: objects beyond that arrive as changes.
+        self.at = store.revision();
+        let all: Vec<Arc<Value>> = store
+            .list(&self.kind.storage, self.namespace.as_deref())
+            .filter(|(_, object)| read::matches(&self.selector, object, &self.kind))
+            .map(|(_, object)| object.clone())
+            .collect();
+        drop(state);
+        for object in &all {
+            self.push("ADDED", object);
+        }
+        if initial && self.bookmarks {
+            self.bookmark(true);
+        }
+    }
+
+    fn push(&mut self, ty: &str, object: &Value) {
+        let object = read::shown(object, &self.kind, &self.version);
+        let object = match self.form {
+            Form::Whole => object,
+            Form::Metadata => read::metadata_only(&object),
+            Form::Table => {
+                let metadata = json!({"resourceVersion": super::json::resource_version(&object)});
+                table::of(&[object], &self.kind, &self.version, &self.call, false, metadata)
+            }
+        };
+        self.line(&json!({"type": ty, "object": object}));
+    }
+
+    fn line(&mut self, event: &Value) {
+        let mut text = event.to_string();
+        text.push('\n');
+        self.ready.push_back(text.into());
+    }
+
+    fn fail(&mut self, status: &Status) {
+        self.line(&json!({"type": "ERROR", "object": status.to_json()}));
+        self.done = true;
+    }
+
+    fn bookmark(&mut self, end_of_initial: bool) {
+        let mut metadata = json!({"resourceVersion": self.at.to_string(), "creationTimestamp": null});
+        if end_of_initial {
+            metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
+        }
+        let object = match self.form {
+            Form::Metadata => {
+                json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": metadata})
+            }
+            Form::Table => {
+                json!({"apiVersion": "meta.k8s.io/v1", "kind": "Table", "metadata": metadata,
+                       "columnDefinitions": null, "rows": []})
+            }
+            Form::Whole => json!({
+                "apiVersion": self.kind.api_version(&self.version.name), "kind": self.kind.kind, "metadata": metadata,
+            }),
+        };
+        self.line(&json!({"type": "BOOKMARK", "object": object}));
+    }
+
+    async fn next(&mut self) -> Option<Bytes> {
+        let mut progress = self.server.progress.clone();
+        loop {
+            if let Some(line) = self.ready.pop_front() {
+                return Some(line);
+            }
+            if self.done {
+                return None;
+            }
+            let kept = progress.borrow_and_update().revision;
+            self.read_on(kept);
+            if !self.ready.is_empty() || self.done {
+                continue;
+            }
+            if self.at < kept {
+                continue;
+            }
+            let wake = self.next_bookmark.min(self.end);
+            let stopped = self.server.stopped.clone();
+            tokio::select! {
+                changed = progress.changed() => {
+                    if changed.is_err() {
+                        self.done = true;
+                    }
+                }
+                () = stopped.cancelled() => self.done = true,
+                () = tokio::time::sleep_until(wake) => {
+                    let now = Instant::now();
+                    if now >= self.end {
+                        self.done = true;
+                    } else {
+                        self.next_bookmark = now + BOOKMARK_EVERY;
+                        if self.bookmarks {
+                            self.bookmark(false);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Turns the changes up to a revision into events.
+    fn read_on(&mut self, kept: u64) {
+        if self.at >= kept {
+            return;
+        }
+        let changes = {
+            let state = self.server.state();
+            if state.registry.get(&self.kind.group, &self.kind.plural).is_none() {
+                self.done = true;
+            }
+            match state.store.changes(self.at, kept, BATCH) {
+                Some(changes) => Ok(changes),
+                None => Err(state.store.oldest()),
+            }
+        };
+        match changes {
+            Err(oldest) => {
+                let message = format!("too old resource version: {} ({oldest})", self.at);
+                self.fail(&Status::gone(message));
+            }
+            Ok(changes) => {
+                let whole = changes.len() < BATCH;
+                for change in &changes {
+                    self.at = change.revision;
+                    self.show(change);
+                }
+                if whole {
+                    self.at = kept;
+                }
+            }
+        }
+    }
+
+    fn show(&mut self, change: &Change) {
+        let here = *change.storage == *self.kind.storage
+            && self.namespace.as_ref().is_none_or(|n| *n == change.namespace);
+        if !here {
+            return;
+        }
+        let was = change
+            .before
+            .as_ref()
+            .is_some_and(|o| read::matches(&self.selector, o, &self.kind));
+        let is = !change.deleted && read::matches(&self.selector, &change.after, &self.kind);
+        match (was, is) {
+            (false, true) => self.push("ADDED", &change.after),
+            (true, true) => self.push("MODIFIED", &change.after),
+            (true, false) if change.deleted => self.push("DELETED", &change.after),
+            (true, false) => {
+                // The last selected state, at the revision that ended it.
+                let mut last = change.before.as_deref().cloned().unwrap_or_default();
+                super::json::meta_mut(&mut last)
+                    .insert("resourceVersion".to_owned(), change.revision.to_string().into());
+                self.push("DELETED", &last);
+            }
+            (false, false) => {}
+        }
+    }
+}
