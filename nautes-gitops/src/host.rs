@@ -76,6 +76,9 @@ pub trait GitHost: Send + Sync + fmt::Debug {
 )]
 #[async_trait]
 pub trait Session: Send + Sync + fmt::Debug {
+    /// Returns the name of the forge.
+    fn host(&self) -> &str;
+
     /// Returns who the caller is.
     async fn user(&self) -> Result<User, HostError>;
 

@@ -26,6 +26,11 @@ impl Oid {
         self.0
     }
 
+    /// Returns the forty zeros.
+    pub(crate) fn zero() -> Self {
+        Self(git2::Oid::ZERO_SHA1)
+    }
+
     /// Returns the first eight digits, for messages.
     #[must_use]
     pub fn short(&self) -> String {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use nautes_model::Secret;
+pub use nautes_model::kinds::Visibility;
 use serde::{Deserialize, Serialize};
 
 use crate::oid::Oid;
@@ -196,41 +197,6 @@ impl fmt::Display for AccessLevel {
             Self::Maintainer => "maintainer",
             Self::Owner => "owner",
         })
-    }
-}
-
-/// Who may see and read a group or repository without being a member.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Visibility {
-    /// Members only.
-    #[default]
-    Private,
-    /// Everybody who is signed in.
-    Internal,
-    /// Everybody.
-    Public,
-}
-
-impl fmt::Display for Visibility {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Private => "private",
-            Self::Internal => "internal",
-            Self::Public => "public",
-        })
-    }
-}
-
-impl FromStr for Visibility {
-    type Err = PathError;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "private" => Ok(Self::Private),
-            "internal" => Ok(Self::Internal),
-            "public" => Ok(Self::Public),
-            _ => Err(wrong("visibility", text, "it is private, internal or public")),
-        }
     }
 }
 

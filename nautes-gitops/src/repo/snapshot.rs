@@ -44,6 +44,19 @@ pub struct Snapshot {
     pub complete: bool,
 }
 
+impl Snapshot {
+    /// Makes the snapshot of a repository without a commit.
+    pub(crate) fn empty() -> Self {
+        let (files, findings) = (BTreeMap::new(), Vec::new());
+        Self {
+            revision: Oid::zero(),
+            files,
+            findings,
+            complete: true,
+        }
+    }
+}
+
 /// A file of a revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {

@@ -142,6 +142,10 @@ fn failed(action: &str, source: RepoError) -> HostError {
 
 #[async_trait]
 impl Session for Caller {
+    fn host(&self) -> &str {
+        &self.forge.options.name
+    }
+
     async fn user(&self) -> Result<User, HostError> {
         self.state()?
             .user(self.user)

@@ -1,0 +1,420 @@
+//! From the files of one revision to scopes.
+//!
+//! # Flow
+//! files of a [`Snapshot`] -> every file parsed by itself -> resources by identity, findings, broken files.
+//!
+//! # Guarantees
+//! * Nothing that a repository holds is an error of the whole: what is good goes on, what is broken is named
+//!   ([`Broken`]) with what it declared when it could last be read, so that it can be held.
+//! * The result depends on the revision and on the record of paths only, not on any order.
+//!
+//! # Caveats
+//! The record of paths is memory. Where it says nothing about a broken file, the history of the repository is asked:
+//! a restart forgets nothing.
+
+pub(crate) mod recover;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nautes_model::layout::Place;
+use nautes_model::manifest::{self, Context, Form};
+use nautes_model::scope::{Broken, Resources};
+use nautes_model::{Finding, Identity, ProductScope, Revision, Sourced, TenantScope};
+
+use crate::oid::Oid;
+use crate::place::RepoRef;
+use crate::repo::{Limits, Mirror, RepoError, Snapshot};
+
+/// The ids of the rules that findings of this module carry.
+pub mod rule {
+    /// An entry of the tree cannot be read as a file: a link, a submodule, too large, too deep.
+    pub const UNREADABLE: &str = "TreeUnreadable";
+    /// A file lies within a folder of Nautes where no manifest belongs.
+    pub const MISPLACED: &str = "TreeMisplaced";
+    /// A file declares a kind that does not belong in its folder.
+    pub const KIND: &str = "TreeKind";
+    /// A file declares nothing.
+    pub const EMPTY: &str = "TreeEmpty";
+}
+
+/// What each file of a revision declares, and what each broken one declared last.
+pub type Paths = BTreeMap<String, Vec<Identity>>;
+
+/// What one revision declares.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Scope {
+    /// The tenant.
+    Tenant(TenantScope),
+    /// A product.
+    Product(ProductScope),
+}
+
+impl Scope {
+    /// Makes the scope of a repository without a commit.
+    #[must_use]
+    pub fn empty(of: &RepoRef) -> Self {
+        match of {
+            RepoRef::Tenant => Self::Tenant(TenantScope::default()),
+            RepoRef::Product(product) => Self::Product(ProductScope::new(product.clone())),
+        }
+    }
+
+    /// Returns the resources.
+    #[must_use]
+    pub const fn resources(&self) -> &Resources {
+        match self {
+            Self::Tenant(scope) => &scope.resources,
+            Self::Product(scope) => &scope.resources,
+        }
+    }
+
+    /// Returns the broken files.
+    #[must_use]
+    pub fn broken(&self) -> &[Broken] {
+        match self {
+            Self::Tenant(scope) => &scope.broken,
+            Self::Product(scope) => &scope.broken,
+        }
+    }
+
+    /// Returns the tenant's scope, if it is that.
+    #[must_use]
+    pub fn tenant(self) -> Option<TenantScope> {
+        match self {
+            Self::Tenant(scope) => Some(scope),
+            Self::Product(_) => None,
+        }
+    }
+
+    /// Returns the product's scope, if it is that.
+    #[must_use]
+    pub fn product(self) -> Option<ProductScope> {
+        match self {
+            Self::Tenant(_) => None,
+            Self::Product(scope) => Some(scope),
+        }
+    }
+}
+
+/// What was read from one revision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// The revision; `None` for a repository without a commit, or for what is not committed.
+    pub revision: Option<Oid>,
+    /// What it declares.
+    pub scope: Scope,
+    /// Everything that is wrong with its files, in order.
+    pub findings: Vec<Finding>,
+    /// What each file declares, or declared: the record for the next reading.
+    pub paths: Paths,
+    /// Whether the whole tree was read. If not, nothing may be taken for gone.
+    pub complete: bool,
+}
+
+impl Reading {
+    /// Makes the reading of a repository without a commit.
+    #[must_use]
+    pub fn empty(of: &RepoRef) -> Self {
+        let scope = Scope::empty(of);
+        Self {
+            revision: None,
+            scope,
+            findings: Vec::new(),
+            paths: Paths::new(),
+            complete: true,
+        }
+    }
+
+    /// Takes the revision away: for what is not committed yet.
+    pub(crate) fn uncommitted(mut self) -> Self {
+        self.revision = None;
+        match &mut self.scope {
+            Scope::Tenant(scope) => scope.revision = None,
+            Scope::Product(scope) => scope.revision = None,
+        }
+        self
+    }
+}
+
+/// One file, read by itself.
+#[derive(Debug, Default)]
+struct ReadFile {
+    resources: Vec<Arc<Sourced>>,
+    findings: Vec<Finding>,
+    /// Why it is broken; empty for a good one.
+    problems: Vec<String>,
+    /// What broken documents of it say that they are.
+    named: BTreeSet<Identity>,
+}
+
+/// Reads revisions of one repository. It remembers the files of the last reading, so that only what has changed is
+/// parsed again.
+#[derive(Debug)]
+pub struct TreeReader {
+    of: RepoRef,
+    limits: Limits,
+    known: Mutex<HashMap<(String, Oid), Arc<ReadFile>>>,
+}
+
+impl TreeReader {
+    /// Makes a reader of one repository.
+    #[must_use]
+    pub fn new(of: RepoRef) -> Self {
+        Self {
+            of,
+            limits: Limits::default(),
+            known: Mutex::default(),
+        }
+    }
+
+    /// Sets how much of a revision is read.
+    #[must_use]
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Returns whose repository it reads.
+    #[must_use]
+    pub const fn of(&self) -> &RepoRef {
+        &self.of
+    }
+
+    /// Reads a revision that is in the mirror. `before` is [`Reading::paths`] of the reading before, or empty.
+    ///
+    /// # Errors
+    /// The mirror cannot be read, or the revision is not there. Nothing that the revision holds is an error.
+    pub async fn read(&self, mirror: &Mirror, revision: Oid, before: &Paths) -> Result<Reading, RepoError> {
+        let snapshot = self.snapshot(mirror, revision).await?;
+        self.read_snapshot(mirror, &snapshot, before).await
+    }
+
+    pub(crate) async fn read_snapshot(
+        &self,
+        mirror: &Mirror,
+        snapshot: &Snapshot,
+        before: &Paths,
+    ) -> Result<Reading, RepoError> {
+        let mut reading = self.assemble(snapshot, before);
+        let unknown: Vec<String> = reading
+            .scope
+            .broken()
+            .iter()
+            .filter(|broken| !broken.path.is_empty() && !knows(before, &broken.path))
+            .map(|broken| broken.path.clone())
+            .collect();
+        if !unknown.is_empty() {
+            let mut before = before.clone();
+            for path in unknown {
+                let declared = recover::declared(self, mirror, snapshot.revision, &path).await?;
+                before.insert(path, declared);
+            }
+            reading = self.assemble(snapshot, &before);
+        }
+        Ok(reading)
+    }
+
+    /// Reads the files of a revision.
+    pub(crate) async fn snapshot(&self, mirror: &Mirror, revision: Oid) -> Result<Snapshot, RepoError> {
+        let of = self.of.clone();
+        mirror
+            .read(revision, self.limits, move |path| of.wants(path))
+            .await
+    }
+
+    /// Turns files into a scope. Without I/O.
+    pub(crate) fn assemble(&self, snapshot: &Snapshot, before: &Paths) -> Reading {
+        let mut files: BTreeMap<&str, Arc<ReadFile>> = BTreeMap::new();
+        for (path, file) in &snapshot.files {
+            if !matches!(self.of.place(path), Place::Other | Place::Generated) {
+                files.insert(path, self.file(path, file.id, &file.bytes));
+            }
+        }
+        for finding in &snapshot.findings {
+            let problem = finding.problem.to_string();
+            let file = Arc::from(finding.path.as_str());
+            let found = Finding::error(rule::UNREADABLE, &file, problem.clone())
+                .hint("manifests are regular files; remove it, or put it elsewhere");
+            let broken = ReadFile {
+                findings: vec![found],
+                problems: vec![problem],
+                ..ReadFile::default()
+            };
+            files.insert(&finding.path, Arc::new(broken));
+        }
+        self.forget_all_but(snapshot);
+        collect(&self.of, snapshot, &files, before)
+    }
+
+    /// Parses one file, or remembers it.
+    fn file(&self, path: &str, id: Oid, bytes: &[u8]) -> Arc<ReadFile> {
+        let key = (path.to_owned(), id);
+        if let Some(known) = self
+            .known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&key)
+        {
+            return Arc::clone(known);
+        }
+        let file = Arc::new(parse(&self.of, path, bytes));
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, Arc::clone(&file));
+        file
+    }
+
+    fn forget_all_but(&self, snapshot: &Snapshot) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() > 2 * snapshot.files.len() + 100 {
+            known.retain(|(path, id), _| snapshot.files.get(path).is_some_and(|file| file.id == *id));
+        }
+    }
+}
+
+/// Reads one file by itself.
+fn parse(of: &RepoRef, path: &str, bytes: &[u8]) -> ReadFile {
+    let mut read = ReadFile::default();
+    let file: Arc<str> = Arc::from(path);
+    let kinds = match of.place(path) {
+        Place::Manifest(kinds) => kinds,
+        Place::Misplaced(right) => {
+            let finding = Finding::error(rule::MISPLACED, &file, "no manifest belongs here");
+            read.broken(finding.hint(format!("manifests here are {right}; other files go elsewhere")));
+            return read;
+        }
+        Place::Generated | Place::Other => return read,
+    };
+    let context = Context::new(path, Form::Git).product(of.product());
+    let parsed = manifest::parse_bytes(bytes, &context);
+    for finding in parsed.findings {
+        match finding.severity {
+            nautes_model::Severity::Error => read.broken(finding),
+            nautes_model::Severity::Warning => read.findings.push(finding),
+        }
+    }
+    for sourced in parsed.resources {
+        if kinds.contains(&sourced.identity.kind) {
+            read.resources.push(Arc::new(sourced));
+        } else {
+            let message = format!("a {} does not belong here", sourced.identity.kind);
+            let right = nautes_model::layout::path_of(&sourced.resource);
+            let finding = Finding::error(rule::KIND, &file, message).about(sourced.identity);
+            read.broken(finding.hint(format!("move it to {right}")));
+        }
+    }
+    if read.resources.is_empty() && read.problems.is_empty() {
+        let finding = Finding::error(rule::EMPTY, &file, "the file declares nothing");
+        read.broken(finding.hint("delete the file, or declare something in it"));
+    }
+    read
+}
+
+impl ReadFile {
+    fn broken(&mut self, finding: Finding) {
+        self.problems.push(finding.message.clone());
+        self.named.extend(finding.resource.clone());
+        self.findings.push(finding);
+    }
+}
+
+/// Whether the record says something about a path, or about anything below it.
+fn knows(before: &Paths, path: &str) -> bool {
+    recorded(before, path).next().is_some()
+}
+
+/// What the record says of a path and of everything below it: a file may stand where a folder was.
+fn recorded<'p>(before: &'p Paths, path: &'p str) -> impl Iterator<Item = &'p Vec<Identity>> {
+    let folder = format!("{}/", path.trim_end_matches('/'));
+    before
+        .iter()
+        .filter(move |(known, _)| *known == path || known.starts_with(&folder))
+        .map(|(_, ids)| ids)
+}
+
+/// Puts the files together.
+fn collect(
+    of: &RepoRef,
+    snapshot: &Snapshot,
+    files: &BTreeMap<&str, Arc<ReadFile>>,
+    before: &Paths,
+) -> Reading {
+    let mut resources = Resources::default();
+    let mut findings = Vec::new();
+    let mut paths = Paths::new();
+    for (path, file) in files {
+        file.resources
+            .iter()
+            .for_each(|resource| resources.insert(Arc::clone(resource)));
+        findings.extend(file.findings.iter().cloned());
+        paths.insert(
+            (*path).to_owned(),
+            file.resources.iter().map(|r| r.identity.clone()).collect(),
+        );
+    }
+    let mut broken: Vec<Broken> = files
+        .iter()
+        .filter(|(_, file)| !file.problems.is_empty())
+        .map(|(path, file)| {
+            let held: BTreeSet<_> = recorded(before, path)
+                .flatten()
+                .chain(&file.named)
+                .cloned()
+                .collect();
+            Broken {
+                path: (*path).to_owned(),
+                identities: held.into_iter().collect(),
+                problems: file.problems.clone(),
+            }
+        })
+        .collect();
+    if !snapshot.complete {
+        let seen = |path: &str| files.contains_key(path);
+        let held: BTreeSet<_> = before
+            .iter()
+            .filter(|(path, _)| !seen(path))
+            .flat_map(|(_, ids)| ids)
+            .cloned()
+            .collect();
+        let problems = vec!["not all files were read".to_owned()];
+        broken.push(Broken {
+            path: String::new(),
+            identities: held.into_iter().collect(),
+            problems,
+        });
+    }
+    for broken in &mut broken {
+        // What is declared elsewhere by now is known.
+        broken
+            .identities
+            .retain(|identity| resources.get(identity).is_none());
+        paths
+            .entry(broken.path.clone())
+            .or_default()
+            .extend(broken.identities.iter().cloned());
+    }
+    findings.sort();
+    let revision = Some(Revision(Arc::from(snapshot.revision.to_string())));
+    let scope = match of {
+        RepoRef::Tenant => Scope::Tenant(TenantScope {
+            revision,
+            resources,
+            broken,
+        }),
+        RepoRef::Product(product) => Scope::Product(ProductScope {
+            product: product.clone(),
+            revision,
+            resources,
+            broken,
+        }),
+    };
+    Reading {
+        revision: Some(snapshot.revision),
+        scope,
+        findings,
+        paths,
+        complete: snapshot.complete,
+    }
+}
