@@ -1,10 +1,17 @@
 //! How Nautes reaches clusters.
 
+pub mod kubeconfig;
+pub mod stored;
+pub mod virtual_cluster;
+
 use std::fmt::Debug;
 
 use async_trait::async_trait;
 use nautes_model::Class;
 use nautes_model::name::ClusterName;
+
+pub use kubeconfig::KubeconfigError;
+pub use stored::StoredClusters;
 
 /// Why a cluster cannot be reached.
 #[derive(Debug, thiserror::Error)]

@@ -24,10 +24,10 @@ use super::unit::Unit;
 pub const NAMESPACE: &str = "nautes-inventory";
 
 /// The label on ConfigMaps of inventories; its value is the unit's digest.
-pub const LABEL: &str = "nautes.io/inventory-of";
+pub const LABEL: &str = "resource.nautes.io/inventory-of";
 
 /// The annotation on ConfigMaps of inventories that holds the unit.
-pub const UNIT: &str = "nautes.io/unit";
+pub const UNIT: &str = "resource.nautes.io/unit";
 
 /// The size of entries in one ConfigMap, in bytes, from which on another is begun.
 pub const SPLIT: usize = 512 << 10;

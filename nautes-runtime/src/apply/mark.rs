@@ -11,13 +11,13 @@ use super::unit::Unit;
 pub const MANAGER: &str = "nautes";
 
 /// The label that every object of ours carries: the product, or `Shared`.
-pub const PRODUCT: &str = "nautes.io/product";
+pub const PRODUCT: &str = "resource.nautes.io/product";
 
 /// The annotation that says in which inventory the object is.
-pub const INVENTORY: &str = "nautes.io/inventory";
+pub const INVENTORY: &str = "resource.nautes.io/inventory";
 
 /// The annotation with a digest of what was applied; secrets enter as keyed digests.
-pub const DIGEST: &str = "nautes.io/digest";
+pub const DIGEST: &str = "resource.nautes.io/digest";
 
 /// An object cannot be applied as it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
