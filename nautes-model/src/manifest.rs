@@ -39,7 +39,7 @@ use std::collections::HashMap;
 use std::collections::hash_map;
 use std::sync::Arc;
 
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
 use crate::name::ProductName;
 use crate::resource::{Identity, Position, Resource, Source, Sourced};
 use crate::yaml::{self, DocumentLimits, Entry, Fault, Node, Value};
@@ -180,6 +180,9 @@ pub fn parse(text: &str, context: &Context<'_>) -> Parsed {
         return reader.finish();
     }
     let shared: Arc<str> = Arc::from(text.strip_prefix('\u{feff}').unwrap_or(text));
+    if shared.len() < text.len() {
+        reader.warn_of_mark();
+    }
     if yaml::pieces(&shared).nth(context.limits.documents).is_some() {
         reader.refuse_count();
         return reader.finish();
@@ -192,7 +195,7 @@ pub fn parse(text: &str, context: &Context<'_>) -> Parsed {
             line: piece.line,
             renamed: Arc::from([]),
         };
-        reader.document(source);
+        reader.document(&source);
     }
     reader.finish()
 }
@@ -240,7 +243,7 @@ pub fn parse_json(value: serde_json::Value, context: &Context<'_>) -> Parsed {
         file: Arc::clone(&reader.report.file),
         ..Source::none()
     };
-    reader.root(Node::from_json(value), &source);
+    reader.root(Node::from_json(value), &source, true);
     reader.finish()
 }
 
@@ -292,6 +295,13 @@ impl<'a> Reader<'a> {
         self.report.add(finding.hint("split it into several files"));
     }
 
+    fn warn_of_mark(&mut self) {
+        let message = "the text begins with a byte order mark, which is ignored";
+        let mut finding = Finding::error(rule::ENCODING, &self.report.file, message);
+        finding.severity = Severity::Warning;
+        self.report.add(finding.hint("save the file as UTF-8 without it"));
+    }
+
     fn refuse_count(&mut self) {
         let message = format!(
             "the text has more than {} documents",
@@ -301,23 +311,18 @@ impl<'a> Reader<'a> {
         self.report.add(finding.hint("split it into several files"));
     }
 
-    fn document(&mut self, source: Source) {
+    fn document(&mut self, source: &Source) {
         let document = yaml::read(
             &source.text[source.span.clone()],
             source.line,
             &self.context.limits.of_document(),
         );
-        if document.problems.is_empty() {
-            match document.root {
-                Some(root) if root.value != Value::Null => self.root(root, &source),
-                _ => {}
-            }
-            return;
-        }
-        let identity = document
-            .root
-            .as_ref()
-            .and_then(|root| convert::readable_identity(root, self.context));
+        let identity = match &document.root {
+            Some(root) if !document.problems.is_empty() => convert::readable_identity(root, self.context),
+            _ => None,
+        };
+        let whole = document.problems.iter().all(|p| p.fault == Fault::DuplicateKey);
+        let sound = document.problems.is_empty();
         for problem in document.problems {
             let rule = match problem.fault {
                 Fault::Syntax => rule::SYNTAX,
@@ -330,23 +335,28 @@ impl<'a> Reader<'a> {
             finding.resource.clone_from(&identity);
             self.report.add(finding);
         }
+        match document.root {
+            Some(root) if whole && root.value != Value::Null => self.root(root, source, sound),
+            _ => {}
+        }
     }
 
-    fn root(&mut self, mut root: Node, source: &Source) {
+    /// Reads what a document holds; one that is not sound is only searched for more faults.
+    fn root(&mut self, mut root: Node, source: &Source, sound: bool) {
         if root.get("kind").and_then(Node::as_text) == Some("List")
             && let Value::Map(entries) = &mut root.value
             && let Some(Entry { node, .. }) = entries.iter_mut().find(|e| e.key == "items")
             && let Value::List(items) = &mut node.value
         {
             for (index, item) in std::mem::take(items).into_iter().enumerate() {
-                self.resource(item, source, &format!("items[{index}]"));
+                self.resource(item, source, &format!("items[{index}]"), sound);
             }
             return;
         }
-        self.resource(root, source, "");
+        self.resource(root, source, "", sound);
     }
 
-    fn resource(&mut self, node: Node, source: &Source, prefix: &str) {
+    fn resource(&mut self, node: Node, source: &Source, prefix: &str, sound: bool) {
         self.documents += 1;
         if self.documents == self.context.limits.documents + 1 {
             self.refuse_count();
@@ -359,7 +369,7 @@ impl<'a> Reader<'a> {
         let resource = draft.read();
         let identity = draft.identity();
         let errors = draft.findings(&self.report.file);
-        if let (Some(resource), Some(identity), true) = (resource, identity, errors.is_empty()) {
+        if let (Some(resource), Some(identity), true, true) = (resource, identity, errors.is_empty(), sound) {
             self.keep(resource, identity, at, draft, source);
         }
         for finding in errors {

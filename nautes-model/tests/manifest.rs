@@ -1,4 +1,5 @@
 //! The reader of manifests, by data, by property, and on the reference's own examples.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,6 +7,13 @@ use std::path::{Path, PathBuf};
 use nautes_model::manifest::{self, Context, Form};
 use nautes_model::name::ProductName;
 
+#[path = "manifest/properties.rs"]
+mod properties;
+#[path = "manifest/reading.rs"]
+mod reading;
+#[path = "manifest/strategies.rs"]
+mod strategies;
+#[path = "manifest/support.rs"]
 mod support;
 
 fn folder() -> PathBuf {
@@ -67,6 +75,7 @@ fn every_input_gives_the_expected_findings() {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "says that it did nothing")]
 fn the_examples_of_the_reference_are_read_unchanged() {
     let Some(folder) = support::reference() else {
         println!("skipped: NAUTES_REFERENCE_DIR is not set");

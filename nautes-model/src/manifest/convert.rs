@@ -136,6 +136,7 @@ impl<'a> Draft<'a> {
         let kind = self.kind?;
         self.read_name(kind, &mut parts);
         self.read_owner(kind, &mut parts);
+        self.refuse_request_fields(kind, &mut parts.spec);
         self.convert(kind, &mut parts.spec);
         let metadata = self.check_metadata(parts.metadata);
         let mut spec = Node {
@@ -422,6 +423,7 @@ impl<'a> Draft<'a> {
         }
         let declares = crd::schema(kind)["properties"]["spec"]["properties"]["product"].is_object()
             && kind != Kind::CodeRepoBinding;
+        let wrong_before = self.faults.list.len();
         let mut given: Vec<(&str, Entry)> = Vec::new();
         if request {
             given.extend(
@@ -436,14 +438,21 @@ impl<'a> Draft<'a> {
             );
         }
         given.retain(|(_, entry)| entry.node.as_text() != Some(""));
-        let wrong_before = self.faults.list.len();
         for (field, entry) in &given {
             self.agree_on_product(field, entry);
+        }
+        match given.as_slice() {
+            // The product of a binding is the one that is let in; the owner has no field of its own.
+            [(field @ "spec.productName", _)] if declares => self.rename("spec.product", field),
+            [(field @ "spec.productName", _), ..] if !declares => {
+                self.notes.push(format!("{field} is read as the owner"));
+            }
+            _ => {}
         }
         if self.product.is_none() && self.faults.list.len() == wrong_before {
             self.product = self.context.product.cloned();
         }
-        self.agree_on_context();
+        self.agree_on_context(given.first());
         if let Some(entry) = namespace.filter(|e| e.node.as_text() != Some("")) {
             self.agree_on_namespace(&entry);
         }
@@ -496,23 +505,20 @@ impl<'a> Draft<'a> {
             }
             (Ok(_), Some(_)) => {}
         }
-        if field == "spec.productName" {
-            self.rename("spec.product", field);
-        }
     }
 
-    fn agree_on_context(&mut self) {
+    fn agree_on_context(&mut self, given: Option<&(&str, Entry)>) {
         if let (Some(own), Some(expected)) = (&self.product, self.context.product)
             && own != expected
         {
+            let (field, at) = given.map_or(("spec.product", None), |(field, entry)| (*field, entry.node.at));
             let message =
                 format!("the resource belongs to product {own}, but product {expected} is meant here");
             let hint = match self.context.form {
                 Form::Git => format!("a repository holds the resources of its own product: {expected}"),
                 Form::Request => format!("leave out -p, give -p {own}, or name {expected} in the document"),
             };
-            self.faults
-                .add(rule::PRODUCT, None, "spec.product", message, Some(hint));
+            self.faults.add(rule::PRODUCT, at, field, message, Some(hint));
         }
     }
 

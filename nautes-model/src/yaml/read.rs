@@ -65,7 +65,7 @@ fn too_deep(limits: &DocumentLimits, at: Option<Position>) -> Box<Problem> {
 /// refused before.
 fn check_characters(text: &str, line: usize) -> Step {
     let bad = |b: &u8| (*b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r')) || *b == 0x7f;
-    let Some(offset) = text.as_bytes().iter().position(|b| bad(b)) else {
+    let Some(offset) = text.as_bytes().iter().position(bad) else {
         return Ok(());
     };
     let before = &text[..offset];
@@ -156,7 +156,9 @@ impl Reader<'_> {
                 Event::DocumentStart(_) => {}
                 Event::DocumentEnd => ended = true,
                 Event::Alias(anchor) => self.alias(anchor, at)?,
-                Event::Scalar(text, style, anchor, tag) => self.scalar(text, style, anchor, tag, at)?,
+                Event::Scalar(text, style, anchor, tag) => {
+                    self.scalar(text, style, anchor, tag.as_deref(), at)?;
+                }
                 Event::SequenceStart(anchor, tag) => {
                     check_tag(tag.as_deref(), &["seq"], at)?;
                     self.open(Open::List(Vec::new()), anchor, at)?;
@@ -243,10 +245,10 @@ impl Reader<'_> {
         text: Cow<'_, str>,
         style: ScalarStyle,
         anchor: usize,
-        tag: Option<Cow<'_, Tag>>,
+        tag: Option<&Tag>,
         at: Option<Position>,
     ) -> Step {
-        check_tag(tag.as_deref(), &["str", "int", "float", "bool", "null"], at)?;
+        check_tag(tag, &["str", "int", "float", "bool", "null"], at)?;
         self.count(1, text.len(), at)?;
         let plain = style == ScalarStyle::Plain && tag.is_none();
         if let Some(Frame {
@@ -261,7 +263,7 @@ impl Reader<'_> {
             });
             return Ok(());
         }
-        let resolves = match tag.as_deref() {
+        let resolves = match tag {
             Some(tag) => tag.suffix != "str",
             None => plain,
         };

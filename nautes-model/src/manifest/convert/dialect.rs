@@ -42,6 +42,34 @@ impl Draft<'_> {
         }
     }
 
+    /// Says where the fields that only the command line takes belong in Git.
+    pub(super) fn refuse_request_fields(&mut self, kind: Kind, spec: &mut Vec<Entry>) {
+        if self.context.form == Form::Request {
+            return;
+        }
+        let own_name = matches!(kind, Kind::Product | Kind::ProductProvider);
+        for (key, applies, hint) in [
+            ("name", !own_name, "in Git the name stands in metadata.name"),
+            (
+                "productName",
+                true,
+                "in Git the repository says whose the resource is",
+            ),
+            (
+                "kubeconfig",
+                kind == Kind::Cluster,
+                "secrets are not kept in Git: hand it in with nautes apply, and replace what it gives access to",
+            ),
+        ] {
+            if let Some(entry) = applies.then(|| take(spec, key)).flatten() {
+                let (field, hint) = (format!("spec.{key}"), Some(hint.to_owned()));
+                let message = "there is no such field";
+                self.faults
+                    .add(rule::FIELD_UNKNOWN, entry.at, &field, message, hint);
+            }
+        }
+    }
+
     /// Renames a field that the command line spells otherwise.
     fn convert_field(&mut self, fields: &mut Vec<Entry>, base: &str, from: &str, to: &str) {
         if self.context.form != Form::Request || fields.iter().all(|e| e.key != from) {
