@@ -10,13 +10,15 @@
 pub mod builder;
 pub mod mirrors;
 pub mod paths;
+pub mod reading;
 
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nautes_gitops::{GitHost, RepoPath};
+use nautes_gitops::{GitHost, Publisher, RepoPath};
+use nautes_validate::RuleSet;
 use nautes_vault::SecretStore;
 use url::Url;
 
@@ -25,6 +27,7 @@ use crate::engine::Engines;
 
 pub use builder::{BuildError, PlatformBuilder};
 pub use mirrors::Mirrors;
+pub use reading::{Observed, ReadError};
 
 /// The tenant: the one organisation that an installation serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,6 +107,9 @@ struct Inner {
     tenant_cluster: kube::Client,
     clusters: Arc<dyn ClusterAccess>,
     engines: Engines,
+    rules: RuleSet,
+    publisher: Publisher,
+    readings: reading::Readings,
     mirrors: Mirrors,
     webhook_url: Url,
     timing: Timing,
@@ -150,6 +156,19 @@ impl Platform {
     #[must_use]
     pub fn engines(&self) -> &Engines {
         &self.inner.engines
+    }
+
+    /// Returns the rules by which declarations are judged.
+    #[must_use]
+    pub fn rules(&self) -> &RuleSet {
+        &self.inner.rules
+    }
+
+    /// Returns the publisher: the only road by which Nautes writes to repositories. All handles of one platform
+    /// take turns on each repository.
+    #[must_use]
+    pub fn publisher(&self) -> &Publisher {
+        &self.inner.publisher
     }
 
     /// Returns the mirrors of repositories on this machine.

@@ -18,9 +18,5 @@ pub use objects::{Live, Projection};
 
 /// The name under which Nautes writes to clusters.
 pub const FIELD_MANAGER: &str = "nautes";
-/// The label that says who manages an object.
-pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
-/// The value of [`MANAGED_BY`] on what is ours.
-pub const NAUTES: &str = "nautes";
-/// The label that says to which product an object belongs.
-pub const BELONGS_TO: &str = "resource.nautes.io/belongsto";
+/// The annotation on the namespace of a product with its name.
+pub const PRODUCT: &str = "resource.nautes.io/product";

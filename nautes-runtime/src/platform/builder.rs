@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use nautes_gitops::GitHost;
+use nautes_gitops::{GitHost, Publisher};
 use nautes_model::Class;
+use nautes_validate::RuleSet;
 use nautes_vault::SecretStore;
 use url::Url;
 
-use super::{Inner, Mirrors, Platform, TenantSettings, Timing};
+use super::{Inner, Mirrors, Platform, TenantSettings, Timing, reading};
 use crate::clusters::ClusterAccess;
 use crate::engine::Engines;
 
@@ -31,8 +32,8 @@ impl BuildError {
     }
 }
 
-/// A composition that is being filled. Everything but
-/// [`engines`](Self::engines) and [`timing`](Self::timing) has to be given.
+/// A composition that is being filled. Forge,
+/// store, tenant, clusters, mirrors and the webhook address have to be given.
 #[derive(Default)]
 pub struct PlatformBuilder {
     host: Option<Arc<dyn GitHost>>,
@@ -41,6 +42,8 @@ pub struct PlatformBuilder {
     tenant_cluster: Option<kube::Client>,
     clusters: Option<Arc<dyn ClusterAccess>>,
     engines: Option<Engines>,
+    rules: Option<RuleSet>,
+    publisher: Option<Publisher>,
     mirrors: Option<PathBuf>,
     webhook_url: Option<Url>,
     timing: Option<Timing>,
@@ -102,6 +105,20 @@ impl PlatformBuilder {
         self
     }
 
+    /// Sets the rules; [`RuleSet::standard`] with the components of the engines if they are not set.
+    #[must_use]
+    pub fn rules(mut self, rules: RuleSet) -> Self {
+        self.rules = Some(rules);
+        self
+    }
+
+    /// Sets the publisher, and so the name in which commits are made.
+    #[must_use]
+    pub fn publisher(mut self, publisher: Publisher) -> Self {
+        self.publisher = Some(publisher);
+        self
+    }
+
     /// Sets the folder for mirrors of repositories. It holds nothing that cannot be fetched again.
     #[must_use]
     pub fn mirrors(mut self, dir: impl Into<PathBuf>) -> Self {
@@ -143,6 +160,7 @@ impl PlatformBuilder {
         {
             return Err(BuildError::ZeroPeriod);
         }
+        let engines = self.engines.unwrap_or_else(Engines::bundled);
         let inner = Inner {
             host: self.host.ok_or(BuildError::Missing("forge"))?,
             store: self.store.ok_or(BuildError::Missing("secret store"))?,
@@ -151,7 +169,10 @@ impl PlatformBuilder {
                 .tenant_cluster
                 .ok_or(BuildError::Missing("client of the tenant cluster"))?,
             clusters: self.clusters.ok_or(BuildError::Missing("access to clusters"))?,
-            engines: self.engines.unwrap_or_else(Engines::bundled),
+            rules: self.rules.unwrap_or_else(|| rules_for(&engines)),
+            engines,
+            publisher: self.publisher.unwrap_or_default(),
+            readings: reading::Readings::default(),
             mirrors: Mirrors::new(self.mirrors.ok_or(BuildError::Missing("folder for mirrors"))?),
             webhook_url: self
                 .webhook_url
@@ -162,4 +183,14 @@ impl PlatformBuilder {
             inner: Arc::new(inner),
         })
     }
+}
+
+/// The standard rules, told which components have an engine here.
+fn rules_for(engines: &Engines) -> RuleSet {
+    let rules = RuleSet::standard();
+    let mut facts = rules.facts().clone();
+    for names in engines.names().into_values() {
+        facts.engines.extend(names.into_iter().map(str::to_owned));
+    }
+    rules.with_facts(facts)
 }

@@ -12,7 +12,8 @@ use nautes_model::name::{ProductName, ResourceName};
 use nautes_model::{Identity, Kind, Resource, Sourced};
 use serde_json::{Map, Value, json};
 
-use super::{BELONGS_TO, FIELD_MANAGER, MANAGED_BY, NAUTES, ProjectionError};
+use super::{FIELD_MANAGER, PRODUCT, ProjectionError};
+use crate::engine::label::{BELONGS_TO, MANAGED_BY, NAUTES};
 
 /// The finalizer that keeps a Cluster until nothing is left in it.
 pub const CLUSTER_FINALIZER: &str = "nautes.resource.nautes.io/in-use";
@@ -117,14 +118,12 @@ impl Projection {
         {
             return Ok(0);
         }
-        let mut labels = BTreeMap::from([(MANAGED_BY, NAUTES)]);
+        let mut metadata = json!({ "name": self.namespace, "labels": { MANAGED_BY: NAUTES } });
         if let Some(product) = &self.product {
-            labels.insert(BELONGS_TO, product.as_str());
+            metadata["labels"][BELONGS_TO] = json!(product.namespace());
+            metadata["annotations"] = json!({ PRODUCT: product });
         }
-        let object = json!({
-            "apiVersion": "v1", "kind": "Namespace",
-            "metadata": { "name": self.namespace, "labels": labels },
-        });
+        let object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": metadata });
         let params = PatchParams::apply(FIELD_MANAGER);
         self.timed(
             action(),
@@ -318,7 +317,7 @@ impl Projection {
         let mut labels: BTreeMap<String, String> = from.labels.clone().unwrap_or_default();
         labels.insert(MANAGED_BY.to_owned(), NAUTES.to_owned());
         if let Some(product) = &self.product {
-            labels.insert(BELONGS_TO.to_owned(), product.to_string());
+            labels.insert(BELONGS_TO.to_owned(), product.namespace());
         }
         let mut metadata = json!({
             "name": wanted.identity.name, "namespace": self.namespace, "labels": labels,
@@ -358,8 +357,11 @@ impl Projection {
     }
 }
 
-/// Returns the products whose objects are still in the namespaces of a tenant cluster.
-pub(crate) async fn product_namespaces(
+/// Returns the products that have a namespace in the tenant cluster.
+///
+/// # Errors
+/// The tenant cluster does not answer.
+pub async fn product_namespaces(
     client: &kube::Client,
     deadline: Duration,
 ) -> Result<BTreeSet<ProductName>, ProjectionError> {
@@ -375,7 +377,7 @@ pub(crate) async fn product_namespaces(
         .into_iter()
         .filter(|namespace| namespace.metadata.deletion_timestamp.is_none())
         .filter_map(|namespace| {
-            let product = ProductName::new(namespace.metadata.labels?.get(BELONGS_TO)?).ok()?;
+            let product = ProductName::new(namespace.metadata.annotations?.get(PRODUCT)?).ok()?;
             (namespace.metadata.name? == product.namespace()).then_some(product)
         })
         .collect())
@@ -423,7 +425,7 @@ fn agrees(live: &LiveObject, wanted: &Value) -> bool {
 }
 
 /// Returns the JSON merge patch that leads from `have` to `want`, `None` if they are the same.
-pub(crate) fn merge_difference(have: &Value, want: &Value) -> Option<Value> {
+pub fn merge_difference(have: &Value, want: &Value) -> Option<Value> {
     if have == want {
         return None;
     }

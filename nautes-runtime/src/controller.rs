@@ -1,0 +1,6 @@
+//! controllers
+
+mod code_repo;
+mod conditions;
+mod facts;
+mod queue;

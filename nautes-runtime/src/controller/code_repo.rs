@@ -1,0 +1,382 @@
+//! The forge, made from committed manifests as the platform's own account (decision D9): repositories, deploy
+//! keys, webhooks and the secrets that belong to them.
+//!
+//! # Flow
+//! 1. Each declared repository is made, or recognised as ours, and gets its own two keys.
+//! 2. On each the managed keys are made exactly those that the access relation allows; a right that is gone is
+//!    taken at once.
+//! 3. Repositories whose events start pipelines get a hook; others lose it.
+//! 4. What is declared no more is archived or deleted, as its manifest said, and its secrets are deleted.
+//!
+//! # Guarantees
+//! * A repository that Nautes did not make is never changed. One that has been renamed or deleted by hand is a
+//!   condition; it is never made again, and nothing is deleted because of it (decision D5).
+//! * One repository that cannot be dealt with does not stop the others.
+
+pub(crate) mod hooks;
+mod keys;
+pub(crate) mod repository;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use nautes_gitops::host::{HookEvent, Repository};
+use nautes_gitops::{HostError, RepoPath, Session};
+use nautes_model::kinds::{CodeRepo, Retention};
+use nautes_model::name::{ProductName, ResourceName};
+use nautes_model::{Class, Identity, Resource, Scopes};
+use nautes_validate::{Access, Level};
+use nautes_vault::keys::{RepoCredential, RepoId};
+use nautes_vault::{StoreError, keys as store_keys};
+use url::Url;
+
+use super::facts::{Fact, Facts};
+use crate::plan::VerdictState;
+use crate::platform::{Platform, paths};
+use keys::{LEVELS, WantedKey, WantedKeys};
+
+/// How many repositories are worked on at once.
+const AT_ONCE: usize = 8;
+/// The condition of a repository that says how it is on the forge.
+pub(crate) const ON_FORGE: &str = "OnForge";
+
+/// Why a repository is not as declared.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ForgeError {
+    #[error("cannot {action}")]
+    Host {
+        action: String,
+        #[source]
+        source: HostError,
+    },
+    #[error("cannot {action}")]
+    Store {
+        action: String,
+        #[source]
+        source: StoreError,
+    },
+    #[error("the repository {0} exists and was not made by Nautes")]
+    NotOurs(RepoPath),
+    #[error("the repository {path} (id {id}) is not there any more: it was renamed, moved or deleted by hand")]
+    Missing { path: RepoPath, id: String },
+    #[error("the key of {0} cannot be used")]
+    BadKey(String),
+    #[error("{0:?} is not a provider type")]
+    Provider(String),
+    #[error("{0}")]
+    NotYet(String),
+    #[error("{0:?} cannot be a repository on the forge")]
+    Path(String),
+    #[error("the forge did not answer in time")]
+    Late,
+}
+
+impl ForgeError {
+    pub(crate) fn host(action: impl Into<String>, source: HostError) -> Self {
+        Self::Host {
+            action: action.into(),
+            source,
+        }
+    }
+
+    pub(crate) fn class(&self) -> Class {
+        match self {
+            Self::Host { source, .. } => source.class(),
+            Self::Store { source, .. } => source.class(),
+            Self::NotOurs(_) | Self::Missing { .. } | Self::Path(_) => Class::Invalid,
+            Self::BadKey(_) | Self::Provider(_) => Class::Bug,
+            Self::NotYet(_) => Class::Waiting,
+            Self::Late => Class::Unreachable,
+        }
+    }
+
+    fn fact(&self) -> Fact {
+        let reason = match self {
+            Self::NotOurs(_) => "NotOurs",
+            Self::Missing { .. } => "RepositoryMissing",
+            _ => return Fact::failed(ON_FORGE, self.class(), self),
+        };
+        Fact::new(ON_FORGE, VerdictState::Failed, reason, self.to_string())
+    }
+}
+
+/// A repository that shall be on the forge.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) identity: Identity,
+    pub(crate) declared: CodeRepo,
+    pub(crate) path: RepoPath,
+    /// Its id on the forge, where it was seen before.
+    pub(crate) known_id: Option<String>,
+    /// Whether it may be created: nothing is wrong with its manifest.
+    pub(crate) may_create: bool,
+    pub(crate) events: BTreeSet<HookEvent>,
+}
+
+/// A repository that is declared no more.
+#[derive(Clone, Debug)]
+pub(crate) struct Retired {
+    pub(crate) identity: Identity,
+    pub(crate) path: RepoPath,
+    pub(crate) known_id: Option<u64>,
+    pub(crate) retention: Retention,
+}
+
+/// What a pass over the repositories of a product did.
+#[derive(Debug, Default)]
+pub(crate) struct ForgePass {
+    pub(crate) writes: u64,
+    pub(crate) facts: BTreeMap<Identity, Facts>,
+    /// The ids on the forge of what is there.
+    pub(crate) ids: BTreeMap<Identity, u64>,
+    /// What is gone for good.
+    pub(crate) gone: BTreeSet<Identity>,
+    /// Whether something is to be tried again.
+    pub(crate) unfinished: bool,
+}
+
+/// With what the forge is worked on.
+#[derive(Debug)]
+pub(crate) struct Forge<'a> {
+    pub(crate) platform: &'a Platform,
+    pub(crate) session: Arc<dyn Session>,
+    pub(crate) scopes: &'a Scopes,
+    pub(crate) access: &'a Access,
+    /// The ids on the forge that are known of any product's repositories.
+    pub(crate) ids: BTreeMap<Identity, u64>,
+}
+
+impl Forge<'_> {
+    /// Brings the declared repositories of a product in line.
+    pub(crate) async fn converge(&self, wanted: &[Wanted]) -> ForgePass {
+        let mut pass = ForgePass {
+            ids: self.ids.clone(),
+            ..ForgePass::default()
+        };
+        let mut there: Vec<(&Wanted, Repository)> = Vec::new();
+        let mut made = futures::stream::iter(wanted)
+            .map(|repo| async move { (repo, self.timed(self.make(repo)).await) })
+            .buffer_unordered(AT_ONCE);
+        while let Some((repo, result)) = made.next().await {
+            match result {
+                Ok((repository, writes)) => {
+                    pass.writes += writes;
+                    pass.ids.insert(repo.identity.clone(), repository.id);
+                    there.push((repo, repository));
+                }
+                Err(error) => pass.note(&repo.identity, &error),
+            }
+        }
+        let ids = pass.ids.clone();
+        let mut opened = futures::stream::iter(there)
+            .map(|(repo, at)| {
+                let ids = &ids;
+                async move {
+                    let result = self.timed(self.open(repo, ids)).await;
+                    (repo, at, result)
+                }
+            })
+            .buffer_unordered(AT_ONCE);
+        while let Some((repo, at, result)) = opened.next().await {
+            match result {
+                Ok((writes, late)) => {
+                    pass.writes += writes;
+                    pass.unfinished |= late;
+                    let facts = Facts::from(Fact::ready(ON_FORGE, format!("{} is there", repo.path)))
+                        .field("repositoryId", at.id.to_string())
+                        .field("url", at.http_url.clone());
+                    pass.facts.insert(repo.identity.clone(), facts);
+                }
+                Err(error) => pass.note(&repo.identity, &error),
+            }
+        }
+        pass
+    }
+
+    /// Archives or deletes what is declared no more, and forgets its secrets.
+    pub(crate) async fn retire(&self, retired: &[Retired], pass: &mut ForgePass) {
+        for repo in retired {
+            match self.timed(self.retire_one(repo)).await {
+                Ok(writes) => {
+                    pass.writes += writes;
+                    pass.gone.insert(repo.identity.clone());
+                }
+                Err(error) => {
+                    pass.note(&repo.identity, &error);
+                    pass.unfinished = true;
+                }
+            }
+        }
+    }
+
+    fn provider(&self) -> &str {
+        self.platform.host().provider_type()
+    }
+
+    async fn timed<T>(&self, work: impl Future<Output = Result<T, ForgeError>>) -> Result<T, ForgeError> {
+        // A repository takes a handful of calls; each of them is bounded by the host as well.
+        match tokio::time::timeout(self.platform.timing().call * 4, work).await {
+            Ok(result) => result,
+            Err(_) => Err(ForgeError::Late),
+        }
+    }
+
+    /// The repository and its own keys.
+    async fn make(&self, repo: &Wanted) -> Result<(Repository, u64), ForgeError> {
+        let session = &*self.session;
+        let (at, mut writes) = if repo.may_create {
+            repository::ensure(session, &repo.identity, &repo.declared, &repo.path, repo.known_id.as_deref())
+                .await?
+        } else {
+            let action = || format!("look at the repository {}", repo.path);
+            let found = session.repository(&repo.path).await;
+            let found = found.map_err(|e| ForgeError::host(action(), e))?;
+            let waiting = || ForgeError::NotYet("it is made when nothing is wrong with it".to_owned());
+            (found.filter(|r| repository::is_ours(r, &repo.identity)).ok_or_else(waiting)?, 0)
+        };
+        let id = repo_id(&repo.identity, Some(at.id))?;
+        let own = self.own_keys(&repo.path, &id).await?;
+        writes += own.1;
+        writes += keys::add_missing(session, &repo.path, &own.0).await?;
+        Ok((at, writes))
+    }
+
+    async fn own_keys(&self, path: &RepoPath, id: &RepoId) -> Result<(WantedKeys, u64), ForgeError> {
+        let mut own = WantedKeys::new();
+        let mut made = 0;
+        for level in LEVELS {
+            let (public_key, is_new) =
+                keys::ensure_pair(&**self.platform.store(), self.provider(), id, level).await?;
+            made += u64::from(is_new);
+            let key = WantedKey {
+                public_key,
+                can_push: level == RepoCredential::Readwrite,
+                home: path.clone(),
+            };
+            own.insert(keys::title(id, level), key);
+        }
+        Ok((own, made))
+    }
+
+    /// All keys and the hook of a repository. Returns the writes, and whether a key has to be tried again.
+    async fn open(&self, repo: &Wanted, ids: &BTreeMap<Identity, u64>) -> Result<(u64, bool), ForgeError> {
+        let id = repo_id(&repo.identity, ids.get(&repo.identity).copied())?;
+        let (mut wanted, mut writes) = self.own_keys(&repo.path, &id).await?;
+        for (identity, level) in self.allowed(&repo.identity) {
+            let Some(home) = paths::find_code_repo(self.scopes, &identity) else {
+                continue;
+            };
+            let id = repo_id(&identity, ids.get(&identity).copied())?;
+            let (theirs, made) = self.own_keys(&home, &id).await?;
+            writes += made;
+            wanted.extend(theirs.into_iter().filter(|(_, key)| !key.can_push || level == Level::Write));
+        }
+        let (changed, late) = keys::converge(&*self.session, &repo.path, &wanted).await?;
+        let site = hooks::Site {
+            session: &*self.session,
+            store: &**self.platform.store(),
+            provider: self.provider(),
+            base: self.platform.webhook_url(),
+            repo: &repo.identity,
+            path: &repo.path,
+            id: &id,
+        };
+        writes += changed + site.converge(&repo.events).await?;
+        Ok((writes, late))
+    }
+
+    /// The repositories whose keys open `repo`, and how far.
+    fn allowed(&self, repo: &Identity) -> BTreeMap<Identity, Level> {
+        let mut allowed: BTreeMap<Identity, Level> = BTreeMap::new();
+        for (who, level, _) in self.access.grantees(repo) {
+            let Some(scope) = self.scopes.products.get(&who.product) else {
+                continue;
+            };
+            let of_grantee = scope.code_repos().filter(|(_, theirs)| {
+                who.project.as_ref().is_none_or(|p| theirs.spec.project == p.as_str())
+            });
+            for (theirs, _) in of_grantee.filter(|(theirs, _)| theirs.identity != *repo) {
+                let kept = allowed.entry(theirs.identity.clone()).or_insert(level);
+                *kept = level.max(*kept);
+            }
+        }
+        allowed
+    }
+
+    async fn retire_one(&self, repo: &Retired) -> Result<u64, ForgeError> {
+        let session = &*self.session;
+        let id = repo_id(&repo.identity, repo.known_id)?;
+        let action = || format!("look at the repository {}", repo.path);
+        let found = session.repository(&repo.path).await.map_err(|e| ForgeError::host(action(), e))?;
+        let mut writes = 0;
+        if let Some(found) = found.filter(|r| repository::is_ours(r, &repo.identity)) {
+            if !found.archived {
+                writes += self.close(&repo.path).await?;
+            }
+            writes += repository::retire(session, &found, repo.retention).await?;
+        }
+        for what in RepoCredential::ALL {
+            let at = store_keys::repo(self.provider(), &id, what)
+                .map_err(|_| ForgeError::Provider(self.provider().to_owned()))?;
+            let failed = |source| ForgeError::Store {
+                action: format!("forget the secrets of {}", repo.path),
+                source,
+            };
+            let store = self.platform.store();
+            if store.read(&at.path).await.map_err(failed)?.is_some() {
+                store.delete(&at.path).await.map_err(failed)?;
+                writes += 1;
+            }
+        }
+        Ok(writes)
+    }
+
+    /// Takes every key and hook of ours from a repository.
+    async fn close(&self, path: &RepoPath) -> Result<u64, ForgeError> {
+        let session = &*self.session;
+        let (mut writes, _) = keys::converge(session, path, &WantedKeys::new()).await?;
+        let failed = |source| ForgeError::host(format!("remove the webhook of {path}"), source);
+        let prefix = hooks::prefix(self.platform.webhook_url());
+        for hook in session.hooks(path).await.map_err(failed)? {
+            if hook.url.starts_with(&prefix) {
+                session.delete_hook(path, hook.id).await.map_err(failed)?;
+                writes += 1;
+            }
+        }
+        Ok(writes)
+    }
+}
+
+impl ForgePass {
+    fn note(&mut self, identity: &Identity, error: &ForgeError) {
+        self.unfinished |= error.class().is_retryable();
+        tracing::info!(%identity, error = %super::facts::chain(error), "not as declared on the forge");
+        self.facts.insert(identity.clone(), error.fact().into());
+    }
+}
+
+/// Returns the id of a repository in the secret store.
+pub(crate) fn repo_id(identity: &Identity, forge_id: Option<u64>) -> Result<RepoId, ForgeError> {
+    let product = identity.product.as_ref().ok_or_else(|| ForgeError::Path(identity.to_string()))?;
+    Ok(RepoId::of(product, &identity.name, forge_id))
+}
+
+/// Returns where the token of deliveries for a repository is.
+pub(crate) fn token_of(
+    provider: &str,
+    product: &ProductName,
+    repo: &ResourceName,
+    forge_id: Option<u64>,
+) -> Option<nautes_model::secret::SecretRef> {
+    hooks::token_at(provider, &RepoId::of(product, repo, forge_id)).ok()
+}
+
+/// Returns the retention of a resource as last declared.
+pub(crate) fn retention_of(resource: &Resource) -> Retention {
+    match resource {
+        Resource::CodeRepo(repo) => repo.spec.retention.unwrap_or_default(),
+        Resource::Product(product) => product.spec.retention.unwrap_or_default(),
+        _ => Retention::default(),
+    }
+}

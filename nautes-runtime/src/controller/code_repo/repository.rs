@@ -1,0 +1,103 @@
+//! A repository on the forge: created, recognised, brought in line, archived or deleted.
+
+use nautes_gitops::host::{RepoChange, RepoSpec, Repository, Visibility};
+use nautes_gitops::{RepoPath, Session};
+use nautes_model::Identity;
+use nautes_model::kinds::{self, CodeRepo, Retention};
+use nautes_vault::keys::legacy_number;
+
+use super::ForgeError;
+
+/// What Nautes leaves in a repository to know it again.
+pub(crate) fn marker(identity: &Identity) -> String {
+    format!("nautes:{identity}")
+}
+
+/// Whether a repository was made by Nautes for this resource: by its marker, or because the Go version named
+/// the resource after the id on the forge.
+pub(super) fn is_ours(found: &Repository, identity: &Identity) -> bool {
+    found.marker.as_deref() == Some(&marker(identity))
+        || legacy_number(identity.name.as_str()).is_some_and(|number| number == found.id)
+}
+
+/// Makes sure that the repository is there and is what is declared. Returns it and how many writes it took.
+pub(super) async fn ensure(
+    session: &dyn Session,
+    identity: &Identity,
+    declared: &CodeRepo,
+    path: &RepoPath,
+    known_id: Option<&str>,
+) -> Result<(Repository, u64), ForgeError> {
+    let failed = |source| ForgeError::host(format!("make the repository {path}"), source);
+    let Some(found) = session.repository(path).await.map_err(failed)? else {
+        if let Some(id) = known_id {
+            return Err(ForgeError::Missing {
+                path: path.clone(),
+                id: id.to_owned(),
+            });
+        }
+        let spec = RepoSpec {
+            visibility: visibility(declared).unwrap_or_default(),
+            description: description(declared).unwrap_or_default().to_owned(),
+            marker: Some(marker(identity)),
+            ..RepoSpec::default()
+        };
+        let made = session.create_repository(path, &spec).await.map_err(failed)?;
+        return Ok((made, 1));
+    };
+    if !is_ours(&found, identity) {
+        return Err(ForgeError::NotOurs(path.clone()));
+    }
+    let mut writes = 0;
+    let mut repository = found;
+    if repository.archived {
+        repository = session.archive_repository(path, false).await.map_err(failed)?;
+        writes += 1;
+    }
+    let change = RepoChange {
+        visibility: visibility(declared).filter(|v| *v != repository.visibility),
+        description: description(declared)
+            .filter(|text| *text != repository.description)
+            .map(str::to_owned),
+        ..RepoChange::default()
+    };
+    if change != RepoChange::default() {
+        repository = session.update_repository(path, &change).await.map_err(failed)?;
+        writes += 1;
+    }
+    Ok((repository, writes))
+}
+
+/// Archives or deletes a repository that Nautes made and nobody declares any more. Returns how many writes it took.
+pub(super) async fn retire(
+    session: &dyn Session,
+    found: &Repository,
+    retention: Retention,
+) -> Result<u64, ForgeError> {
+    let path = &found.path;
+    let failed = |source| ForgeError::host(format!("retire the repository {path}"), source);
+    match retention {
+        Retention::Delete => {
+            session.delete_repository(path).await.map_err(failed)?;
+            Ok(1)
+        }
+        Retention::Archive if found.archived => Ok(0),
+        Retention::Archive => {
+            session.archive_repository(path, true).await.map_err(failed)?;
+            Ok(1)
+        }
+    }
+}
+
+fn visibility(declared: &CodeRepo) -> Option<Visibility> {
+    let gitlab = declared.spec.git.as_ref()?.gitlab.as_ref()?;
+    Some(match gitlab.visibility? {
+        kinds::Visibility::Private => Visibility::Private,
+        kinds::Visibility::Internal => Visibility::Internal,
+        kinds::Visibility::Public => Visibility::Public,
+    })
+}
+
+fn description(declared: &CodeRepo) -> Option<&str> {
+    declared.spec.git.as_ref()?.gitlab.as_ref()?.description.as_deref()
+}
