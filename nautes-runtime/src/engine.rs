@@ -102,7 +102,8 @@ pub struct Unsupported {
 pub trait TenancyEngine: Send + Sync + Debug {
     /// The component name that selects it.
     fn name(&self) -> &'static str;
-    /// Renders the namespaces and accounts of one product.
+    /// Renders the namespaces and accounts of one product on one cluster. A namespace stands once; an account
+    /// stands once for each runtime that names it.
     ///
     /// # Errors
     /// Says what it cannot do.

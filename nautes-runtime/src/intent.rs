@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nautes_model::Identity;
 use nautes_model::kinds::pipeline_runtime::{EventSource, Hook, Pipeline, PipelineTrigger};
-use nautes_model::name::{AccountName, NamespaceName, ProductName};
+use nautes_model::name::{AccountName, ClusterName, NamespaceName, ProductName};
 use nautes_model::secret::SecretRef;
 use serde::Serialize;
 
@@ -79,6 +79,8 @@ pub struct PipelineSpace {
     pub source_key: SecretRef,
     /// Built-in variables that do not depend on the event.
     pub vars: BTreeMap<String, String>,
+    /// The name and the clone URL of each repository of the event sources.
+    pub repos: BTreeMap<Identity, RepoAddress>,
     /// The pipelines.
     pub pipelines: Vec<Pipeline>,
     /// What starts them, only what the runtime may use: (source, repository). The repository is `None` for a
@@ -90,6 +92,15 @@ pub struct PipelineSpace {
     pub pre_hooks: Vec<Hook>,
     /// Tasks after.
     pub post_hooks: Vec<Hook>,
+}
+
+/// How people and clones find a repository.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct RepoAddress {
+    /// Its path within the group of its product.
+    pub name: String,
+    /// The URL from which it is cloned.
+    pub url: String,
 }
 
 /// A secret that shall be present in a namespace.
@@ -112,6 +123,8 @@ pub struct SecretMount {
 /// A run of a pipeline that an event asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RunIntent {
+    /// The cluster.
+    pub cluster: ClusterName,
     /// The pipeline runtime.
     pub runtime: Identity,
     /// The product.

@@ -22,14 +22,32 @@ pub struct Plan {
     /// changed or pruned, in any cluster. The product itself stands here when all of it is held; ask
     /// [`Plan::holds`].
     pub held: BTreeMap<Identity, Held>,
-    /// Runtimes that are known to have lost the right to something: their keys and rights go at once, they
-    /// follow nothing any more, and what they deployed stays as it is until they are removed.
-    pub revoked: BTreeMap<Identity, Held>,
+    /// Runtimes that follow no repository now, because they may not use it (any more) or it is not there: their
+    /// keys and rights are not planned, so they go at once; what they deployed stays as it is until they follow
+    /// again or are removed.
+    pub detached: BTreeMap<Identity, Held>,
+    /// `None`: the grants of all clusters are complete, others of the product are revoked. `Some`: something is
+    /// held, so grants that the store has and the plan does not name are kept, but only those of secrets named
+    /// here; anything else is a known loss of authority. [`Plan::wanted_grants`] decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_grants_of: Option<BTreeSet<SecretPath>>,
     /// What can be said of every declared resource from the declarations alone.
     pub verdicts: BTreeMap<Identity, Verdict>,
 }
 
 impl Plan {
+    /// Returns the grants that the store shall have for the product on a cluster, given those that it has. To be
+    /// asked for every cluster for which the store has grants, also those without a plan.
+    #[must_use]
+    pub fn wanted_grants(&self, cluster: &ClusterName, have: &BTreeSet<Grant>) -> BTreeSet<Grant> {
+        let kept = self
+            .keep_grants_of
+            .iter()
+            .flat_map(|paths| have.iter().filter(|grant| paths.contains(&grant.secret)).cloned());
+        let planned = self.clusters.get(cluster).into_iter().flat_map(|c| &c.grants);
+        planned.cloned().chain(kept).collect()
+    }
+
     /// Whether what exists on behalf of a resource must be left as it is: it is held itself, or its whole
     /// product is.
     #[must_use]
@@ -51,11 +69,6 @@ pub struct ClusterPlan {
     pub waves: Vec<Vec<Planned>>,
     /// Rights in the secret store.
     pub grants: BTreeSet<Grant>,
-    /// `None`: the grants are complete, others of the same scope are revoked. `Some`: something is held, so
-    /// grants of the same scope that the store has and the plan does not name are kept, but only those of
-    /// secrets named here; everything else is a known loss of authority. [`ClusterPlan::wanted_grants`] decides.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub keep_grants_of: Option<BTreeSet<SecretPath>>,
     /// Repositories that a controller of ours deploys into the cluster.
     pub deploys: Vec<DeployUnit>,
     /// Hooks that the forge must have for this cluster's event listener.
@@ -65,30 +78,18 @@ pub struct ClusterPlan {
 }
 
 impl ClusterPlan {
-    /// Returns the grants that the store shall have, given those that it has in the scope of the plan.
-    #[must_use]
-    pub fn wanted_grants(&self, have: &BTreeSet<Grant>) -> BTreeSet<Grant> {
-        let kept = self
-            .keep_grants_of
-            .iter()
-            .flat_map(|paths| have.iter().filter(|grant| paths.contains(&grant.secret)).cloned());
-        self.grants.iter().cloned().chain(kept).collect()
-    }
-
     /// Whether nothing at all shall exist.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let Self {
             waves,
             grants,
-            keep_grants_of,
             deploys,
             hooks,
             pipelines,
         } = self;
         waves.iter().all(Vec::is_empty)
             && grants.is_empty()
-            && keep_grants_of.is_none()
             && deploys.is_empty()
             && hooks.is_empty()
             && pipelines.is_empty()
