@@ -5,6 +5,7 @@
 //! limits allow. Duplicate keys are reported, tags of other languages are refused.
 
 mod read;
+mod scalar;
 mod split;
 mod write;
 

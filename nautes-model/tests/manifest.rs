@@ -1,5 +1,9 @@
 //! The reader of manifests, by data, by property, and on the reference's own examples.
-#![allow(clippy::unwrap_used, reason = "a test may fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test reads files, is told by the environment, and may fail"
+)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 
+use super::scalar::resolve;
 use super::{DocumentLimits, Entry, Fault, Node, Problem, Value};
 use crate::resource::Position;
 
@@ -33,7 +34,9 @@ pub fn read(text: &str, line: usize, limits: &DocumentLimits) -> Document {
         bytes: 0,
         problems: Vec::new(),
     };
-    let outcome = check_characters(text, line).and_then(|()| reader.run(text));
+    let outcome = check_characters(text, line)
+        .and_then(|()| check_flow(text, limits))
+        .and_then(|()| reader.run(text));
     if let Err(problem) = outcome {
         reader.problems.push(*problem);
         reader.fold();
@@ -80,6 +83,18 @@ fn check_characters(text: &str, line: usize) -> Step {
         Some(at),
         format!("the control character U+{code:04X} is not allowed in YAML"),
     ))
+}
+
+/// The scanner holds every token of a list in brackets before the first comes out. Each has at least one of
+/// these characters, and no honest document has so many.
+fn check_flow(text: &str, limits: &DocumentLimits) -> Step {
+    let most = limits.nodes.saturating_mul(4);
+    let marks = |b: &&u8| matches!(b, b'[' | b']' | b'{' | b'}' | b',' | b':');
+    if text.len() <= most || text.as_bytes().iter().filter(marks).count() <= most {
+        return Ok(());
+    }
+    let message = format!("the document has more than {most} brackets, commas and colons");
+    Err(problem(Fault::Limit, None, message))
 }
 
 /// A list or mapping whose end was not seen yet.
@@ -474,55 +489,6 @@ fn check_tag(tag: Option<&Tag>, allowed: &[&str], at: Option<Position>) -> Step 
 /// Returns the beginning of a text, for messages.
 fn shown(text: &str) -> String {
     text.chars().take(80).collect()
-}
-
-/// Resolves a plain scalar by the core schema of YAML 1.2.
-fn resolve(text: Cow<'_, str>) -> Value {
-    match &*text {
-        "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
-        "true" | "True" | "TRUE" => return Value::Bool(true),
-        "false" | "False" | "FALSE" => return Value::Bool(false),
-        _ => {}
-    }
-    match number(&text) {
-        Some(number) => Value::Number(number),
-        None => Value::Text(text.into_owned()),
-    }
-}
-
-fn number(text: &str) -> Option<serde_json::Number> {
-    let first = *text.as_bytes().first()?;
-    if !(first.is_ascii_digit() || matches!(first, b'+' | b'-' | b'.')) {
-        return None;
-    }
-    for (prefix, radix) in [("0x", 16), ("0o", 8)] {
-        if let Some(digits) = text.strip_prefix(prefix) {
-            let clean = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_alphanumeric());
-            return clean
-                .then(|| u64::from_str_radix(digits, radix).ok())
-                .flatten()
-                .map(Into::into);
-        }
-    }
-    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if unsigned.bytes().all(|b| b.is_ascii_digit()) && !unsigned.is_empty() {
-        let whole = text.strip_prefix('+').unwrap_or(text);
-        if let Ok(n) = whole.parse::<i64>() {
-            return Some(n.into());
-        }
-        if let Ok(n) = whole.parse::<u64>() {
-            return Some(n.into());
-        }
-    }
-    let float = unsigned.bytes().any(|b| b.is_ascii_digit())
-        && unsigned
-            .bytes()
-            .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'))
-        && !unsigned.starts_with(['+', '-', 'e', 'E']);
-    if !float {
-        return None;
-    }
-    serde_json::Number::from_f64(text.parse().ok()?)
 }
 
 #[cfg(test)]

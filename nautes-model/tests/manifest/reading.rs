@@ -132,6 +132,20 @@ fn no_finding_quotes_a_kubeconfig() {
 }
 
 #[test]
+fn line_ends_of_other_systems_are_read() {
+    let text = format!(
+        "{HEADER}kind: Project\nmetadata:\n  name: a\nspec:\n  product: demo\n  langauge: go\n---\n{HEADER}kind: Project\nmetadata:\n  name: b\nspec:\n  product: demo\n"
+    );
+    let parsed = request(&text.replace('\n', "\r\n"));
+    assert_eq!(parsed.resources[0].identity.name, *"b");
+    assert_eq!(parsed.findings, request(&text).findings);
+    assert_eq!(
+        parsed.findings[0].position.map(|p| (p.line, p.column)),
+        Some((7, 3))
+    );
+}
+
+#[test]
 fn limits_are_kept() {
     let limits = Limits {
         bytes: 2000,

@@ -16,14 +16,12 @@ pub(crate) fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
 
 /// Whether expectations are rewritten.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "a test has no other way to be told")]
 pub(crate) fn update() -> bool {
     std::env::var("UPDATE").is_ok_and(|v| v == "1")
 }
 
 /// Returns where the files of the reference are, if they are there.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "a test has no other way to be told")]
 pub(crate) fn reference() -> Option<PathBuf> {
     std::env::var("NAUTES_REFERENCE_DIR").ok().map(PathBuf::from)
 }
