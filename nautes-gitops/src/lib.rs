@@ -2,6 +2,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`conformance`] | what every forge must do, as cases |
 //! | [`feed`] | [`Feed`]: the revisions of watched repositories as a stream |
 //! | [`host`] | the forge as a trait ([`GitHost`], one [`Session`] per caller), and the local forge |
 //! | [`place`] | [`RepoRef`]: the tenant's repository or a product's, and what its paths are for |
@@ -15,6 +16,7 @@
 //! `git receive-pack` in a sealed environment.
 
 pub mod change;
+pub mod conformance;
 pub mod feed;
 pub mod host;
 pub mod oid;
