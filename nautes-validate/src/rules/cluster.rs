@@ -83,12 +83,6 @@ pub(super) const RULES: &[Standard] = &[
         why: "only the namespaces of components are reserved, so only they need opening",
         check: reserved_namespace_unknown,
     },
-    Standard {
-        id: "ClusterMapValue",
-        summary: "cluster-scoped kinds that a product may deploy have a name",
-        why: "an empty kind matches nothing",
-        check: map_value,
-    },
 ];
 
 fn host_must_be_physical(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
@@ -383,20 +377,6 @@ fn reserved_namespace_unknown(id: &'static str, on: &Checked<'_>, out: &mut Vec<
                     format!("components run in {}", names.join(", "))
                 }),
             );
-        }
-    }
-}
-
-fn map_value(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
-    for (resource, cluster) in on.clusters() {
-        for (product, kinds) in &cluster.spec.product_allowed_cluster_resources {
-            for i in (0..kinds.len()).filter(|i| kinds[*i].kind.is_empty()) {
-                let field = format!("spec.productAllowedClusterResources.{product}[{i}].kind");
-                out.push(
-                    on.error(id, resource, &field, "no kind is named")
-                        .hint("write `kind:` with the name of a kind, for example ClusterRole"),
-                );
-            }
         }
     }
 }

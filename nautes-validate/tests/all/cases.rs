@@ -1,0 +1,177 @@
+//! One folder a rule: platforms that break it, with the text of the findings, and platforms that do not.
+//!
+//! `UPDATE=1` writes the texts anew.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use nautes_model::{Finding, Severity};
+use nautes_validate::catalogue::HookInfo;
+use nautes_validate::{Facts, RuleSet, check, check_change};
+
+use crate::support::{BASE, scopes};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases")
+}
+
+fn entries(folder: &Path) -> BTreeSet<PathBuf> {
+    std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect()
+}
+
+fn name(path: &Path) -> &str {
+    path.file_name().and_then(|n| n.to_str()).unwrap()
+}
+
+/// The standard rules, with two more hooks to break rules with.
+fn rules() -> RuleSet {
+    let mut facts = Facts::default();
+    for (name, after, event_sources) in [("prepare", false, &[][..]), ("comment", true, &["gitlab"][..])] {
+        let hook = HookInfo {
+            name,
+            before: true,
+            after,
+            event_sources,
+            vars: &[],
+        };
+        facts.catalogue.hooks.insert(name, hook);
+    }
+    RuleSet::standard().with_facts(facts)
+}
+
+/// What is found. A case with the line `# change` is judged as a change of the base, one with the line
+/// `# after` as a change of what stands above it.
+fn findings(path: &Path) -> Vec<Finding> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let rules = rules();
+    let now = scopes(name(path), &text);
+    let before = match text.split_once("# after\n") {
+        Some((before, _)) => scopes(name(path), before),
+        None if text.lines().any(|line| line == "# change") => scopes("base.yaml", ""),
+        None => return check(&now, &rules).findings,
+    };
+    let report = check_change(&before, &now, &rules);
+    let mut all = report.rejected;
+    all.extend(report.warnings);
+    all
+}
+
+fn render(findings: &[Finding]) -> String {
+    let mut text = String::new();
+    for finding in findings {
+        writeln!(text, "{finding}").unwrap();
+        if !finding.related.is_empty() {
+            let related: Vec<String> = finding.related.iter().map(ToString::to_string).collect();
+            writeln!(text, "  related: {}", related.join(", ")).unwrap();
+        }
+    }
+    text
+}
+
+#[test]
+fn the_base_breaks_no_rule() {
+    let found = check(&scopes("base.yaml", ""), &RuleSet::standard());
+    let errors: Vec<&Finding> = found.errors().collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    assert!(!BASE.is_empty());
+}
+
+#[test]
+fn every_rule_has_cases_that_break_it_and_cases_that_do_not() {
+    let ids: BTreeSet<String> = RuleSet::standard().iter().map(|r| r.id().to_owned()).collect();
+    let folders: BTreeSet<String> = entries(&folder())
+        .iter()
+        .filter(|p| p.is_dir())
+        .map(|p| name(p).to_owned())
+        .collect();
+    assert_eq!(folders, ids);
+    for id in ids {
+        let files = entries(&folder().join(&id));
+        for start in ["good", "bad"] {
+            let any = files
+                .iter()
+                .any(|f| name(f).starts_with(start) && name(f).ends_with(".yaml"));
+            assert!(any, "{id} has no {start} case");
+        }
+        for file in &files {
+            let known = name(file).ends_with(".yaml") || file.with_extension("yaml").exists();
+            assert!(known, "{} belongs to no case", file.display());
+        }
+    }
+}
+
+#[test]
+fn cases_give_the_findings_that_stand_beside_them() {
+    let update = std::env::vars().any(|(key, value)| key == "UPDATE" && value == "1");
+    let mut wrong = String::new();
+    for rule in entries(&folder()).iter().filter(|p| p.is_dir()) {
+        for file in entries(rule) {
+            if file.extension().is_none_or(|e| e != "yaml") {
+                continue;
+            }
+            let found = findings(&file);
+            let of_rule = found.iter().any(|f| f.rule == name(rule));
+            let place = format!("{}/{}", name(rule), name(&file));
+            if name(&file).starts_with("good") {
+                let errors = found.iter().any(|f| f.severity == Severity::Error);
+                if of_rule || errors {
+                    write!(wrong, "{place} is not good:\n{}", render(&found)).unwrap();
+                }
+                continue;
+            }
+            if !of_rule {
+                writeln!(wrong, "{place} does not break the rule").unwrap();
+            }
+            // What the base says as well is no news.
+            let news: Vec<Finding> = found
+                .into_iter()
+                .filter(|f| {
+                    f.file.as_ref() != "base.yaml" || f.rule == name(rule) || f.severity == Severity::Error
+                })
+                .collect();
+            let text = render(&news);
+            let expected = file.with_extension("txt");
+            if update {
+                std::fs::write(&expected, &text).unwrap();
+            } else if std::fs::read_to_string(&expected).unwrap_or_default() != text {
+                write!(wrong, "{place} gives another text (UPDATE=1 accepts it):\n{text}").unwrap();
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn every_finding_has_a_place_a_field_and_a_way_out() {
+    for rule in entries(&folder()).iter().filter(|p| p.is_dir()) {
+        for file in entries(rule)
+            .iter()
+            .filter(|f| name(f).starts_with("bad") && name(f).ends_with(".yaml"))
+        {
+            for finding in findings(file) {
+                let text = finding.to_string();
+                assert!(finding.position.is_some(), "{text}");
+                assert!(finding.resource.is_some(), "{text}");
+                assert!(finding.hint.is_some(), "{text}");
+                assert!(!finding.message.ends_with('.'), "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_rule_says_what_it_wants_and_why() {
+    for rule in RuleSet::standard().iter() {
+        assert!(rule.summary().len() > 10, "{}", rule.id());
+        assert!(rule.explanation().len() > 10, "{}", rule.id());
+        assert!(
+            rule.id().chars().all(|c| c.is_ascii_alphanumeric()),
+            "{}",
+            rule.id()
+        );
+    }
+}
