@@ -291,6 +291,7 @@ impl LocalCluster {
         controllers::seed(&mut state);
         let server = Arc::new(Server {
             name: name.clone(),
+            boot: uuid::Uuid::new_v4(),
             state: Mutex::new(state),
             progress,
             audit: Audit::default(),

@@ -4,5 +4,17 @@
 mod apply;
 #[path = "local/crud.rs"]
 mod crud;
+#[path = "local/durability.rs"]
+mod durability;
+#[path = "local/kubectl.rs"]
+mod kubectl;
+#[path = "local/lifecycle.rs"]
+mod lifecycle;
+#[path = "local/resources.rs"]
+mod resources;
+#[path = "local/security.rs"]
+mod security;
 #[path = "local/support.rs"]
 mod support;
+#[path = "local/watching.rs"]
+mod watching;

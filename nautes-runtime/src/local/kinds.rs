@@ -180,10 +180,6 @@ impl Registry {
         self.types.values()
     }
 
-    pub(crate) fn stored(&self, storage: &str) -> Option<&Arc<ResourceType>> {
-        self.types.values().find(|t| &*t.storage == storage)
-    }
-
     /// The versions of a group that are served, preferred first.
     pub(crate) fn versions(&self, group: &str) -> Vec<String> {
         let mut found: Vec<String> = Vec::new();

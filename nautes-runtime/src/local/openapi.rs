@@ -1,13 +1,242 @@
-//! OpenAPI documents, made from the registry.
+//! OpenAPI documents, made from the registry: version 3 by group and version (what kubectl reads to
+//! validate, explain and patch), and version 2 as one document.
+
+use std::collections::BTreeSet;
 
 use http::Response;
+use serde_json::{Map, Value, json};
 
 use super::{
+    builtin::TYPES,
     call::Call,
-    server::{Body, Server},
+    discovery::VERSION,
+    kinds::{Registry, ResourceType, Version},
+    schema,
+    server::{Body, Server, plain, respond},
     status::Status,
 };
 
-pub(crate) fn serve(_server: &Server, _call: &Call) -> Result<Response<Body>, Status> {
-    Err(Status::no_such_path())
+const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+const REFERENCE: &str = "#/components/schemas/";
+
+pub(crate) fn serve(server: &Server, call: &Call) -> Result<Response<Body>, Status> {
+    let registry = server.state().registry.clone();
+    let path = call
+        .path
+        .trim_end_matches('/')
+        .trim_start_matches("/openapi/")
+        .to_owned();
+    let parts: Vec<&str> = path.split('/').collect();
+    match parts.as_slice() {
+        ["v3"] => Ok(respond(200, &index(server, &registry), &[])),
+        ["v3", "api", "v1"] => document(&registry, "", "v1"),
+        ["v3", "apis", group, version] => document(&registry, group, version),
+        ["v2"] if only_protobuf(&call.accept) => Err(Status::new(
+            406,
+            "NotAcceptable",
+            "only the following media types are accepted: application/json",
+        )),
+        ["v2"] => Ok(plain(200, "application/json", second(&registry))),
+        _ => Err(Status::no_such_path()),
+    }
+}
+
+fn only_protobuf(accept: &str) -> bool {
+    accept.contains("protobuf") && !accept.contains("application/json") && !accept.contains("*/*")
+}
+
+fn place(group: &str, version: &str) -> String {
+    if group.is_empty() {
+        format!("api/{version}")
+    } else {
+        format!("apis/{group}/{version}")
+    }
+}
+
+fn index(server: &Server, registry: &Registry) -> Value {
+    let mut paths = Map::new();
+    for group in std::iter::once(String::new()).chain(registry.groups()) {
+        for version in registry.versions(&group) {
+            let place = place(&group, &version);
+            let url = format!(
+                "/openapi/v3/{place}?hash={}-{}",
+                server.boot.simple(),
+                registry.generation
+            );
+            paths.insert(place, json!({"serverRelativeURL": url}));
+        }
+    }
+    json!({"paths": paths})
+}
+
+fn info() -> Value {
+    json!({"title": "Kubernetes", "version": format!("v{}.{}.0", VERSION.0, VERSION.1)})
+}
+
+fn document(registry: &Registry, group: &str, version: &str) -> Result<Response<Body>, Status> {
+    let served: Vec<(&ResourceType, &Version)> = registry
+        .all()
+        .filter(|t| t.group == group)
+        .filter_map(|t| Some((t.as_ref(), t.version(version)?.as_ref())))
+        .collect();
+    if served.is_empty() {
+        return Err(Status::no_such_path());
+    }
+    let mut schemas = Map::new();
+    let mut paths = Map::new();
+    for (kind, of) in served {
+        let name = definition(kind, of, &mut schemas);
+        operations(kind, of, &name, &mut paths);
+    }
+    let body =
+        json!({"openapi": "3.0.0", "info": info(), "paths": paths, "components": {"schemas": schemas}});
+    Ok(respond(200, &body, &[]))
+}
+
+/// All definitions as one document of version 2.
+fn second(registry: &Registry) -> String {
+    let mut schemas = Map::new();
+    for kind in registry.all() {
+        for version in &kind.versions {
+            definition(kind, version, &mut schemas);
+        }
+    }
+    json!({"swagger": "2.0", "info": info(), "paths": {}, "definitions": schemas})
+        .to_string()
+        .replace(REFERENCE, "#/definitions/")
+}
+
+/// Adds the schema of a kind, with all that it refers to; answers with its name.
+fn definition(kind: &ResourceType, version: &Version, schemas: &mut Map<String, Value>) -> String {
+    if let Some(document) = &version.document {
+        let domain: Vec<&str> = kind.group.split('.').rev().collect();
+        let name = format!("{}.{}.{}", domain.join("."), version.name, kind.kind);
+        let mut document = document.as_ref().clone();
+        let reference = json!({"allOf": [{"$ref": format!("{REFERENCE}{META}")}]});
+        let properties = super::json::path_mut(&mut document, &["properties"]);
+        properties.insert("metadata".to_owned(), reference);
+        for field in ["apiVersion", "kind"] {
+            super::json::default_to(properties, field, json!({"type": "string"}));
+        }
+        document["type"] = "object".into();
+        document["x-kubernetes-group-version-kind"] =
+            json!([{"group": kind.group, "version": version.name, "kind": kind.kind}]);
+        schemas.insert(name.clone(), document);
+        with_references(META, schemas);
+        return name;
+    }
+    let row = TYPES
+        .iter()
+        .find(|row| row.group == kind.group && row.kind == kind.kind);
+    let name = row.map(|row| row.definition.clone()).unwrap_or_default();
+    with_references(&name, schemas);
+    name
+}
+
+fn with_references(name: &str, schemas: &mut Map<String, Value>) {
+    let mut wanted = vec![name.to_owned()];
+    while let Some(name) = wanted.pop() {
+        if schemas.contains_key(&name) {
+            continue;
+        }
+        let Some(found) = schema::definitions().get(&name) else {
+            continue;
+        };
+        let mut references = BTreeSet::new();
+        let mut document = found.clone();
+        wrap(&mut document, &mut references);
+        wanted.extend(references);
+        schemas.insert(name, document);
+    }
+}
+
+/// Collects references, and wraps those that have siblings, which OpenAPI 3.0 would not allow.
+fn wrap(document: &mut Value, references: &mut BTreeSet<String>) {
+    match document {
+        Value::Object(map) => {
+            if let Some(Value::String(target)) = map.get("$ref").cloned() {
+                references.insert(target.trim_start_matches(REFERENCE).to_owned());
+                if map.len() > 1 {
+                    map.remove("$ref");
+                    map.insert("allOf".to_owned(), json!([{"$ref": target}]));
+                }
+            }
+            map.values_mut().for_each(|v| wrap(v, references));
+        }
+        Value::Array(list) => list.iter_mut().for_each(|v| wrap(v, references)),
+        _ => {}
+    }
+}
+
+fn query(name: &str) -> Value {
+    json!({"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": true}})
+}
+
+fn operations(kind: &ResourceType, version: &Version, definition: &str, paths: &mut Map<String, Value>) {
+    let kind_of = json!({"group": kind.group, "version": version.name, "kind": kind.kind});
+    let reference = json!({"$ref": format!("{REFERENCE}{definition}")});
+    let answer =
+        json!({"200": {"description": "OK", "content": {"application/json": {"schema": reference}}}});
+    let write = || {
+        json!([
+            query("dryRun"),
+            query("fieldManager"),
+            query("fieldValidation"),
+            query("pretty")
+        ])
+    };
+    let operation = |action: &str, parameters: Value| {
+        json!({"x-kubernetes-action": action, "x-kubernetes-group-version-kind": kind_of,
+               "parameters": parameters, "responses": answer})
+    };
+    let body = |media: &[&str]| -> Value {
+        let content: Map<String, Value> = media
+            .iter()
+            .map(|m| ((*m).to_owned(), json!({"schema": reference})))
+            .collect();
+        json!({"content": content, "required": true})
+    };
+    let mut post = operation("post", write());
+    post["requestBody"] = body(&["*/*"]);
+    let base = format!("/{}", place(&kind.group, &version.name));
+    let all = if kind.namespaced {
+        format!("{base}/namespaces/{{namespace}}/{}", kind.plural)
+    } else {
+        format!("{base}/{}", kind.plural)
+    };
+    if !kind.is_stored() {
+        paths.insert(all, json!({"post": post}));
+        return;
+    }
+    let mut put = operation("put", write());
+    put["requestBody"] = body(&["*/*"]);
+    let mut patch = operation("patch", write());
+    let mut media = vec![
+        "application/apply-patch+yaml",
+        "application/json-patch+json",
+        "application/merge-patch+json",
+    ];
+    if !kind.custom {
+        media.push("application/strategic-merge-patch+json");
+    }
+    patch["requestBody"] = body(&media);
+    let list = || {
+        operation(
+            "list",
+            json!([query("labelSelector"), query("fieldSelector"), query("watch")]),
+        )
+    };
+    let one = json!({
+        "get": operation("get", json!([query("pretty")])), "put": put, "patch": patch,
+        "delete": operation("delete", json!([query("dryRun"), query("propagationPolicy")])),
+    });
+    if kind.namespaced {
+        paths.insert(format!("{base}/{}", kind.plural), json!({"get": list()}));
+    }
+    paths.insert(format!("{all}/{{name}}"), one.clone());
+    if version.status {
+        paths.insert(format!("{all}/{{name}}/status"), one);
+    }
+    let collection = json!({"get": list(), "post": post, "delete": operation("deletecollection", json!([query("dryRun")]))});
+    paths.insert(all, collection);
 }

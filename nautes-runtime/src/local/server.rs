@@ -45,6 +45,8 @@ pub(crate) struct State {
 /// A running server.
 pub(crate) struct Server {
     pub(crate) name: String,
+    /// Tells this start of the server from others, for clients that keep documents.
+    pub(crate) boot: uuid::Uuid,
     pub(crate) state: Mutex<State>,
     pub(crate) progress: watch::Receiver<Progress>,
     pub(crate) audit: Audit,

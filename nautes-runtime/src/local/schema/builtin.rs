@@ -67,6 +67,13 @@ fn generate() -> Map<String, Value> {
     }
     let mut definitions: Map<String, Value> = generator.take_definitions(true);
     for (name, definition) in &mut definitions {
+        if name
+            .rsplit('.')
+            .next()
+            .is_some_and(|n| n == "JSON" || n.starts_with("JSONSchemaPropsOr"))
+        {
+            *definition = json!({"x-kubernetes-preserve-unknown-fields": true});
+        }
         open_ends(definition);
         overlay(name, definition);
     }

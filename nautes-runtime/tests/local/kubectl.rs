@@ -1,0 +1,245 @@
+//! The real kubectl over HTTPS, where there is one.
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    process::{Command, Stdio},
+};
+
+use nautes_runtime::local::{LocalCluster, Options};
+use serde_json::{Value, json};
+
+use crate::support::{install, widget_definition};
+
+struct Kubectl {
+    folder: tempfile::TempDir,
+    cluster: LocalCluster,
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the subject of the test is another program"
+)]
+fn command() -> Command {
+    Command::new("kubectl")
+}
+
+impl Kubectl {
+    /// Starts a cluster with a port; none where there is no kubectl.
+    async fn start() -> Option<Self> {
+        if command().arg("version").arg("--client").output().is_err() {
+            eprintln!("skipped: there is no kubectl");
+            return None;
+        }
+        let options = Options {
+            listen: Some(([127, 0, 0, 1], 0).into()),
+            ..Options::in_memory("smoke")
+        };
+        let cluster = LocalCluster::start(options).await.unwrap();
+        cluster.add_token("secret", "root", &["system:masters"]);
+        let folder = tempfile::tempdir().unwrap();
+        let config = serde_json::to_string(&cluster.kubeconfig("secret")).unwrap();
+        std::fs::write(folder.path().join("config"), config).unwrap();
+        Some(Self { folder, cluster })
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let at = |name: &str| self.folder.path().join(name);
+        let mut command = command();
+        command.env_clear();
+        if let Some(path) = std::env::var_os("PATH") {
+            command.env("PATH", path);
+        }
+        command
+            .env("HOME", self.folder.path())
+            .env("KUBECONFIG", at("config"))
+            .arg("--cache-dir")
+            .arg(at("cache"))
+            .args(args);
+        command
+    }
+
+    /// Runs kubectl off the runtime that serves it.
+    async fn run(&self, args: &[&str], input: Option<&Value>) -> (bool, String) {
+        let mut command = self.command(args);
+        let input = input.map(ToString::to_string);
+        tokio::task::spawn_blocking(move || {
+            command
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped());
+            let mut child = command.spawn().unwrap();
+            let mut stdin = child.stdin.take().unwrap();
+            if let Some(text) = input {
+                stdin.write_all(text.as_bytes()).unwrap();
+            }
+            drop(stdin);
+            let output = child.wait_with_output().unwrap();
+            let text = [output.stdout, output.stderr].concat();
+            (
+                output.status.success(),
+                String::from_utf8_lossy(&text).into_owned(),
+            )
+        })
+        .await
+        .unwrap()
+    }
+
+    async fn ok(&self, args: &[&str], input: Option<&Value>) -> String {
+        let (ok, text) = self.run(args, input).await;
+        assert!(ok, "kubectl {args:?}: {text}");
+        text
+    }
+}
+
+fn widget(size: &Value) -> Value {
+    json!({"apiVersion": "example.io/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {"size": size}})
+}
+
+fn size_schema() -> Value {
+    json!({"type": "object", "properties": {"spec": {"type": "object", "description": "What is wanted.",
+        "properties": {"size": {"type": "integer", "minimum": 1}}}}})
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kubectl_applies_reads_and_deletes() {
+    let Some(kubectl) = Kubectl::start().await else {
+        return;
+    };
+    install(&kubectl.cluster.client(), &widget_definition(&size_schema())).await;
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "1"}});
+    assert_eq!(
+        kubectl.ok(&["apply", "-f", "-"], Some(&map)).await,
+        "configmap/a created\n"
+    );
+    assert_eq!(
+        kubectl.ok(&["apply", "-f", "-"], Some(&map)).await,
+        "configmap/a unchanged\n"
+    );
+    let changed =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "2"}});
+    assert_eq!(
+        kubectl.ok(&["apply", "-f", "-"], Some(&changed)).await,
+        "configmap/a configured\n"
+    );
+    let text = kubectl
+        .ok(&["get", "configmap", "a", "-o", "jsonpath={.data.k}"], None)
+        .await;
+    assert_eq!(text, "2");
+    assert_eq!(
+        kubectl
+            .ok(&["apply", "--server-side", "-f", "-"], Some(&widget(&json!(3))))
+            .await,
+        "widget.example.io/w serverside-applied\n"
+    );
+    let table = kubectl.ok(&["get", "wd"], None).await;
+    assert_eq!(
+        table.split_whitespace().collect::<Vec<_>>(),
+        ["NAME", "SIZE", "w", "3"]
+    );
+    let (ok, text) = kubectl
+        .run(&["apply", "-f", "-"], Some(&widget(&json!("big"))))
+        .await;
+    assert!(!ok && text.contains("spec.size"), "{text}");
+    let mut odd = widget(&json!(3));
+    odd["spec"]["colour"] = "red".into();
+    let (ok, text) = kubectl.run(&["apply", "-f", "-"], Some(&odd)).await;
+    assert!(!ok && text.contains("unknown field \"spec.colour\""), "{text}");
+    let text = kubectl.ok(&["explain", "widget.spec"], None).await;
+    assert!(
+        text.contains("What is wanted.") && text.contains("size\t<integer>"),
+        "{text}"
+    );
+    let text = kubectl
+        .ok(&["api-resources", "--api-group=example.io"], None)
+        .await;
+    assert!(text.contains("widgets"), "{text}");
+    kubectl.ok(&["label", "configmap", "a", "x=y"], None).await;
+    let text = kubectl
+        .ok(&["get", "all,cm", "-l", "x=y", "-o", "name"], None)
+        .await;
+    assert_eq!(text, "configmap/a\n");
+    assert_eq!(
+        kubectl.ok(&["delete", "configmap", "a"], None).await,
+        "configmap \"a\" deleted\n"
+    );
+    let shop = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
+    kubectl.ok(&["create", "-f", "-"], Some(&shop)).await;
+    kubectl.ok(&["delete", "namespace", "shop"], None).await;
+    let text = kubectl.ok(&["get", "ns", "-o", "name"], None).await;
+    assert!(!text.contains("shop"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kubectl_patches_a_deployment_by_merge_keys() {
+    let Some(kubectl) = Kubectl::start().await else {
+        return;
+    };
+    let image = |a: &str| {
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {
+            "selector": {"matchLabels": {"app": "web"}},
+            "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [
+                {"name": "a", "image": a, "env": [{"name": "X", "value": "1"}], "ports": [{"containerPort": 80}]},
+                {"name": "b", "image": "b:1"}]}}}})
+    };
+    kubectl.ok(&["apply", "-f", "-"], Some(&image("a:1"))).await;
+    assert_eq!(
+        kubectl.ok(&["apply", "-f", "-"], Some(&image("a:1"))).await,
+        "deployment.apps/web unchanged\n"
+    );
+    assert_eq!(
+        kubectl.ok(&["apply", "-f", "-"], Some(&image("a:2"))).await,
+        "deployment.apps/web configured\n"
+    );
+    kubectl
+        .ok(&["set", "image", "deployment/web", "b=b:2"], None)
+        .await;
+    let text = kubectl
+        .ok(
+            &[
+                "get",
+                "deploy",
+                "web",
+                "-o",
+                "jsonpath={.spec.template.spec.containers[*].image}",
+            ],
+            None,
+        )
+        .await;
+    assert_eq!(text, "a:2 b:2");
+    kubectl
+        .ok(&["scale", "deployment/web", "--replicas=3"], None)
+        .await;
+    let table = kubectl.ok(&["get", "deploy"], None).await;
+    assert!(table.contains("0/3"), "{table}");
+    let text = kubectl.ok(&["describe", "deployment", "web"], None).await;
+    assert!(text.contains("b:2"), "{text}");
+    let text = kubectl
+        .ok(&["explain", "deployment.spec.template.spec.containers"], None)
+        .await;
+    assert!(text.contains("imagePullPolicy"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kubectl_watches() {
+    let Some(kubectl) = Kubectl::start().await else {
+        return;
+    };
+    let mut watch = kubectl.command(&["get", "configmap", "-w", "-o", "name"]);
+    let mut child = watch
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap());
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        for line in lines.lines().map_while(Result::ok) {
+            let _ = sender.send(line);
+        }
+    });
+    crate::support::make(&kubectl.cluster.client(), &crate::support::map("seen", &[])).await;
+    let line = tokio::time::timeout(std::time::Duration::from_secs(30), receiver.recv()).await;
+    let _ = child.kill();
+    let _ = child.wait();
+    assert_eq!(line.unwrap().as_deref(), Some("configmap/seen"));
+}
