@@ -1,2 +1,7 @@
-//! placeholder
-fn main() {}
+//! The command line of Nautes.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    nautes::main(std::env::args_os())
+}

@@ -1,0 +1,231 @@
+//! The command line as it is typed: one struct a command, and nothing decided yet.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Nautes: an internal developer platform driven by Git.
+#[derive(Debug, Parser)]
+#[command(name = "nautes", version, after_help = AFTER, max_term_width = 110)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// The options of every command.
+    #[command(flatten)]
+    pub global: Global,
+}
+
+const AFTER: &str = "\
+Try it on this machine, with nothing to install:
+  nautes local demo        the whole main process, start to end
+  nautes local up          a platform to play with
+
+Environment:
+  NAUTES_SERVER (API_SERVER)   --server          NAUTES_TOKEN (GIT_TOKEN)   the forge token
+  NAUTES_PRODUCT (PRODUCT)     --product         NAUTES_CA_FILE             --ca-file
+  NAUTES_HOME                  the folder of `nautes local`
+
+Exit codes: 0 all is well, 1 findings or differences, 2 usage, 3 denied, 4 not found, 5 conflict,
+6 partly done (the same command again does the rest), 7 unavailable, 8 internal fault.";
+
+/// The options of every command.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// The address of the API.
+    #[arg(long, short = 's', global = true, value_name = "URL", alias = "api-server")]
+    pub server: Option<String>,
+    /// The forge token. A token on the command line is visible to others on the machine: prefer NAUTES_TOKEN or
+    /// --token-file.
+    #[arg(
+        long,
+        short = 't',
+        global = true,
+        value_name = "TOKEN",
+        hide_env_values = true
+    )]
+    pub token: Option<String>,
+    /// A file that holds the forge token.
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "token")]
+    pub token_file: Option<PathBuf>,
+    /// A file with certificates (PEM) that the API's certificate may be signed by, besides the system's.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// How long one request may take, in seconds.
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 60)]
+    pub request_timeout: u64,
+    /// Says more on stderr; twice says everything.
+    #[arg(long, short = 'v', global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Validates, sorts and commits manifests: one commit for each repository that they touch.
+    Apply(Apply),
+    /// Removes what manifests declare, in reverse order: one commit for each repository.
+    Remove(Apply),
+    /// Shows resources.
+    Get(Get),
+    /// Removes one resource or several by name.
+    Delete(Delete),
+    /// Judges manifests offline: syntax, schema, references and rules.
+    Validate(Validate),
+    /// Shows what would change: what manifests would do, or what is not yet as declared.
+    Plan(Plan),
+    /// Shows whether a product works, and why not.
+    Status(Status),
+    /// Prints the custom resource definitions.
+    Crds,
+    /// Prints the version of this program, and of the API if there is one.
+    Version,
+    /// Prints a completion script for a shell.
+    Completion {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where manifests come from.
+#[derive(Clone, Debug, Args)]
+pub struct Files {
+    /// A file, a folder (searched for .yaml, .yml and .json), a pattern such as 'envs/*.yaml', or - for stdin.
+    #[arg(long = "filename", short = 'f', value_name = "FILE", required = true)]
+    pub filename: Vec<String>,
+    /// The product of resources that name none.
+    #[arg(long, short = 'p', value_name = "PRODUCT")]
+    pub product: Option<String>,
+}
+
+/// `nautes apply`, `nautes remove`.
+#[derive(Debug, Args)]
+pub struct Apply {
+    /// Where manifests come from.
+    #[command(flatten)]
+    pub files: Files,
+    /// Shows what would be done and does nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Accepts broken rules, so that related resources can come later; the commit says which were skipped.
+    /// Syntax, schema, rights and secrets are checked all the same.
+    #[arg(long, short = 'i')]
+    pub insecure_skip_check: bool,
+    /// Waits until the resources are ready (or gone).
+    #[arg(long)]
+    pub wait: bool,
+    /// How long to wait, for example 90s or 5m.
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    pub timeout: std::time::Duration,
+    /// How the result is printed.
+    #[arg(long, short = 'o', value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+/// `nautes get`.
+#[derive(Debug, Args)]
+pub struct Get {
+    /// A kind (cluster, product, env, ...), KIND/NAME, or KIND followed by names.
+    #[arg(required = true, value_name = "KIND[/NAME]")]
+    pub what: Vec<String>,
+    /// The product.
+    #[arg(long, short = 'p', value_name = "PRODUCT")]
+    pub product: Option<String>,
+    /// Only resources whose fields match, for example cluster_type=virtual,usage=worker.
+    #[arg(long, value_name = "SELECTOR")]
+    pub field_selector: Option<String>,
+    /// How the result is printed.
+    #[arg(long, short = 'o', value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+/// `nautes delete`.
+#[derive(Debug, Args)]
+pub struct Delete {
+    /// A kind followed by names, or KIND/NAME.
+    #[arg(required = true, value_name = "KIND[/NAME]")]
+    pub what: Vec<String>,
+    /// The product.
+    #[arg(long, short = 'p', value_name = "PRODUCT")]
+    pub product: Option<String>,
+    /// Shows what would be done and does nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Accepts that others still refer to it; the commit says so.
+    #[arg(long, short = 'i')]
+    pub insecure_skip_check: bool,
+    /// Does not ask. Without a terminal nothing is asked either.
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+}
+
+/// `nautes validate`.
+#[derive(Debug, Args)]
+pub struct Validate {
+    /// Where manifests come from.
+    #[command(flatten)]
+    pub files: Files,
+    /// How findings are printed.
+    #[arg(long, short = 'o', value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+/// `nautes plan`.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// What manifests would do; without it, what is not yet as declared.
+    #[arg(long = "filename", short = 'f', value_name = "FILE")]
+    pub filename: Vec<String>,
+    /// The product.
+    #[arg(long, short = 'p', value_name = "PRODUCT")]
+    pub product: Option<String>,
+    /// How the plan is printed.
+    #[arg(long, short = 'o', value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+/// `nautes status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// The product; every one that you may see when absent.
+    #[arg(value_name = "PRODUCT")]
+    pub product: Option<String>,
+    /// How the status is printed.
+    #[arg(long, short = 'o', value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+    /// Ends with code 1 unless everything is ready.
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// How a result is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Table,
+    /// For people, with more columns.
+    Wide,
+    /// As YAML that can be applied again where it shows resources.
+    Yaml,
+    /// As JSON.
+    Json,
+    /// As KIND/NAME, a line each.
+    Name,
+}
+
+/// Reads `90s`, `5m`, `1h` or a number of seconds.
+///
+/// # Errors
+/// Says what is accepted.
+pub fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let wrong = || format!("{text:?} is not a duration such as 90s, 5m or 1h");
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let seconds = match unit {
+        "" | "s" => Some(number),
+        "m" => number.checked_mul(60),
+        "h" => number.checked_mul(3600),
+        _ => None,
+    };
+    seconds.map(std::time::Duration::from_secs).ok_or_else(wrong)
+}
