@@ -9,6 +9,7 @@
 
 pub mod apply;
 pub mod clusters;
+pub mod deploy;
 pub mod engine;
 pub mod intent;
 pub mod local;
