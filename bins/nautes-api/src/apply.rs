@@ -1,0 +1,300 @@
+//! The one service behind every write: a request becomes one commit on each repository that it touches.
+//!
+//! # Flow
+//! parse -> authorise every resource -> put the change on top of what is declared now -> judge -> secrets ->
+//! commits, the tenant's first (removals: the tenant's last).
+//!
+//! # Guarantees
+//! * Nothing is written before every resource of the request is authorised and the change as a whole is accepted.
+//! * Each repository gets one commit or none. The change is judged again on whatever it finally lands on.
+//! * A secret that came with the request is in the store before the commit that needs it, and that version is
+//!   taken back if the commit fails.
+//! * A request that was cut off is completed by the same request.
+
+mod input;
+mod publish;
+mod secrets;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use nautes_gitops::RepoRef;
+use nautes_model::manifest::{Context, Form, parse_json};
+use nautes_model::name::ProductName;
+use nautes_model::{Class, Finding, Identity, Kind, Resource, Scopes, Severity, Sourced};
+use nautes_validate::check_change;
+
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::{ApiError, internal};
+use crate::policy::{Action, gate, needed};
+use crate::wire::{ApplyReply, ApplyRequest, Done, Outcome, RepositoryResult, ValidateReply};
+
+pub(crate) use input::Input;
+
+/// Whether resources are put in place or removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// They shall be as given.
+    Apply,
+    /// They shall be gone.
+    Remove,
+}
+
+/// What the request asks for beside its resources.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Apply or remove.
+    pub mode: Mode,
+    /// Nothing is written.
+    pub dry_run: bool,
+    /// Broken rules are recorded and do not reject.
+    pub skip_check: bool,
+    /// The id of the request.
+    pub request_id: String,
+}
+
+/// Reads what is declared now.
+///
+/// # Errors
+/// The tenant's repository cannot be read.
+pub async fn scopes(app: &App) -> Result<Arc<Scopes>, ApiError> {
+    app.platform().scopes().await.map_err(|error| {
+        if error.class() == Class::Bug {
+            internal("what is declared cannot be read", &error)
+        } else {
+            ApiError::of_class(Class::Unreachable, error.to_string()).hint("try again in a moment")
+        }
+    })
+}
+
+/// Applies or removes the manifests of a request.
+///
+/// # Errors
+/// The request is malformed, not allowed, or breaks rules (all findings at once); nothing was written then.
+pub async fn run(app: &App, caller: &Caller, request: &ApplyRequest, options: Options) -> Result<ApplyReply, ApiError> {
+    let input = Input::read(request)?;
+    execute(app, caller, input, &options).await
+}
+
+/// Applies one resource, given as JSON.
+///
+/// # Errors
+/// See [`run`].
+pub async fn run_one(
+    app: &App,
+    caller: &Caller,
+    manifest: serde_json::Value,
+    options: Options,
+) -> Result<ApplyReply, ApiError> {
+    let parsed = parse_json(manifest, &Context::new("", Form::Request));
+    execute(app, caller, Input::of(parsed), &options).await
+}
+
+/// Removes one resource by its identity.
+///
+/// # Errors
+/// See [`run`].
+pub async fn remove_one(
+    app: &App,
+    caller: &Caller,
+    identity: &Identity,
+    options: Options,
+) -> Result<ApplyReply, ApiError> {
+    let change = Change::removing([identity.clone()]);
+    finish(app, caller, change, Vec::new(), BTreeMap::new(), &options).await
+}
+
+/// Judges what applying a request would do, and writes nothing.
+///
+/// # Errors
+/// The request is not allowed, or what is declared cannot be read. Findings are in the answer.
+pub async fn validate(app: &App, caller: &Caller, request: &ApplyRequest) -> Result<ValidateReply, ApiError> {
+    let input = Input::read(request)?;
+    let before = scopes(app).await?;
+    let change = Change::applying(input.resources, &before);
+    authorise(app, caller, &change, &before).await?;
+    let report = check_change(&before, &change.on(&before), app.platform().rules());
+    let (mut rejected, mut warnings): (Vec<_>, Vec<_>) =
+        input.findings.into_iter().partition(|f| f.severity == Severity::Error);
+    rejected.extend(report.rejected);
+    warnings.extend(report.warnings);
+    rejected.sort();
+    warnings.sort();
+    Ok(ValidateReply { accepted: rejected.is_empty(), rejected, warnings })
+}
+
+async fn execute(app: &App, caller: &Caller, input: Input, options: &Options) -> Result<ApplyReply, ApiError> {
+    let Input { resources, findings, notes } = input;
+    let change = match options.mode {
+        Mode::Apply => Change::applying(resources, &*scopes(app).await?),
+        Mode::Remove => Change::removing(resources.into_iter().map(|r| r.identity)),
+    };
+    finish(app, caller, change, findings, notes, options).await
+}
+
+async fn finish(
+    app: &App,
+    caller: &Caller,
+    mut change: Change,
+    parsed: Vec<Finding>,
+    notes: BTreeMap<String, Vec<String>>,
+    options: &Options,
+) -> Result<ApplyReply, ApiError> {
+    let before = scopes(app).await?;
+    authorise(app, caller, &change, &before).await?;
+    let report = check_change(&before, &change.on(&before), app.platform().rules());
+    let mut faults: Vec<Finding> = Vec::new();
+    let mut warnings = report.warnings;
+    for finding in parsed {
+        if finding.severity == Severity::Error { faults.push(finding) } else { warnings.push(finding) }
+    }
+    faults.extend(secrets::check(app, &change).await?);
+    let mut skipped = report.rejected;
+    if !options.skip_check || !faults.is_empty() {
+        faults.append(&mut skipped);
+    }
+    if !faults.is_empty() {
+        faults.sort();
+        return Err(ApiError::findings(faults));
+    }
+    warnings.sort();
+    let mut reply = ApplyReply {
+        request_id: options.request_id.clone(),
+        dry_run: options.dry_run,
+        warnings,
+        skipped,
+        notes,
+        ..ApplyReply::default()
+    };
+    if options.dry_run {
+        reply.repositories = preview(app, &change, &before)?;
+        reply.message = "nothing was written".to_owned();
+        return Ok(reply);
+    }
+    reply.repositories = publish::all(app, caller, &mut change, &before, &reply.skipped, options).await?;
+    reply.message = summary(&reply);
+    Ok(reply)
+}
+
+fn summary(reply: &ApplyReply) -> String {
+    let count = |wanted: Done| {
+        reply.repositories.iter().flat_map(|r| &r.resources).filter(|o| o.done == wanted).count()
+    };
+    let failed = reply.repositories.iter().filter(|r| r.error.is_some()).count();
+    let mut text = format!(
+        "{} created, {} changed, {} unchanged, {} removed",
+        count(Done::Created),
+        count(Done::Changed),
+        count(Done::Unchanged),
+        count(Done::Removed)
+    );
+    if failed > 0 {
+        text.push_str(&format!("; {failed} repositories could not be written"));
+    }
+    text
+}
+
+/// What a request changes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Change {
+    /// What shall be as given, in the order in which it is created.
+    pub(crate) upserts: Vec<Sourced>,
+    /// What shall be gone.
+    pub(crate) removals: BTreeSet<Identity>,
+}
+
+impl Change {
+    fn applying(resources: Vec<Sourced>, before: &Scopes) -> Self {
+        let mut upserts: Vec<Sourced> = nautes_validate::order(&resources).into_iter().cloned().collect();
+        for resource in &mut upserts {
+            keep_registration(resource, before);
+        }
+        Self { upserts, removals: BTreeSet::new() }
+    }
+
+    fn removing(identities: impl IntoIterator<Item = Identity>) -> Self {
+        Self { upserts: Vec::new(), removals: identities.into_iter().collect() }
+    }
+
+    /// Returns what would be declared.
+    pub(crate) fn on(&self, before: &Scopes) -> Scopes {
+        let mut after = before.clone();
+        for resource in &self.upserts {
+            after.replace(resource.clone());
+        }
+        for identity in &self.removals {
+            after.remove(identity);
+        }
+        after
+    }
+
+    /// Returns the repositories that it touches, the tenant's first.
+    pub(crate) fn repositories(&self) -> BTreeSet<RepoRef> {
+        self.upserts.iter().map(|r| &r.identity).chain(&self.removals).map(RepoRef::of).collect()
+    }
+
+    /// Returns the products that are registered by it.
+    pub(crate) fn new_products(&self, before: &Scopes) -> BTreeSet<ProductName> {
+        self.upserts
+            .iter()
+            .filter(|r| r.identity.kind == Kind::Product && before.get(&r.identity).is_none())
+            .filter_map(|r| ProductName::new(r.identity.name.as_str()).ok())
+            .collect()
+    }
+}
+
+/// What Nautes itself wrote about a product stays, whatever a request says.
+fn keep_registration(resource: &mut Sourced, before: &Scopes) {
+    if let Resource::Product(product) = &mut resource.resource {
+        let old = before.tenant.product(resource.identity.name.as_str()).map(|(_, old)| old);
+        product.spec.registration = old.and_then(|old| old.spec.registration.clone());
+        product.spec.meta_data_path = old.and_then(|old| old.spec.meta_data_path.clone());
+    }
+}
+
+/// Lets the request through only if each of its resources is allowed. Equal questions are asked once.
+async fn authorise(app: &App, caller: &Caller, change: &Change, before: &Scopes) -> Result<(), ApiError> {
+    let new = change.new_products(before);
+    let mut asked = BTreeSet::new();
+    for (identity, removed) in
+        change.upserts.iter().map(|r| (&r.identity, false)).chain(change.removals.iter().map(|i| (i, true)))
+    {
+        // The group of a product that this very request creates is made for the caller.
+        if identity.product.as_ref().is_some_and(|product| new.contains(product)) {
+            continue;
+        }
+        let action = match (removed, before.get(identity).is_some()) {
+            (true, _) => Action::Remove,
+            (false, true) => Action::Change,
+            (false, false) => Action::Create,
+        };
+        if asked.insert(needed(app, action, identity)) {
+            gate(app, caller, action, identity).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Says what would be done, repository by repository.
+fn preview(app: &App, change: &Change, before: &Scopes) -> Result<Vec<RepositoryResult>, ApiError> {
+    let mut results = Vec::new();
+    for of in change.repositories() {
+        let path = of.path(&app.platform().tenant().repo).map_err(|e| ApiError::malformed(e.to_string()))?;
+        let mut resources = Vec::new();
+        for resource in change.upserts.iter().filter(|r| RepoRef::of(&r.identity) == of) {
+            let done = match before.get(&resource.identity) {
+                None => Done::Created,
+                Some(old) if old.resource == resource.resource => Done::Unchanged,
+                Some(_) => Done::Changed,
+            };
+            resources.push(Outcome { resource: resource.identity.clone(), done });
+        }
+        for identity in change.removals.iter().rev().filter(|i| RepoRef::of(i) == of) {
+            let done = if before.get(identity).is_some() { Done::Removed } else { Done::Absent };
+            resources.push(Outcome { resource: identity.clone(), done });
+        }
+        results.push(RepositoryResult { repository: path.to_string(), commit: None, resources, error: None });
+    }
+    Ok(results)
+}

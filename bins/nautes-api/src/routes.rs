@@ -1,0 +1,111 @@
+//! The routes, and what every request goes through.
+
+pub mod apply;
+pub mod kinds;
+pub mod live;
+pub mod meta;
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+use crate::app::App;
+use crate::error::{ApiError, as_problem};
+use crate::settings::Settings;
+
+/// The id of a request: taken from the request, or made.
+#[derive(Clone, Debug)]
+pub struct RequestId(pub String);
+
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Makes the routes.
+pub fn router(app: App, settings: &Settings) -> Router {
+    let deadline = settings.deadline;
+    let busy = std::sync::Arc::new(tokio::sync::Semaphore::new(settings.concurrency));
+    Router::new()
+        .route("/api/v1/apply", post(apply::apply))
+        .route("/api/v1/remove", post(apply::remove))
+        .route("/api/v1/validate", post(apply::validate))
+        .route("/api/v1/status", get(live::status))
+        .route("/api/v1/status/{product}", get(live::status_of))
+        .route("/api/v1/plan", get(live::plan))
+        .route("/api/v1/plan/{product}", get(live::plan_of))
+        .merge(kinds::routes())
+        .route("/healthz", get(meta::healthz))
+        .route("/readyz", get(meta::readyz))
+        .route("/version", get(meta::version))
+        .fallback(meta::fallback)
+        .method_not_allowed_fallback(meta::method_not_allowed)
+        .layer(DefaultBodyLimit::max(settings.body_limit))
+        .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
+        .layer(from_fn(move |request, next| within(deadline, busy.clone(), request, next)))
+        .layer(from_fn(around))
+        .with_state(app)
+}
+
+/// Gives a request its id and the answer its headers, and turns errors into what the client reads.
+async fn around(mut request: Request, next: Next) -> Response {
+    let id = request
+        .headers()
+        .get(&REQUEST_ID)
+        .and_then(|v| v.to_str().ok())
+        .filter(|id| (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
+        .map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let wants_problem = request
+        .headers()
+        .get(header::ACCEPT)
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(|accept| accept.contains("application/problem+json"));
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let mut response = next.run(request).await;
+    if wants_problem && let Some(error) = response.extensions().get::<ApiError>() {
+        response = as_problem(error);
+    }
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        headers.insert(REQUEST_ID.clone(), value);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    tracing::info!(%method, path, status = response.status().as_u16(), id, "request");
+    response
+}
+
+/// Bounds the number of requests at once and the time of each.
+async fn within(
+    deadline: Duration,
+    busy: std::sync::Arc<tokio::sync::Semaphore>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Ok(_place) = busy.try_acquire() else {
+        let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "BUSY", "too many requests at once");
+        let mut response = error.into_response();
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        return response;
+    };
+    match tokio::time::timeout(deadline, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => ApiError::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "DEADLINE",
+            format!("the request took longer than {} s", deadline.as_secs()),
+        )
+        .hint("the same request again is safe: what was done is recognised")
+        .into_response(),
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the signature that the layer asks for")]
+fn panicked(_what: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    tracing::error!("a handler panicked");
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "an internal fault; its details are in the log")
+        .into_response()
+}
