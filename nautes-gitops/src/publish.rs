@@ -246,13 +246,46 @@ impl Publisher {
         E: Send,
         C: Fn(&Scope, &Scope) -> Result<(), E> + Send + Sync,
     {
+        self.commit_change(target, change, author, check, false).await
+    }
+
+    /// Gives an empty repository its first commit: the generated list of no manifests. A repository without a branch
+    /// cannot be told from one that cannot be read, so whoever makes a repository begins it. One that has a branch
+    /// already is left alone.
+    ///
+    /// # Errors
+    /// See [`PublishError`].
+    pub async fn begin(
+        &self,
+        target: &Target<'_>,
+        author: &Author,
+    ) -> Result<Published, PublishError<std::convert::Infallible>> {
+        let change = ChangeSet {
+            message: "begin with no manifests".to_owned(),
+            ..ChangeSet::default()
+        };
+        self.commit_change(target, &change, author, |_, _| Ok(()), true).await
+    }
+
+    async fn commit_change<E, C>(
+        &self,
+        target: &Target<'_>,
+        change: &ChangeSet,
+        author: &Author,
+        check: C,
+        begin: bool,
+    ) -> Result<Published, PublishError<E>>
+    where
+        E: Send,
+        C: Fn(&Scope, &Scope) -> Result<(), E> + Send + Sync,
+    {
         let lane = self.lane(target);
         let _turn = lane.turn.lock().await;
         let mut before: Option<Option<Oid>> = None;
         for attempt in 1..=ATTEMPTS {
             let tip = self.fetch(target).await?;
             let draft = draft(target, &lane.reader, change, tip).await?;
-            if draft.edits.is_empty() {
+            if draft.edits.is_empty() && !(begin && tip.is_none()) {
                 return Ok(draft.published(None, tip, attempt));
             }
             check(&draft.before.scope, &draft.after.scope).map_err(|because| PublishError::Rejected {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use nautes_runtime::platform::Platform;
-use nautes_validate::RuleSet;
 
 use crate::auth::Sessions;
 
@@ -16,19 +15,17 @@ pub struct App {
 #[derive(Debug)]
 struct Inner {
     platform: Platform,
-    rules: RuleSet,
     sessions: Sessions,
     registering: tokio::sync::Mutex<()>,
 }
 
 impl App {
-    /// Composes the API over a platform; `rules` judge every change.
+    /// Composes the API over a platform.
     #[must_use]
-    pub fn new(platform: Platform, rules: RuleSet) -> Self {
+    pub fn new(platform: Platform) -> Self {
         Self {
             inner: Arc::new(Inner {
                 platform,
-                rules,
                 sessions: Sessions::default(),
                 registering: tokio::sync::Mutex::default(),
             }),
@@ -39,12 +36,6 @@ impl App {
     #[must_use]
     pub fn platform(&self) -> &Platform {
         &self.inner.platform
-    }
-
-    /// Returns the rules.
-    #[must_use]
-    pub fn rules(&self) -> &RuleSet {
-        &self.inner.rules
     }
 
     pub(crate) fn sessions(&self) -> &Sessions {

@@ -72,7 +72,12 @@ pub async fn scopes(app: &App) -> Result<Arc<Scopes>, ApiError> {
 ///
 /// # Errors
 /// The request is malformed, not allowed, or breaks rules (all findings at once); nothing was written then.
-pub async fn run(app: &App, caller: &Caller, request: &ApplyRequest, options: Options) -> Result<ApplyReply, ApiError> {
+pub async fn run(
+    app: &App,
+    caller: &Caller,
+    request: &ApplyRequest,
+    options: Options,
+) -> Result<ApplyReply, ApiError> {
     let input = Input::read(request)?;
     execute(app, caller, input, &options).await
 }
@@ -115,17 +120,32 @@ pub async fn validate(app: &App, caller: &Caller, request: &ApplyRequest) -> Res
     let change = Change::applying(input.resources, &before);
     authorise(app, caller, &change, &before).await?;
     let report = check_change(&before, &change.on(&before), app.platform().rules());
-    let (mut rejected, mut warnings): (Vec<_>, Vec<_>) =
-        input.findings.into_iter().partition(|f| f.severity == Severity::Error);
+    let (mut rejected, mut warnings): (Vec<_>, Vec<_>) = input
+        .findings
+        .into_iter()
+        .partition(|f| f.severity == Severity::Error);
     rejected.extend(report.rejected);
     warnings.extend(report.warnings);
     rejected.sort();
     warnings.sort();
-    Ok(ValidateReply { accepted: rejected.is_empty(), rejected, warnings })
+    Ok(ValidateReply {
+        accepted: rejected.is_empty(),
+        rejected,
+        warnings,
+    })
 }
 
-async fn execute(app: &App, caller: &Caller, input: Input, options: &Options) -> Result<ApplyReply, ApiError> {
-    let Input { resources, findings, notes } = input;
+async fn execute(
+    app: &App,
+    caller: &Caller,
+    input: Input,
+    options: &Options,
+) -> Result<ApplyReply, ApiError> {
+    let Input {
+        resources,
+        findings,
+        notes,
+    } = input;
     let change = match options.mode {
         Mode::Apply => Change::applying(resources, &*scopes(app).await?),
         Mode::Remove => Change::removing(resources.into_iter().map(|r| r.identity)),
@@ -147,7 +167,11 @@ async fn finish(
     let mut faults: Vec<Finding> = Vec::new();
     let mut warnings = report.warnings;
     for finding in parsed {
-        if finding.severity == Severity::Error { faults.push(finding) } else { warnings.push(finding) }
+        if finding.severity == Severity::Error {
+            faults.push(finding)
+        } else {
+            warnings.push(finding)
+        }
     }
     faults.extend(secrets::check(app, &change).await?);
     let mut skipped = report.rejected;
@@ -179,7 +203,12 @@ async fn finish(
 
 fn summary(reply: &ApplyReply) -> String {
     let count = |wanted: Done| {
-        reply.repositories.iter().flat_map(|r| &r.resources).filter(|o| o.done == wanted).count()
+        reply
+            .repositories
+            .iter()
+            .flat_map(|r| &r.resources)
+            .filter(|o| o.done == wanted)
+            .count()
     };
     let failed = reply.repositories.iter().filter(|r| r.error.is_some()).count();
     let mut text = format!(
@@ -210,11 +239,17 @@ impl Change {
         for resource in &mut upserts {
             keep_registration(resource, before);
         }
-        Self { upserts, removals: BTreeSet::new() }
+        Self {
+            upserts,
+            removals: BTreeSet::new(),
+        }
     }
 
     fn removing(identities: impl IntoIterator<Item = Identity>) -> Self {
-        Self { upserts: Vec::new(), removals: identities.into_iter().collect() }
+        Self {
+            upserts: Vec::new(),
+            removals: identities.into_iter().collect(),
+        }
     }
 
     /// Returns what would be declared.
@@ -231,7 +266,12 @@ impl Change {
 
     /// Returns the repositories that it touches, the tenant's first.
     pub(crate) fn repositories(&self) -> BTreeSet<RepoRef> {
-        self.upserts.iter().map(|r| &r.identity).chain(&self.removals).map(RepoRef::of).collect()
+        self.upserts
+            .iter()
+            .map(|r| &r.identity)
+            .chain(&self.removals)
+            .map(RepoRef::of)
+            .collect()
     }
 
     /// Returns the products that are registered by it.
@@ -247,7 +287,10 @@ impl Change {
 /// What Nautes itself wrote about a product stays, whatever a request says.
 fn keep_registration(resource: &mut Sourced, before: &Scopes) {
     if let Resource::Product(product) = &mut resource.resource {
-        let old = before.tenant.product(resource.identity.name.as_str()).map(|(_, old)| old);
+        let old = before
+            .tenant
+            .product(resource.identity.name.as_str())
+            .map(|(_, old)| old);
         product.spec.registration = old.and_then(|old| old.spec.registration.clone());
         product.spec.meta_data_path = old.and_then(|old| old.spec.meta_data_path.clone());
     }
@@ -257,11 +300,18 @@ fn keep_registration(resource: &mut Sourced, before: &Scopes) {
 async fn authorise(app: &App, caller: &Caller, change: &Change, before: &Scopes) -> Result<(), ApiError> {
     let new = change.new_products(before);
     let mut asked = BTreeSet::new();
-    for (identity, removed) in
-        change.upserts.iter().map(|r| (&r.identity, false)).chain(change.removals.iter().map(|i| (i, true)))
+    for (identity, removed) in change
+        .upserts
+        .iter()
+        .map(|r| (&r.identity, false))
+        .chain(change.removals.iter().map(|i| (i, true)))
     {
         // The group of a product that this very request creates is made for the caller.
-        if identity.product.as_ref().is_some_and(|product| new.contains(product)) {
+        if identity
+            .product
+            .as_ref()
+            .is_some_and(|product| new.contains(product))
+        {
             continue;
         }
         let action = match (removed, before.get(identity).is_some()) {
@@ -280,7 +330,9 @@ async fn authorise(app: &App, caller: &Caller, change: &Change, before: &Scopes)
 fn preview(app: &App, change: &Change, before: &Scopes) -> Result<Vec<RepositoryResult>, ApiError> {
     let mut results = Vec::new();
     for of in change.repositories() {
-        let path = of.path(&app.platform().tenant().repo).map_err(|e| ApiError::malformed(e.to_string()))?;
+        let path = of
+            .path(&app.platform().tenant().repo)
+            .map_err(|e| ApiError::malformed(e.to_string()))?;
         let mut resources = Vec::new();
         for resource in change.upserts.iter().filter(|r| RepoRef::of(&r.identity) == of) {
             let done = match before.get(&resource.identity) {
@@ -288,13 +340,28 @@ fn preview(app: &App, change: &Change, before: &Scopes) -> Result<Vec<Repository
                 Some(old) if old.resource == resource.resource => Done::Unchanged,
                 Some(_) => Done::Changed,
             };
-            resources.push(Outcome { resource: resource.identity.clone(), done });
+            resources.push(Outcome {
+                resource: resource.identity.clone(),
+                done,
+            });
         }
         for identity in change.removals.iter().rev().filter(|i| RepoRef::of(i) == of) {
-            let done = if before.get(identity).is_some() { Done::Removed } else { Done::Absent };
-            resources.push(Outcome { resource: identity.clone(), done });
+            let done = if before.get(identity).is_some() {
+                Done::Removed
+            } else {
+                Done::Absent
+            };
+            resources.push(Outcome {
+                resource: identity.clone(),
+                done,
+            });
         }
-        results.push(RepositoryResult { repository: path.to_string(), commit: None, resources, error: None });
+        results.push(RepositoryResult {
+            repository: path.to_string(),
+            commit: None,
+            resources,
+            error: None,
+        });
     }
     Ok(results)
 }

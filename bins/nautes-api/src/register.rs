@@ -12,6 +12,7 @@
 use axum::http::StatusCode;
 use nautes_gitops::RepoPath;
 use nautes_gitops::host::{AccessLevel, Group, GroupSpec, Place, RepoSpec, Repository, Visibility};
+use nautes_model::Class;
 use nautes_model::kinds::Product;
 use nautes_model::kinds::product::Registration;
 use nautes_model::layout::DEFAULT_PROJECT;
@@ -46,8 +47,12 @@ pub async fn ensure(
     let marker = marker(app, name, caller);
     let group = match platform.group(name).await? {
         Some(group) if group.marker.as_deref() == Some(marker.as_str()) => group,
-        Some(group) => return Err(taken(&group)),
-        None => platform.create_group(&group_spec(product, marker)).await?,
+        Some(_) => return Err(taken(name)),
+        // A group that the platform cannot even see is in the way as well.
+        None => match platform.create_group(&group_spec(product, marker)).await {
+            Err(error) if error.class() == Class::Conflict => return Err(taken(name)),
+            made => made?,
+        },
     };
     if caller.session.access(&Place::group(name)).await? < AccessLevel::Owner {
         platform
@@ -64,14 +69,11 @@ pub async fn ensure(
     Ok((registration(&group, &repository, caller), url))
 }
 
-fn taken(group: &Group) -> ApiError {
+fn taken(name: &str) -> ApiError {
     ApiError::new(
         StatusCode::CONFLICT,
         "GROUP_EXISTS",
-        format!(
-            "the group {} exists already and was not made for this product",
-            group.name
-        ),
+        format!("the group {name} exists already and was not made for this product"),
     )
     .hint("choose another name for the product")
 }

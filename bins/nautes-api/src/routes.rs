@@ -32,10 +32,6 @@ pub fn router(app: App, settings: &Settings) -> Router {
         .route("/api/v1/apply", post(apply::apply))
         .route("/api/v1/remove", post(apply::remove))
         .route("/api/v1/validate", post(apply::validate))
-        .route("/api/v1/status", get(live::status))
-        .route("/api/v1/status/{product}", get(live::status_of))
-        .route("/api/v1/plan", get(live::plan))
-        .route("/api/v1/plan/{product}", get(live::plan_of))
         .merge(kinds::routes())
         .route("/healthz", get(meta::healthz))
         .route("/readyz", get(meta::readyz))
@@ -44,7 +40,9 @@ pub fn router(app: App, settings: &Settings) -> Router {
         .method_not_allowed_fallback(meta::method_not_allowed)
         .layer(DefaultBodyLimit::max(settings.body_limit))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
-        .layer(from_fn(move |request, next| within(deadline, busy.clone(), request, next)))
+        .layer(from_fn(move |request, next| {
+            within(deadline, busy.clone(), request, next)
+        }))
         .layer(from_fn(around))
         .with_state(app)
 }
@@ -55,7 +53,9 @@ async fn around(mut request: Request, next: Next) -> Response {
         .headers()
         .get(&REQUEST_ID)
         .and_then(|v| v.to_str().ok())
-        .filter(|id| (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
+        .filter(|id| {
+            (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        })
         .map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
     request.extensions_mut().insert(RequestId(id.clone()));
     let wants_problem = request
@@ -72,7 +72,10 @@ async fn around(mut request: Request, next: Next) -> Response {
     if let Ok(value) = HeaderValue::from_str(&id) {
         headers.insert(REQUEST_ID.clone(), value);
     }
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     tracing::info!(%method, path, status = response.status().as_u16(), id, "request");
     response
@@ -88,7 +91,9 @@ async fn within(
     let Ok(_place) = busy.try_acquire() else {
         let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "BUSY", "too many requests at once");
         let mut response = error.into_response();
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         return response;
     };
     match tokio::time::timeout(deadline, next.run(request)).await {
@@ -103,9 +108,16 @@ async fn within(
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the signature that the layer asks for")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature that the layer asks for"
+)]
 fn panicked(_what: Box<dyn std::any::Any + Send + 'static>) -> Response {
     tracing::error!("a handler panicked");
-    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "an internal fault; its details are in the log")
-        .into_response()
+    ApiError::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "INTERNAL",
+        "an internal fault; its details are in the log",
+    )
+    .into_response()
 }

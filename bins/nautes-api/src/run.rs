@@ -28,7 +28,10 @@ impl Serving {
     /// # Errors
     /// The listener failed.
     pub async fn finished(self) -> anyhow::Result<()> {
-        self.done.await.context("the server was aborted")?.context("the listener failed")
+        self.done
+            .await
+            .context("the server was aborted")?
+            .context("the listener failed")
     }
 }
 
@@ -39,7 +42,9 @@ impl Serving {
 pub async fn serve(settings: &Settings, app: App, stop: CancellationToken) -> anyhow::Result<Serving> {
     let listener = std::net::TcpListener::bind(settings.listen)
         .with_context(|| format!("cannot listen on {}", settings.listen))?;
-    listener.set_nonblocking(true).context("cannot set the listener up")?;
+    listener
+        .set_nonblocking(true)
+        .context("cannot set the listener up")?;
     let address = listener.local_addr().context("the listener has no address")?;
     let service = router(app, settings).into_make_service();
     let handle = Handle::new();

@@ -39,14 +39,19 @@ impl Input {
             .transpose()
             .map_err(|e| ApiError::malformed(e.to_string()))?;
         if request.files.len() > FILES {
-            return Err(ApiError::malformed(format!("{} files, {FILES} are allowed", request.files.len())));
+            return Err(ApiError::malformed(format!(
+                "{} files, {FILES} are allowed",
+                request.files.len()
+            )));
         }
         let mut input = Self::default();
         for file in &request.files {
             let context = Context::new(&file.name, Form::Request).product(product.as_ref());
             input.add(manifest::parse(&file.text, &context));
             if input.resources.len() > RESOURCES {
-                return Err(ApiError::malformed(format!("more than {RESOURCES} resources in one request")));
+                return Err(ApiError::malformed(format!(
+                    "more than {RESOURCES} resources in one request"
+                )));
             }
         }
         input.refuse_repetitions();
@@ -66,7 +71,10 @@ impl Input {
     fn add(&mut self, parsed: Parsed) {
         for resource in &parsed.resources {
             if !resource.notes.is_empty() {
-                self.notes.entry(resource.identity.to_string()).or_default().extend(resource.notes.clone());
+                self.notes
+                    .entry(resource.identity.to_string())
+                    .or_default()
+                    .extend(resource.notes.clone());
             }
         }
         self.resources.extend(parsed.resources);
@@ -91,7 +99,10 @@ impl Input {
                     .hint("keep one of the two"),
                 );
             } else {
-                seen.insert(resource.identity.clone(), format!("{}:{}", resource.source.file, resource.source.line));
+                seen.insert(
+                    resource.identity.clone(),
+                    format!("{}:{}", resource.source.file, resource.source.line),
+                );
                 kept.push(resource);
             }
         }

@@ -55,10 +55,17 @@ pub(crate) async fn all(
 }
 
 /// Makes groups and repositories of products that are new, and writes their registration into the change.
-async fn register_new(app: &App, caller: &Caller, change: &mut Change, before: &Scopes) -> Result<(), ApiError> {
+async fn register_new(
+    app: &App,
+    caller: &Caller,
+    change: &mut Change,
+    before: &Scopes,
+) -> Result<(), ApiError> {
     let new = change.new_products(before);
     for resource in &mut change.upserts {
-        let Resource::Product(product) = &mut resource.resource else { continue };
+        let Resource::Product(product) = &mut resource.resource else {
+            continue;
+        };
         if new.contains(resource.identity.name.as_str()) {
             let (registration, url) = register::ensure(app, caller, product).await?;
             product.spec.registration = Some(registration);
@@ -74,10 +81,29 @@ async fn register_new(app: &App, caller: &Caller, change: &mut Change, before: &
 /// Gives a new `default.project` its first commit, the empty list of manifests: a repository without a branch
 /// cannot be told from one that cannot be read.
 async fn first_commit(app: &App, caller: &Caller, product: &ProductName) -> Result<(), ApiError> {
-    let change = ChangeSet { message: format!("declare product {product}"), ..ChangeSet::default() };
-    let platform = app.platform().host().platform().await?;
+    let platform = app.platform();
     let of = RepoRef::Product(product.clone());
-    publish(app, &*platform, caller, &of, &change, |_, _| Ok(())).await.map(|_| ())
+    let path = path(app, &of)?;
+    let session = platform.host().platform().await?;
+    let mirror = platform
+        .mirrors()
+        .open(&path)
+        .await
+        .map_err(|e| crate::error::internal("the mirror", &e))?;
+    let target = Target {
+        session: &*session,
+        of: &of,
+        path: &path,
+        mirror: &mirror,
+        branch: &platform.tenant().branch,
+    };
+    let begun = platform
+        .publisher()
+        .begin(&target, &Author::from(caller.user.clone()))
+        .await;
+    begun
+        .map(|_| ())
+        .map_err(|e| ApiError::of_class(e.class(), chain(&e)))
 }
 
 async fn one(
@@ -93,7 +119,12 @@ async fn one(
     rules.dedup();
     let set = ChangeSet {
         upserts: here(change, of).map(|r| r.resource.without_status()).collect(),
-        removals: change.removals.iter().filter(|i| RepoRef::of(i) == *of).cloned().collect(),
+        removals: change
+            .removals
+            .iter()
+            .filter(|i| RepoRef::of(i) == *of)
+            .cloned()
+            .collect(),
         request_id: options.request_id.clone(),
         skipped_rules: rules,
         ..ChangeSet::default()
@@ -105,10 +136,18 @@ async fn one(
         }
         let (old, new) = (placed(&everything, old), placed(&everything, new));
         let report = check_change(&old, &new, app.platform().rules());
-        if report.is_ok() { Ok(()) } else { Err(report.rejected) }
+        if report.is_ok() {
+            Ok(())
+        } else {
+            Err(report.rejected)
+        }
     };
     let session = session(app, caller, change, of).await?;
-    let written = if *of == RepoRef::Tenant { secrets::write(app, change).await? } else { Vec::new() };
+    let written = if *of == RepoRef::Tenant {
+        secrets::write(app, change).await?
+    } else {
+        Vec::new()
+    };
     let published = match publish(app, &*session, caller, of, &set, check).await {
         Ok(published) => published,
         Err(error) => {
@@ -174,31 +213,48 @@ where
 {
     let platform = app.platform();
     let path = path(app, of)?;
-    let mirror = platform.mirrors().open(&path).await.map_err(|e| crate::error::internal("the mirror", &e))?;
-    let target = Target { session, of, path: &path, mirror: &mirror, branch: &platform.tenant().branch };
+    let mirror = platform
+        .mirrors()
+        .open(&path)
+        .await
+        .map_err(|e| crate::error::internal("the mirror", &e))?;
+    let target = Target {
+        session,
+        of,
+        path: &path,
+        mirror: &mirror,
+        branch: &platform.tenant().branch,
+    };
     let publisher: &Publisher = platform.publisher();
-    publisher.publish(&target, change, &Author::from(caller.user.clone()), check).await.map_err(|error| {
-        let (class, hint) = (error.class(), error.hint());
-        match error {
-            nautes_gitops::PublishError::Rejected { because, .. } => ApiError::findings(because),
-            error if class == Class::Bug => crate::error::internal("the commit failed", &error),
-            error => {
-                let made = ApiError::of_class(class, chain(&error));
-                match hint {
-                    Some(hint) => made.hint(hint),
-                    None => made,
+    publisher
+        .publish(&target, change, &Author::from(caller.user.clone()), check)
+        .await
+        .map_err(|error| {
+            let (class, hint) = (error.class(), error.hint());
+            match error {
+                nautes_gitops::PublishError::Rejected { because, .. } => ApiError::findings(because),
+                error if class == Class::Bug => crate::error::internal("the commit failed", &error),
+                error => {
+                    let made = ApiError::of_class(class, chain(&error));
+                    match hint {
+                        Some(hint) => made.hint(hint),
+                        None => made,
+                    }
                 }
             }
-        }
-    })
+        })
 }
 
 fn path(app: &App, of: &RepoRef) -> Result<nautes_gitops::RepoPath, ApiError> {
-    of.path(&app.platform().tenant().repo).map_err(|e| ApiError::malformed(format!("{DEFAULT_PROJECT}: {e}")))
+    of.path(&app.platform().tenant().repo)
+        .map_err(|e| ApiError::malformed(format!("{DEFAULT_PROJECT}: {e}")))
 }
 
 fn here<'a>(change: &'a Change, of: &'a RepoRef) -> impl Iterator<Item = &'a nautes_model::Sourced> {
-    change.upserts.iter().filter(move |r| RepoRef::of(&r.identity) == *of)
+    change
+        .upserts
+        .iter()
+        .filter(move |r| RepoRef::of(&r.identity) == *of)
 }
 
 /// Puts the scope of one repository into the whole platform.
@@ -218,7 +274,10 @@ fn unwritten(app: &App, change: &Change, of: &RepoRef, error: String) -> Reposit
         repository: path(app, of).map_or_else(|_| of.to_string(), |p| p.to_string()),
         commit: None,
         resources: here(change, of)
-            .map(|r| Outcome { resource: r.identity.clone(), done: Done::Unchanged })
+            .map(|r| Outcome {
+                resource: r.identity.clone(),
+                done: Done::Unchanged,
+            })
             .collect(),
         error: Some(error),
     }

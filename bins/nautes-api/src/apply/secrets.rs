@@ -32,7 +32,9 @@ pub(crate) struct Written {
 pub(crate) async fn check(app: &App, change: &Change) -> Result<Vec<Finding>, ApiError> {
     let mut findings = Vec::new();
     for resource in &change.upserts {
-        let Resource::Cluster(cluster) = &resource.resource else { continue };
+        let Resource::Cluster(cluster) = &resource.resource else {
+            continue;
+        };
         let name = cluster_name(resource)?;
         let finding = |message: String, hint: &str| {
             let at = nautes_model::manifest::locate(&resource.source, KUBECONFIG);
@@ -56,7 +58,13 @@ pub(crate) async fn check(app: &App, change: &Change) -> Result<Vec<Finding>, Ap
                 }
             }
             (None, ClusterType::Physical) => {
-                if app.platform().store().read(&keys::kubeconfig(&name).path).await?.is_none() {
+                if app
+                    .platform()
+                    .store()
+                    .read(&keys::kubeconfig(&name).path)
+                    .await?
+                    .is_none()
+                {
                     findings.push(finding(
                         format!("cluster {name} has no kubeconfig"),
                         "put the text of its kubeconfig under spec.kubeconfig; it goes to the secret store only",
@@ -76,8 +84,17 @@ pub(crate) async fn check(app: &App, change: &Change) -> Result<Vec<Finding>, Ap
 pub(crate) async fn write(app: &App, change: &Change) -> Result<Vec<Written>, ApiError> {
     let mut written = Vec::new();
     for resource in &change.upserts {
-        let (Resource::Cluster(cluster), Some(secret)) = (&resource.resource, given(resource)) else { continue };
-        match write_one(app.platform().store().as_ref(), resource, secret, &cluster.spec.api_server).await {
+        let (Resource::Cluster(cluster), Some(secret)) = (&resource.resource, given(resource)) else {
+            continue;
+        };
+        match write_one(
+            app.platform().store().as_ref(),
+            resource,
+            secret,
+            &cluster.spec.api_server,
+        )
+        .await
+        {
             Ok(one) => written.push(one),
             Err(error) => {
                 take_back(app, written).await;
@@ -100,20 +117,33 @@ async fn write_one(
     let reference = keys::kubeconfig(&name);
     let values = BTreeMap::from([(reference.key.clone(), prepared)]);
     let done = store.write(&reference.path, values, Expect::Any).await?;
-    Ok(Written { path: reference.path, version: done.version, changed: done.changed })
+    Ok(Written {
+        path: reference.path,
+        version: done.version,
+        changed: done.changed,
+    })
 }
 
 /// Takes back what a request wrote whose commit failed. A version that was there before the request stays.
 pub(crate) async fn take_back(app: &App, written: Vec<Written>) {
     for one in written.into_iter().filter(|w| w.changed) {
-        if let Err(error) = app.platform().store().remove_version(&one.path, one.version).await {
+        if let Err(error) = app
+            .platform()
+            .store()
+            .remove_version(&one.path, one.version)
+            .await
+        {
             tracing::error!(path = %one.path, version = one.version, %error, "a secret could not be taken back");
         }
     }
 }
 
 fn given(resource: &Sourced) -> Option<&Secret> {
-    resource.secrets.iter().find(|(field, _)| field == KUBECONFIG).map(|(_, secret)| secret)
+    resource
+        .secrets
+        .iter()
+        .find(|(field, _)| field == KUBECONFIG)
+        .map(|(_, secret)| secret)
 }
 
 fn cluster_name(resource: &Sourced) -> Result<ClusterName, ApiError> {

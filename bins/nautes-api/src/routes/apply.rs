@@ -43,7 +43,9 @@ fn flag<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Er
     match text.as_str() {
         "true" | "1" | "t" | "T" | "TRUE" | "True" => Ok(true),
         "false" | "0" | "f" | "F" | "FALSE" | "False" => Ok(false),
-        other => Err(serde::de::Error::custom(format!("{other:?} is neither true nor false"))),
+        other => Err(serde::de::Error::custom(format!(
+            "{other:?} is neither true nor false"
+        ))),
     }
 }
 
@@ -83,7 +85,11 @@ async fn write(
     let Query(query) = query.map_err(|e| ApiError::malformed(e.body_text()))?;
     let request = read(headers, &body_of(body)?, query.product.clone())?;
     let reply = apply::run(app, caller, &request, query.options(mode, id)).await?;
-    let status = if reply.is_partial() { StatusCode::MULTI_STATUS } else { StatusCode::OK };
+    let status = if reply.is_partial() {
+        StatusCode::MULTI_STATUS
+    } else {
+        StatusCode::OK
+    };
     Ok((status, Json::<ApplyReply>(reply)).into_response())
 }
 
@@ -106,8 +112,12 @@ pub(crate) fn body_of(
 ) -> Result<Bytes, ApiError> {
     body.map_err(|e| {
         if e.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE", "the body is too large")
-                .hint("send fewer files in one request")
+            ApiError::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "TOO_LARGE",
+                "the body is too large",
+            )
+            .hint("send fewer files in one request")
         } else {
             ApiError::malformed("the body could not be read")
         }
@@ -116,17 +126,30 @@ pub(crate) fn body_of(
 
 /// Reads a request: the JSON form with files, or plain YAML as one file.
 fn read(headers: &HeaderMap, body: &[u8], product: Option<String>) -> Result<ApplyRequest, ApiError> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
     if kind.contains("yaml") {
         let text = std::str::from_utf8(body)
             .map_err(|e| ApiError::malformed(format!("the body is not UTF-8 (byte {})", e.valid_up_to())))?;
-        let file = ManifestFile { name: "request.yaml".to_owned(), text: text.to_owned() };
-        return Ok(ApplyRequest { files: vec![file], product });
+        let file = ManifestFile {
+            name: "request.yaml".to_owned(),
+            text: text.to_owned(),
+        };
+        return Ok(ApplyRequest {
+            files: vec![file],
+            product,
+        });
     }
     // The error of the parser may quote the text, which may hold a kubeconfig: only the place is told.
     let mut request: ApplyRequest = serde_json::from_slice(body).map_err(|e| {
-        ApiError::malformed(format!("the body is not a request: line {}, column {}", e.line(), e.column()))
-            .hint("send {\"files\": [{\"name\": .., \"text\": ..}]} as JSON, or manifests as application/yaml")
+        ApiError::malformed(format!(
+            "the body is not a request: line {}, column {}",
+            e.line(),
+            e.column()
+        ))
+        .hint("send {\"files\": [{\"name\": .., \"text\": ..}]} as JSON, or manifests as application/yaml")
     })?;
     if product.is_some() {
         request.product = product;

@@ -42,15 +42,25 @@ pub(crate) fn routes() -> Router<App> {
             .route(
                 &format!("{path}/{{name}}"),
                 get(move |c, s, Path(name): Path<String>| one(kind, c, s, None, name))
-                    .post(move |c, s, i, Path(name): Path<String>, q, b| save(kind, c, s, i, (None, name), q, b))
-                    .delete(move |c, s, i, Path(name): Path<String>, q| delete(kind, c, s, i, (None, name), q)),
+                    .post(move |c, s, i, Path(name): Path<String>, q, b| {
+                        save(kind, c, s, i, (None, name), q, b)
+                    })
+                    .delete(move |c, s, i, Path(name): Path<String>, q| {
+                        delete(kind, c, s, i, (None, name), q)
+                    }),
             );
     }
     for &kind in KINDS {
         let path = format!("/api/v1/products/{{product}}/{}", kind.info().api_path);
         router = router
-            .route(&path, get(move |c, s, Path(p): Path<String>, q| list(kind, c, s, Some(p), q)))
-            .route(&format!("{path}/"), get(move |c, s, Path(p): Path<String>, q| list(kind, c, s, Some(p), q)))
+            .route(
+                &path,
+                get(move |c, s, Path(p): Path<String>, q| list(kind, c, s, Some(p), q)),
+            )
+            .route(
+                &format!("{path}/"),
+                get(move |c, s, Path(p): Path<String>, q| list(kind, c, s, Some(p), q)),
+            )
             .route(
                 &format!("{path}/{{name}}"),
                 get(move |c, s, Path((p, n)): Path<(String, String)>| one(kind, c, s, Some(p), n))
@@ -91,7 +101,13 @@ async fn list(
     let Query(query) = query.map_err(|e| ApiError::malformed(e.body_text()))?;
     let selector = Selector::parse(kind, &query.field_selector)?;
     if kind != Kind::Product {
-        gate(&app, &caller, Action::Read, &identity(kind, product.as_deref(), "any")?).await?;
+        gate(
+            &app,
+            &caller,
+            Action::Read,
+            &identity(kind, product.as_deref(), "any")?,
+        )
+        .await?;
     }
     let scopes = apply::scopes(&app).await?;
     let mut items = Vec::new();
@@ -100,7 +116,11 @@ async fn list(
         if of != product.as_deref() {
             continue;
         }
-        if kind == Kind::Product && gate(&app, &caller, Action::Read, &resource.identity).await.is_err() {
+        if kind == Kind::Product
+            && gate(&app, &caller, Action::Read, &resource.identity)
+                .await
+                .is_err()
+        {
             continue;
         }
         let view = legacy::view(&resource.resource, of);
@@ -121,7 +141,9 @@ async fn one(
     let identity = identity(kind, product.as_deref(), &name)?;
     gate(&app, &caller, Action::Read, &identity).await?;
     let scopes = apply::scopes(&app).await?;
-    let found = scopes.get(&identity).ok_or_else(|| ApiError::not_found(format!("{identity} not found")))?;
+    let found = scopes
+        .get(&identity)
+        .ok_or_else(|| ApiError::not_found(format!("{identity} not found")))?;
     Ok(Json(legacy::view(&found.resource, product.as_deref())))
 }
 
@@ -137,7 +159,11 @@ async fn save(
     let Query(query) = query.map_err(|e| ApiError::malformed(e.body_text()))?;
     identity(kind, product.as_deref(), &name)?;
     let body: Value = serde_json::from_slice(&body_of(body)?).map_err(|e| {
-        ApiError::malformed(format!("the body is not JSON: line {}, column {}", e.line(), e.column()))
+        ApiError::malformed(format!(
+            "the body is not JSON: line {}, column {}",
+            e.line(),
+            e.column()
+        ))
     })?;
     if !body.is_object() {
         return Err(ApiError::malformed("the body is not a JSON object"));
@@ -147,7 +173,9 @@ async fn save(
     if let Some(error) = reply.repositories.iter().find_map(|r| r.error.clone()) {
         return Err(ApiError::of_class(nautes_model::Class::Conflict, error));
     }
-    Ok(Json(Message { message: format!("Successfully saved {name} {}", kind.name().to_lowercase()) }))
+    Ok(Json(Message {
+        message: format!("Successfully saved {name} {}", kind.name().to_lowercase()),
+    }))
 }
 
 async fn delete(
@@ -165,5 +193,7 @@ async fn delete(
     if outcomes.all(|o| o.done == Done::Absent) {
         return Err(ApiError::not_found(format!("{identity} not found")));
     }
-    Ok(Json(Message { message: format!("Successfully deleted {name} {}", kind.name().to_lowercase()) }))
+    Ok(Json(Message {
+        message: format!("Successfully deleted {name} {}", kind.name().to_lowercase()),
+    }))
 }

@@ -26,7 +26,11 @@ pub(crate) async fn version() -> Json<Value> {
 
 /// There is no such route.
 pub(crate) async fn fallback(uri: Uri) -> ApiError {
-    ApiError::new(StatusCode::NOT_FOUND, "ROUTE_NOT_FOUND", format!("there is no route {}", uri.path()))
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        "ROUTE_NOT_FOUND",
+        format!("there is no route {}", uri.path()),
+    )
 }
 
 /// The route has other methods.

@@ -1,0 +1,13 @@
+//! The API over the local twins, called without a port.
+
+#[path = "api/support.rs"]
+mod support;
+
+#[path = "api/auth.rs"]
+mod auth;
+#[path = "api/input.rs"]
+mod input;
+#[path = "api/kinds.rs"]
+mod kinds;
+#[path = "api/write.rs"]
+mod write;

@@ -1,0 +1,242 @@
+//! A platform of twins, and requests to the API over it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
+use http_body_util::BodyExt as _;
+use nautes_api::{App, Settings, router};
+use nautes_gitops::host::local::{LocalForge, Options};
+use nautes_gitops::{AccessLevel, GitHost, GroupSpec, Place, RepoPath, RepoSpec};
+use nautes_model::{Scopes, Secret};
+use nautes_runtime::clusters::StoredClusters;
+use nautes_runtime::local::LocalCluster;
+use nautes_runtime::platform::{Platform, TenantSettings, Timing};
+use nautes_vault::SecretStore;
+use nautes_vault::local::{LocalStore, MasterKey};
+use serde_json::{Value, json};
+
+/// The token that stands in the kubeconfigs of the tests.
+pub(crate) const CANARY: &str = "canary-5f0c3b9e";
+
+pub(crate) struct World {
+    pub(crate) router: Router,
+    pub(crate) platform: Platform,
+    pub(crate) forge: LocalForge,
+    pub(crate) store: Arc<LocalStore>,
+    pub(crate) admin: Secret,
+    _dir: tempfile::TempDir,
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Value,
+    pub(crate) content_type: String,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let forge = LocalForge::open(Options::new(dir.path().join("forge")))
+            .await
+            .unwrap();
+        forge.set_base_url("http://127.0.0.1:1");
+        let admin = forge.admin().create_user("admin").await.unwrap();
+        let platform_session = forge.platform().await.unwrap();
+        let group = GroupSpec {
+            name: "nautes".to_owned(),
+            visibility: nautes_gitops::Visibility::Private,
+            description: String::new(),
+            marker: None,
+        };
+        platform_session.create_group(&group).await.unwrap();
+        let repo = RepoPath::new("nautes", "management").unwrap();
+        platform_session
+            .create_repository(&repo, &RepoSpec::default())
+            .await
+            .unwrap();
+        platform_session
+            .add_member(&Place::group("nautes"), "admin", AccessLevel::Owner)
+            .await
+            .unwrap();
+        let store = Arc::new(LocalStore::in_memory(&MasterKey::generate().unwrap()).unwrap());
+        let cluster = LocalCluster::start(nautes_runtime::local::Options::in_memory("tenant"))
+            .await
+            .unwrap();
+        let platform = Platform::builder()
+            .host(Arc::new(forge.clone()))
+            .store(Arc::clone(&store) as Arc<dyn SecretStore>)
+            .tenant(TenantSettings::new("nautes", repo))
+            .tenant_cluster(cluster.client())
+            .clusters(Arc::new(StoredClusters::new(
+                Arc::clone(&store) as Arc<dyn SecretStore>
+            )))
+            .mirrors(dir.path().join("mirrors"))
+            .webhook_url("http://127.0.0.1:2".parse().unwrap())
+            .timing(Timing::LOCAL)
+            .build()
+            .unwrap();
+        let settings = Settings {
+            body_limit: 4 << 20,
+            ..Settings::on(SocketAddr::from(([127, 0, 0, 1], 0)))
+        };
+        let world = Self {
+            router: router(App::new(platform.clone()), &settings),
+            platform,
+            forge,
+            store,
+            admin,
+            _dir: dir,
+        };
+        world.first_commit().await;
+        world
+    }
+
+    /// A repository without a branch cannot be read: the tenant's gets its first commit as an installation does.
+    async fn first_commit(&self) {
+        use nautes_gitops::{Author, RepoRef, Target};
+        let session = self.forge.platform().await.unwrap();
+        let path = &self.platform.tenant().repo;
+        let mirror = self.platform.mirrors().open(path).await.unwrap();
+        let target = Target {
+            session: &*session,
+            of: &RepoRef::Tenant,
+            path,
+            mirror: &mirror,
+            branch: "main",
+        };
+        let author = Author {
+            name: "test".to_owned(),
+            email: "test@localhost".to_owned(),
+        };
+        let published = self.platform.publisher().begin(&target, &author).await.unwrap();
+        assert!(published.commit.is_some(), "the first commit is made");
+    }
+
+    pub(crate) async fn user(&self, name: &str) -> Secret {
+        self.forge.admin().create_user(name).await.unwrap()
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        use tower::ServiceExt as _;
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let content_type = response
+            .headers()
+            .get("content-type")
+            .map(|v| v.to_str().unwrap().to_owned())
+            .unwrap_or_default();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Answer {
+            status,
+            body,
+            content_type,
+        }
+    }
+
+    pub(crate) async fn call(&self, token: &Secret, method: Method, path: &str, body: Value) -> Answer {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", format!("Bearer {}", token.expose_str().unwrap()))
+            .header("content-type", "application/json")
+            .body(if body.is_null() {
+                Body::empty()
+            } else {
+                Body::from(body.to_string())
+            })
+            .unwrap();
+        self.send(request).await
+    }
+
+    pub(crate) async fn get(&self, token: &Secret, path: &str) -> Answer {
+        self.call(token, Method::GET, path, Value::Null).await
+    }
+
+    pub(crate) async fn post(&self, token: &Secret, path: &str, text: &str) -> Answer {
+        let body = json!({ "files": [{ "name": "test.yaml", "text": text }] });
+        self.call(token, Method::POST, path, body).await
+    }
+
+    /// Applies and expects success.
+    pub(crate) async fn apply(&self, token: &Secret, text: &str) -> Value {
+        let answer = self.post(token, "/api/v1/apply", text).await;
+        assert_eq!(answer.status, StatusCode::OK, "{:#}", answer.body);
+        answer.body
+    }
+
+    pub(crate) async fn scopes(&self) -> Arc<Scopes> {
+        self.platform.scopes().await.unwrap()
+    }
+
+    /// The tip of a repository.
+    pub(crate) async fn tip(&self, path: &str) -> Option<String> {
+        let session = self.forge.platform().await.unwrap();
+        let refs = session.refs(&path.parse().unwrap()).await.unwrap();
+        refs.get("refs/heads/main").map(ToString::to_string)
+    }
+}
+
+/// A cluster in which pipelines run.
+pub(crate) fn pipelines() -> String {
+    physical("pipelines", "pipeline", "6443")
+}
+
+pub(crate) fn physical(name: &str, worker: &str, port: &str) -> String {
+    format!(
+        "apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: Cluster
+spec:
+  name: {name}
+  apiServer: https://10.0.0.1:{port}
+  clusterKind: kubernetes
+  clusterType: physical
+  usage: worker
+  workerType: {worker}
+  componentsList:
+    multiTenant: {{ name: namespaces, namespace: nautes }}
+    deployment: {{ name: direct, namespace: nautes }}
+    pipeline: {{ name: tekton, namespace: tekton-pipelines, additions: {{ host: tekton.example.org }} }}
+    eventListener: {{ name: webhook, namespace: nautes }}
+    secretSync: {{ name: direct, namespace: nautes }}
+  kubeconfig: |
+    apiVersion: v1
+    kind: Config
+    current-context: a
+    clusters: [{{ name: a, cluster: {{ server: 'https://127.0.0.1:1' }} }}]
+    users: [{{ name: a, user: {{ token: {CANARY} }} }}]
+    contexts: [{{ name: a, context: {{ cluster: a, user: a }} }}]
+"
+    )
+}
+
+/// A product with a project, a repository and an environment.
+pub(crate) fn product(name: &str, cluster: &str) -> String {
+    format!(
+        "apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: Environment
+spec: {{ name: dev, product: {name}, cluster: {cluster}, envType: dev }}
+---
+apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: CodeRepo
+spec:
+  name: source
+  product: {name}
+  project: web
+  git: {{ gitlab: {{ visibility: private }} }}
+---
+apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: Project
+spec: {{ name: web, product: {name}, language: rust }}
+---
+apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: Product
+spec:
+  name: {name}
+  git: {{ gitlab: {{ visibility: private, description: a product }} }}
+"
+    )
+}
