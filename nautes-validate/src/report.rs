@@ -83,11 +83,19 @@ pub fn check_change(before: &Scopes, after: &Scopes, rules: &RuleSet) -> ChangeR
             .collect(),
         ..ChangeReport::default()
     };
-    for mut finding in Report::new(located(findings(&new, rules), &new)).findings {
+    let found = Report::new(located(findings(&new, rules), &new)).findings;
+    let about_touched: BTreeSet<(String, Identity)> = found
+        .iter()
+        .filter_map(|f| Some((f.rule.clone(), f.resource.clone()?)))
+        .filter(|(_, resource)| touched.contains(resource))
+        .collect();
+    for mut finding in found {
         let is_touched = finding.resource.as_ref().is_some_and(|r| touched.contains(r));
         if !is_touched && known.contains(&Key::of(&finding)) {
             finding.severity = Severity::Warning;
             report.standing.push(finding);
+        } else if !is_touched && is_mirror(&finding, &about_touched) {
+            // The change is told of it where it was made.
         } else if finding.severity == Severity::Error {
             report.rejected.push(finding);
         } else {
@@ -97,6 +105,14 @@ pub fn check_change(before: &Scopes, after: &Scopes, rules: &RuleSet) -> ChangeR
     // Turning errors into warnings may have changed the order.
     report.standing.sort();
     report
+}
+
+/// Whether a conflict is already told of something that the change touches.
+fn is_mirror(finding: &Finding, about_touched: &BTreeSet<(String, Identity)>) -> bool {
+    finding
+        .related
+        .iter()
+        .any(|other| about_touched.contains(&(finding.rule.clone(), other.clone())))
 }
 
 /// Returns what the change removes although something needs it, and what that is.

@@ -188,7 +188,7 @@ pub struct Checked<'a> {
     /// What the check is limited to; everything when `None`.
     pub only: Option<&'a BTreeSet<Identity>>,
     /// The state before, when a change is judged.
-    pub before: Option<&'a Checked<'a>>,
+    pub before: Option<&'a Self>,
     /// What the change removes.
     pub(crate) removed: BTreeSet<Identity>,
     /// What the change removes although something still needs it, and what needs it.
@@ -314,6 +314,19 @@ impl<'a> Checked<'a> {
     #[must_use]
     pub fn runtimes(&self) -> &[RuntimeUse<'a>] {
         &self.runtimes
+    }
+
+    /// Returns the runtime of an identity.
+    #[must_use]
+    pub fn runtime_of(&self, identity: &Identity) -> Option<&RuntimeUse<'a>> {
+        // They are in order of product, then of identity.
+        let key = |i: &'_ Identity| (i.product.clone(), i.clone());
+        let wanted = key(identity);
+        let found = self
+            .runtimes
+            .binary_search_by(|r| key(&r.sourced.identity).cmp(&wanted))
+            .ok()?;
+        self.runtimes.get(found)
     }
 
     /// Returns what a field of a resource names, if it is declared.

@@ -177,7 +177,7 @@ fn shape_immutable(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
             .collect();
         for field in changed.into_iter().filter(|_| !stay.is_empty()) {
             let message = format!(
-                "cannot change while {} depends on the cluster",
+                "cannot change: the cluster is needed by {}",
                 say_all(&stay, &resource.identity)
             );
             let finding = on

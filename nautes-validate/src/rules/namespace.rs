@@ -36,13 +36,13 @@ pub(super) const RULES: &[Standard] = &[
 ];
 
 /// Who uses a namespace: deployments by product, pipelines each for itself.
-#[derive(Default)]
-struct Users<'c> {
-    groups: BTreeMap<(&'c ProductName, Option<&'c Identity>), Vec<&'c RuntimeUse<'c>>>,
-}
+type Users<'c> = BTreeMap<(&'c ProductName, Option<&'c Identity>), Vec<&'c RuntimeUse<'c>>>;
 
-fn taken(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
-    let mut spaces: BTreeMap<(&Identity, &str), Users<'_>> = BTreeMap::new();
+/// A part of a cluster, by its name.
+type Part<'c> = (&'c Identity, &'c str);
+
+fn spaces<'c>(on: &'c Checked<'_>) -> BTreeMap<Part<'c>, Users<'c>> {
+    let mut spaces: BTreeMap<Part<'_>, Users<'_>> = BTreeMap::new();
     for runtime in on.runtimes() {
         let Some((cluster, _)) = runtime.cluster else {
             continue;
@@ -50,17 +50,51 @@ fn taken(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
         let alone = (!runtime.is_deployment()).then_some(&runtime.sourced.identity);
         for namespace in runtime.namespaces() {
             let users = spaces.entry((&cluster.identity, namespace)).or_default();
-            users
-                .groups
-                .entry((runtime.product, alone))
-                .or_default()
-                .push(runtime);
+            users.entry((runtime.product, alone)).or_default().push(runtime);
         }
     }
-    for ((cluster, namespace), users) in spaces.into_iter().filter(|(_, u)| u.groups.len() > 1) {
-        for (group, members) in &users.groups {
+    spaces
+}
+
+/// Who is to be told that several have the same: a part stays with whoever had it before the change, and only
+/// newcomers are told. When it was contested before already, or there is no change, all are.
+fn told<'c>(
+    groups: impl Iterator<Item = &'c Vec<&'c RuntimeUse<'c>>>,
+    had: impl Fn(&Identity) -> bool,
+) -> BTreeSet<&'c Identity> {
+    let mut all = BTreeSet::new();
+    let mut new = BTreeSet::new();
+    let mut holders = 0;
+    for group in groups {
+        let members = || group.iter().map(|m| &m.sourced.identity);
+        all.extend(members());
+        new.extend(members().filter(|m| !had(m)));
+        holders += usize::from(members().any(&had));
+    }
+    if holders == 1 && !new.is_empty() { new } else { all }
+}
+
+/// What others are called: those of another product are not named, for they are none of its business.
+fn call<'c>(others: &[&'c Identity], of: &Identity) -> (String, Vec<&'c Identity>) {
+    let own: Vec<&Identity> = others
+        .iter()
+        .copied()
+        .filter(|other| other.product == of.product)
+        .collect();
+    if own.is_empty() {
+        ("another product".to_owned(), own)
+    } else {
+        (say_all(own.iter().copied(), of), own)
+    }
+}
+
+fn taken(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
+    for (part, users) in spaces(on).into_iter().filter(|(_, users)| users.len() > 1) {
+        let (cluster, namespace) = part;
+        let had = |who: &Identity| on.before.is_some_and(|b| has_namespace(b, who, part));
+        let told = told(users.values(), had);
+        for (group, members) in &users {
             let others: Vec<&Identity> = users
-                .groups
                 .iter()
                 .filter(|(other, _)| *other != group)
                 .flat_map(|(_, members)| members)
@@ -69,18 +103,27 @@ fn taken(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
                 .collect();
             for runtime in members.iter().filter(|m| on.wants(&m.sourced.identity)) {
                 let of = &runtime.sourced.identity;
+                if !told.contains(of) {
+                    continue;
+                }
+                let (by, named) = call(&others, of);
                 let message = format!(
-                    "namespace {namespace:?} of {} is also used by {}",
-                    say(cluster, of),
-                    say_all(others.iter().copied(), of)
+                    "namespace {namespace:?} of {} is also used by {by}",
+                    say(cluster, of)
                 );
                 let finding = on
                     .error(id, runtime.sourced, &namespace_field(runtime, namespace), message)
                     .hint("give the runtime a namespace of its own");
-                out.push(related(finding, others.iter().copied()));
+                out.push(related(finding, named));
             }
         }
     }
+}
+
+fn has_namespace(on: &Checked<'_>, who: &Identity, (cluster, namespace): Part<'_>) -> bool {
+    on.runtime_of(who)
+        .filter(|r| r.cluster.is_some_and(|(c, _)| c.identity == *cluster))
+        .is_some_and(|r| r.namespaces().contains(namespace))
 }
 
 /// The field that gives a runtime a namespace; its name, where that is the namespace by default.
@@ -149,39 +192,35 @@ fn account_field(runtime: &RuntimeUse<'_>) -> &'static str {
 
 fn account_taken(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
     type ByProduct<'c> = BTreeMap<&'c ProductName, Vec<&'c RuntimeUse<'c>>>;
-    let mut accounts: BTreeMap<(&Identity, &str), ByProduct<'_>> = BTreeMap::new();
+    let mut accounts: BTreeMap<Part<'_>, ByProduct<'_>> = BTreeMap::new();
     for runtime in on.runtimes() {
         if let Some((cluster, _)) = runtime.cluster {
             let key = (&cluster.identity, runtime.account);
-            accounts
-                .entry(key)
-                .or_default()
-                .entry(runtime.product)
-                .or_default()
-                .push(runtime);
+            let products = accounts.entry(key).or_default();
+            products.entry(runtime.product).or_default().push(runtime);
         }
     }
     for ((cluster, account), products) in accounts.into_iter().filter(|(_, p)| p.len() > 1) {
-        for (product, members) in &products {
-            let other = products
-                .iter()
-                .filter(|(other, _)| *other != product)
-                .flat_map(|(_, members)| members)
-                .map(|other| &other.sourced.identity)
-                .next();
-            let Some(other) = other else { continue };
-            for runtime in members.iter().filter(|m| on.wants(&m.sourced.identity)) {
-                let of = &runtime.sourced.identity;
-                let message = format!(
-                    "account {account:?} on {} is also that of {}",
-                    say(cluster, of),
-                    say(other, of)
-                );
-                let finding = on
-                    .error(id, runtime.sourced, account_field(runtime), message)
-                    .hint("write `account:` with a name that no other product uses on the cluster");
-                out.push(related(finding, [other]));
+        let had = |who: &Identity| {
+            let before = on.before.and_then(|b| b.runtime_of(who));
+            before.is_some_and(|r| {
+                r.account == account && r.cluster.is_some_and(|(c, _)| c.identity == *cluster)
+            })
+        };
+        let told = told(products.values(), had);
+        for runtime in products.values().flatten() {
+            let of = &runtime.sourced.identity;
+            if !on.wants(of) || !told.contains(of) {
+                continue;
             }
+            let message = format!(
+                "account {account:?} on {} is also that of another product",
+                say(cluster, of)
+            );
+            out.push(
+                on.error(id, runtime.sourced, account_field(runtime), message)
+                    .hint("write `account:` with a name that no other product uses on the cluster"),
+            );
         }
     }
 }

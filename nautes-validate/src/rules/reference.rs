@@ -129,7 +129,10 @@ fn report_missing(
                 on.error(id, from, &link.reference.field, message)
             }
         };
-        out.push(finding.hint(hint(names.of(on, to), &link.reference.text, to)));
+        // What another product has is not to be guessed by trying names.
+        let own = to.product.is_none() || to.product == link.from.product;
+        let near = own.then(|| nearest(&link.reference.text, names.of(on, to).iter().map(String::as_str)));
+        out.push(finding.hint(hint(near.flatten(), to)));
     }
 }
 
@@ -144,9 +147,9 @@ fn is_told_by_removal(on: &Checked<'_>, link: &Link, to: &Identity) -> bool {
         && link.reference.relation != Relation::Mentions
 }
 
-fn hint(names: &BTreeSet<String>, text: &str, to: &Identity) -> String {
+fn hint(near: Option<&str>, to: &Identity) -> String {
     let word = word(to.kind);
-    match nearest(text, names.iter().map(String::as_str)) {
+    match near {
         Some(near) => format!("did you mean {near:?}?"),
         None if to.kind == Kind::Product => format!("save a Product named {:?} first", to.name.as_str()),
         None => format!(

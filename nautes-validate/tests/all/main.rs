@@ -1,7 +1,16 @@
 //! The tests of the crate that look at it from outside, as one program.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "tests read their cases, and fail by panicking"
+)]
 
 mod access;
 mod cases;
+mod change;
+mod examples;
 mod graph;
 mod properties;
 mod pure;

@@ -70,7 +70,6 @@ fn no_runtime_for_async_code_comes_along() {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test asks cargo")]
 fn tree(krate: &str) -> String {
     let output = std::process::Command::new(env!("CARGO"))
         .args([

@@ -36,7 +36,7 @@ pub(super) fn cron_problem(text: &str) -> Option<String> {
         .find_map(|(part, (name, min, max, words))| {
             let good = part.split(',').all(|item| cron_item(item, min, max, words));
             let shown: String = part.chars().take(80).collect();
-            (!good).then(|| format!("{shown:?} is not a {name}"))
+            (!good).then(|| format!("{shown:?} does not fit the {name}"))
         })
 }
 
