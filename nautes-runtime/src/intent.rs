@@ -80,6 +80,7 @@ pub struct PipelineSpace {
     /// Built-in variables that do not depend on the event.
     pub vars: BTreeMap<String, String>,
     /// The name and the clone URL of each repository of the event sources.
+    #[serde(serialize_with = "crate::plan::model::by_text")]
     pub repos: BTreeMap<Identity, RepoAddress>,
     /// The pipelines.
     pub pipelines: Vec<Pipeline>,

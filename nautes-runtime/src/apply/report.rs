@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nautes_model::{Class, Identity};
+use nautes_model::{Class, Identity, Kind};
 use serde::Serialize;
 
 use super::entry::{Entry, Id};
@@ -72,9 +72,18 @@ pub struct Hold {
 }
 
 impl Hold {
-    /// Whether any of these owners is held.
+    /// Whether any of these owners is held, or the whole product of one.
     pub(crate) fn holds_owner(&self, owners: &BTreeSet<Identity>) -> bool {
-        !self.owners.is_disjoint(owners)
+        let is_whole = |owner: &Identity| {
+            self.owners.iter().any(|held| {
+                held.kind == Kind::Product
+                    && owner
+                        .product
+                        .as_ref()
+                        .is_some_and(|p| held.name.as_str() == p.as_str())
+            })
+        };
+        !self.owners.is_disjoint(owners) || owners.iter().any(is_whole)
     }
 
     pub(crate) fn holds_path(&self, path: Option<&str>) -> bool {

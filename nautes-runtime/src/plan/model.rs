@@ -1,11 +1,12 @@
 //! The values of which plans are made.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use nautes_model::name::{ClusterName, ProductName};
 use nautes_model::secret::{Grant, SecretPath, SecretRef};
 use nautes_model::{Identity, Kind, Revision};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::intent::PipelineSpace;
@@ -21,10 +22,12 @@ pub struct Plan {
     /// Resources about which something is unknown, or that lost something they need: nothing of theirs is
     /// changed or pruned, in any cluster. The product itself stands here when all of it is held; ask
     /// [`Plan::holds`].
+    #[serde(serialize_with = "by_text")]
     pub held: BTreeMap<Identity, Held>,
     /// Runtimes that follow no repository now, because they may not use it (any more) or it is not there: their
     /// keys and rights are not planned, so they go at once; what they deployed stays as it is until they follow
     /// again or are removed.
+    #[serde(serialize_with = "by_text")]
     pub detached: BTreeMap<Identity, Held>,
     /// `None`: the grants of all clusters are complete, others of the product are revoked. `Some`: something is
     /// held, so grants that the store has and the plan does not name are kept, but only those of secrets named
@@ -32,6 +35,7 @@ pub struct Plan {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_grants_of: Option<BTreeSet<SecretPath>>,
     /// What can be said of every declared resource from the declarations alone.
+    #[serde(serialize_with = "by_text")]
     pub verdicts: BTreeMap<Identity, Verdict>,
 }
 
@@ -219,4 +223,12 @@ pub struct Verdict {
     /// The revision that declares it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<Revision>,
+}
+
+/// Writes a map whose keys are not text by what its keys are shown as.
+pub(crate) fn by_text<K: fmt::Display, V: Serialize, S: Serializer>(
+    map: &BTreeMap<K, V>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(map.iter().map(|(key, value)| (key.to_string(), value)))
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde::Deserialize;
+use nautes_model::yaml::{self, DocumentLimits};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -70,24 +70,25 @@ fn parse(intent: &RunIntent, file: &str) -> Result<Value, Unsupported> {
             file.len()
         )));
     }
-    let mut documents = Vec::new();
-    for document in serde_yaml::Deserializer::from_str(file) {
-        let value = serde_yaml::Value::deserialize(document)
-            .map_err(|error| unsupported(format!("{path} is not YAML: {error}")))?;
-        if !value.is_null() {
-            documents.push(value);
-        }
-        if documents.len() > 1 {
-            return Err(unsupported(format!(
-                "{path} has more than one document; keep one PipelineRun in it"
-            )));
-        }
-    }
-    let Some(document) = documents.pop() else {
+    let limits = DocumentLimits {
+        nodes: 20_000,
+        bytes: MAX_FILE,
+        ..DocumentLimits::default()
+    };
+    let mut documents = yaml::documents(file, &limits).map_err(|problem| {
+        let line = problem
+            .at
+            .map_or_else(String::new, |at| format!(" (line {})", at.line));
+        unsupported(format!("{path} cannot be read{line}: {problem}"))
+    })?;
+    let Some(run) = documents.pop() else {
         return Err(unsupported(format!("{path} is empty; it must be a PipelineRun")));
     };
-    let run = serde_json::to_value(document)
-        .map_err(|error| unsupported(format!("{path} cannot be an object: {error}")))?;
+    if !documents.is_empty() {
+        return Err(unsupported(format!(
+            "{path} has more than one document; keep one PipelineRun in it"
+        )));
+    }
     let text = |field: &str| run.get(field).and_then(Value::as_str).unwrap_or_default();
     let (api, kind) = (text("apiVersion"), text("kind"));
     if kind != "PipelineRun" || !matches!(api, "tekton.dev/v1" | "tekton.dev/v1beta1") {
