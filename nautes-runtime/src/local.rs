@@ -33,7 +33,8 @@
 //! * No pods run, no nodes exist; of the controllers of Kubernetes there are those for namespaces, custom
 //!   resource definitions, garbage collection and aggregated roles.
 //! * Custom resources are not converted between versions (`None` strategy only); webhooks are not called.
-//! * Bodies are JSON (or YAML for apply), never protobuf.
+//! * Answers are JSON. Bodies are JSON or YAML; of protobuf only the small kinds that kubectl itself makes
+//!   are read (see `protobuf`).
 //! * Everything is in memory; the data folder is a copy. After a restart every watch begins anew (`410`).
 
 mod audit;
@@ -57,6 +58,7 @@ mod namespace;
 mod openapi;
 mod patch;
 mod prepare;
+mod protobuf;
 mod read;
 mod review;
 mod scale;
@@ -220,7 +222,8 @@ impl StartError {
     }
 }
 
-/// A running cluster. Cheap to clone; it runs until it is stopped, or the last clone is dropped.
+/// A running cluster. Cheap to clone; it runs until it is stopped, or its last clone and its last client
+/// without sockets are dropped.
 #[derive(Clone)]
 pub struct LocalCluster {
     inner: Arc<Inner>,
@@ -336,9 +339,9 @@ impl LocalCluster {
     /// A client without sockets whose requests are judged by the roles of this user.
     #[must_use]
     pub fn client_as(&self, user: &str, groups: &[&str]) -> kube::Client {
-        let (server, user) = (self.inner.server.clone(), User::new(user, groups));
+        let (inner, user) = (self.inner.clone(), User::new(user, groups));
         let service = tower::service_fn(move |request: ::http::Request<kube::client::Body>| {
-            let (server, user) = (server.clone(), user.clone());
+            let (server, user) = (inner.server.clone(), user.clone());
             async move { Ok::<_, Infallible>(server::serve(server, request, Some(user)).await) }
         });
         kube::Client::new(service, "default")

@@ -1,4 +1,5 @@
 //! The local cluster through the eyes of its clients.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 
 #[path = "local/apply.rs"]
 mod apply;

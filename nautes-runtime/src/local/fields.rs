@@ -37,10 +37,15 @@ impl Set {
     }
 
     fn add(&mut self, step: Step, branch: Branch) {
-        if branch.member || !branch.children.is_empty() {
+        let Branch { member, children } = branch;
+        if member || !children.is_empty() {
             let place = self.branches.entry(step).or_default();
-            place.member |= branch.member;
-            place.children = place.children.union(&branch.children);
+            place.member |= member;
+            place.children = if place.children.is_empty() {
+                children
+            } else {
+                place.children.union(&children)
+            };
         }
     }
 

@@ -6,6 +6,9 @@ use super::status::{Cause, Status};
 
 const LIMIT: usize = 10_000;
 
+/// How much a patch may copy: copies of copies double.
+const COPY_LIMIT: usize = 3 << 20;
+
 fn rejected(detail: &str) -> Status {
     Status::new(
         422,
@@ -36,13 +39,18 @@ pub(crate) fn json_patch(document: &Value, patch: &Value) -> Result<Value, Statu
         return Err(Status::new(413, "RequestEntityTooLarge", message));
     }
     let mut document = document.clone();
+    let mut copied = 0;
     for operation in operations {
-        apply(&mut document, operation).map_err(|detail| rejected(&detail))?;
+        apply(&mut document, operation, &mut copied).map_err(|detail| rejected(&detail))?;
+        if copied > COPY_LIMIT {
+            let message = format!("the copies of the patch exceed {COPY_LIMIT} bytes");
+            return Err(Status::new(413, "RequestEntityTooLarge", message));
+        }
     }
     Ok(document)
 }
 
-fn apply(document: &mut Value, operation: &Value) -> Result<(), String> {
+fn apply(document: &mut Value, operation: &Value, copied: &mut usize) -> Result<(), String> {
     let text = |key: &str| operation.get(key).and_then(Value::as_str);
     let op = text("op").ok_or("operation does not contain an op")?;
     let path = pointer(text("path").ok_or("operation does not contain a path")?)?;
@@ -73,6 +81,9 @@ fn apply(document: &mut Value, operation: &Value) -> Result<(), String> {
             } else {
                 take(document, &from).map_err(|e| format!("move operation does not apply: {e}"))?
             };
+            if op == "copy" {
+                *copied += moved.to_string().len();
+            }
             add(document, &path, moved)
         }
         "test" => {

@@ -86,14 +86,7 @@ pub(crate) fn answer(
     let body = match form(&scope.call.accept)? {
         Form::Whole => object,
         Form::Metadata => metadata_only(&object),
-        Form::Table => table::of(
-            &[object],
-            &scope.kind,
-            &scope.version,
-            scope.call,
-            true,
-            json!({}),
-        ),
+        Form::Table => table::of(&[object], &scope.kind, &scope.version, scope.call, &json!({})),
     };
     Ok(respond(code, &body, warnings))
 }
@@ -260,7 +253,7 @@ pub(crate) fn list(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
         .map(|o| shown(o, &scope.kind, &scope.version))
         .collect();
     let body = match form {
-        Form::Table => table::of(&items, &scope.kind, &scope.version, scope.call, true, metadata),
+        Form::Table => table::of(&items, &scope.kind, &scope.version, scope.call, &metadata),
         Form::Metadata => json!({
             "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList", "metadata": metadata,
             "items": items.iter().map(metadata_only).collect::<Vec<_>>(),

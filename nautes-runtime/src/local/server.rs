@@ -2,11 +2,13 @@
 
 use std::{
     collections::BTreeMap,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
     time::Duration,
 };
 
 use bytes::Bytes;
+use futures::FutureExt as _;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited, combinators::UnsyncBoxBody};
 use serde_json::Value;
@@ -144,9 +146,13 @@ where
         code: 0,
         write: false,
     };
-    let response = match serve_inner(&server, &head, body, identity, &mut log).await {
-        Ok(response) => response,
-        Err(status) => fail(&status),
+    let served = AssertUnwindSafe(serve_inner(&server, &head, body, identity, &mut log))
+        .catch_unwind()
+        .await;
+    let response = match served {
+        Ok(Ok(response)) => response,
+        Ok(Err(status)) => fail(&status),
+        Err(_) => fail(&Status::internal("the request could not be served")),
     };
     log.code = response.status().as_u16();
     server.audit.add(log);

@@ -111,14 +111,13 @@ fn columns(kind: &ResourceType, version: &Version) -> Vec<Column> {
     all
 }
 
-/// Objects as a table. `headers` is false for the rows of a watch, whose headers were sent once.
+/// Objects as a table.
 pub(crate) fn of(
     objects: &[Value],
     kind: &ResourceType,
     version: &Version,
     call: &Call,
-    headers: bool,
-    metadata: Value,
+    metadata: &Value,
 ) -> Value {
     let columns = columns(kind, version);
     let whole = call.param("includeObject");
@@ -134,7 +133,6 @@ pub(crate) fn of(
             json!({"cells": cells, "object": shown})
         })
         .collect();
-    let _ = headers;
     let definitions: Vec<Value> = columns
         .iter()
         .map(|c| {
@@ -181,13 +179,13 @@ fn age(time: &str) -> String {
         }
     };
     match seconds {
-        ..120 => format!("{seconds}s"),
-        ..600 => with(minutes, "m", seconds % 60, "s"),
-        ..10_800 => format!("{minutes}m"),
-        ..28_800 => with(hours, "h", minutes % 60, "m"),
-        ..172_800 => format!("{hours}h"),
-        ..691_200 => with(days, "d", hours % 24, "h"),
-        ..63_072_000 => format!("{days}d"),
+        0..120 => format!("{seconds}s"),
+        120..600 => with(minutes, "m", seconds % 60, "s"),
+        600..10_800 => format!("{minutes}m"),
+        10_800..28_800 => with(hours, "h", minutes % 60, "m"),
+        28_800..172_800 => format!("{hours}h"),
+        172_800..691_200 => with(days, "d", hours % 24, "h"),
+        691_200..63_072_000 => format!("{days}d"),
         _ => with(days / 365, "y", days % 365, "d"),
     }
 }
@@ -209,7 +207,7 @@ pub(crate) fn look(object: &Value, path: &str) -> Option<Value> {
                 .flatten()
                 .filter(|item| match look(item, &left) {
                     Some(Value::String(text)) => text == right,
-                    Some(other) => other.to_string() == right,
+                    Some(other) => other == right.as_str() || format!("{other}") == right,
                     None => false,
                 })
                 .cloned()
@@ -259,7 +257,11 @@ pub(crate) fn look(object: &Value, path: &str) -> Option<Value> {
         }
     }
     if many {
-        return (!found.is_empty()).then(|| Value::Array(found));
+        return if found.is_empty() {
+            None
+        } else {
+            Some(Value::Array(found))
+        };
     }
     found.into_iter().next()
 }

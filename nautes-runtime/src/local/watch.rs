@@ -139,7 +139,7 @@ impl Watch {
             Form::Metadata => read::metadata_only(&object),
             Form::Table => {
                 let metadata = json!({"resourceVersion": super::json::resource_version(&object)});
-                table::of(&[object], &self.kind, &self.version, &self.call, false, metadata)
+                table::of(&[object], &self.kind, &self.version, &self.call, &metadata)
             }
         };
         self.line(&json!({"type": ty, "object": object}));

@@ -225,3 +225,101 @@ async fn the_audit_counts_writes() {
     assert_eq!((writes[0].verb, writes[0].code), ("create", 201));
     assert_eq!(cluster.audit().since(mark).len(), 2);
 }
+
+#[tokio::test]
+async fn concurrent_writers_lose_nothing() {
+    let cluster = cluster().await;
+    let client = cluster.client();
+    make(&client, &map("a", &[])).await;
+    let writers = (0..50).map(|index| {
+        let client = client.clone();
+        tokio::spawn(async move {
+            loop {
+                let mut object = maps(&client).get("a").await.unwrap();
+                object
+                    .data
+                    .get_or_insert_default()
+                    .insert(format!("k{index}"), String::new());
+                match maps(&client).replace("a", &PostParams::default(), &object).await {
+                    Ok(_) => return,
+                    Err(kube::Error::Api(status)) if status.code == 409 => tokio::task::yield_now().await,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.unwrap();
+    }
+    assert_eq!(maps(&client).get("a").await.unwrap().data.unwrap().len(), 50);
+}
+
+#[tokio::test]
+async fn copies_of_copies_are_bounded() {
+    let cluster = cluster().await;
+    let client = cluster.client();
+    make(&client, &map("a", &[("k", "0123456789")])).await;
+    let patch: Vec<serde_json::Value> = (0..60)
+        .map(|index| json!({"op": "copy", "from": "/data", "path": format!("/data/c{index}")}))
+        .collect();
+    let path = "/api/v1/namespaces/default/configmaps/a";
+    let (code, _) = raw(
+        &client,
+        "PATCH",
+        path,
+        "application/json-patch+json",
+        &json!(patch),
+    )
+    .await;
+    assert_eq!(code, 413);
+}
+
+#[tokio::test]
+async fn a_write_can_ask_for_a_certain_object() {
+    let cluster = cluster().await;
+    let client = cluster.client();
+    let made = make(&client, &map("a", &[])).await;
+    let wrong = kube::api::Preconditions {
+        uid: Some("other".to_owned()),
+        resource_version: None,
+    };
+    let params = DeleteParams {
+        preconditions: Some(wrong),
+        ..DeleteParams::default()
+    };
+    let error = maps(&client).delete("a", &params).await.unwrap_err();
+    let kube::Error::Api(status) = error else {
+        panic!("{error}")
+    };
+    assert_eq!(
+        status.message,
+        format!(
+            "Operation cannot be fulfilled on configmaps \"a\": Precondition failed: UID in precondition: other, UID in \
+             object meta: {}",
+            made.metadata.uid.unwrap()
+        )
+    );
+}
+
+#[tokio::test]
+async fn admission_can_refuse() {
+    use nautes_runtime::local::{LocalCluster, Operation, Options, Status};
+    let admission = std::sync::Arc::new(|request: &nautes_runtime::local::AdmissionRequest<'_>| {
+        let forbidden = request.operation == Operation::Create && request.name == "no";
+        if forbidden {
+            Err(Status::denied("not this name"))
+        } else {
+            Ok(())
+        }
+    });
+    let options = Options {
+        admission: Some(admission),
+        ..Options::in_memory("admission")
+    };
+    let client = LocalCluster::start(options).await.unwrap().client();
+    let error = maps(&client)
+        .create(&PostParams::default(), &map("no", &[]))
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("not this name"), "{error}");
+}

@@ -84,3 +84,73 @@ async fn a_folder_in_use_is_refused() {
     assert!(LocalCluster::start(options(folder.path())).await.is_err());
     cluster.stop().await;
 }
+
+const CHILD: &str = "NAUTES_TEST_KILLED_CLUSTER";
+
+/// Not a test of its own: what the next test starts in a process of its own, and kills.
+#[tokio::test]
+#[allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "the parent hands the folder over"
+)]
+async fn the_killed_one() {
+    let Ok(folder) = std::env::var(CHILD) else { return };
+    let cluster = LocalCluster::start(options(std::path::Path::new(&folder)))
+        .await
+        .unwrap();
+    let client = cluster.client();
+    for index in 0..100_000 {
+        make(&client, &map(&format!("m{index}"), &[])).await;
+        println!("kept m{index}");
+    }
+}
+
+#[tokio::test]
+#[allow(clippy::disallowed_methods, reason = "the test kills another process")]
+async fn a_killed_process_loses_no_acknowledged_write() {
+    use std::io::BufRead as _;
+    let folder = tempfile::tempdir().unwrap();
+    for _ in 0..3 {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "durability::the_killed_one", "--nocapture"])
+            .env(CHILD, folder.path())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut kept = Vec::new();
+        let mut child = Some(child);
+        for line in lines.map_while(Result::ok) {
+            if let Some((_, name)) = line.split_once("kept ") {
+                kept.push(name.to_owned());
+            }
+            if kept.len() == 20
+                && let Some(mut child) = child.take()
+            {
+                child.kill().unwrap();
+                child.wait().unwrap();
+            }
+        }
+        assert!(kept.len() >= 20, "{kept:?}");
+        let cluster = LocalCluster::start(options(folder.path())).await.unwrap();
+        for name in &kept {
+            assert!(
+                maps(&cluster.client()).get_opt(name).await.unwrap().is_some(),
+                "{name} is lost"
+            );
+        }
+        for name in &kept {
+            maps(&cluster.client())
+                .delete(name, &DeleteParams::default())
+                .await
+                .unwrap();
+        }
+        let rest = maps(&cluster.client());
+        rest.delete_collection(&DeleteParams::default(), &kube::api::ListParams::default())
+            .await
+            .unwrap();
+        cluster.stop().await;
+    }
+}

@@ -162,8 +162,50 @@ async fn kubectl_applies_reads_and_deletes() {
         kubectl.ok(&["delete", "configmap", "a"], None).await,
         "configmap \"a\" deleted\n"
     );
-    let shop = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
-    kubectl.ok(&["create", "-f", "-"], Some(&shop)).await;
+    kubectl.ok(&["create", "namespace", "shop"], None).await;
+    assert_eq!(
+        kubectl.ok(&["auth", "can-i", "delete", "pods"], None).await,
+        "yes\n"
+    );
+    kubectl
+        .ok(
+            &[
+                "create",
+                "secret",
+                "generic",
+                "s",
+                "--from-literal=k=v",
+                "-n",
+                "shop",
+            ],
+            None,
+        )
+        .await;
+    kubectl
+        .ok(
+            &[
+                "create",
+                "role",
+                "r",
+                "--verb=get",
+                "--resource=pods",
+                "-n",
+                "shop",
+            ],
+            None,
+        )
+        .await;
+    let token = kubectl
+        .ok(&["create", "token", "default", "-n", "shop"], None)
+        .await;
+    assert!(token.starts_with("sa."), "{token}");
+    let text = kubectl
+        .ok(
+            &["get", "secret", "s", "-n", "shop", "-o", "jsonpath={.data.k}"],
+            None,
+        )
+        .await;
+    assert_eq!(text, "dg==");
     kubectl.ok(&["delete", "namespace", "shop"], None).await;
     let text = kubectl.ok(&["get", "ns", "-o", "name"], None).await;
     assert!(!text.contains("shop"), "{text}");

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{Node, View};
 
-const DEPTH: usize = 100;
+const DEPTH: usize = 200;
 
 /// Removes what the schema does not know and returns the paths of what was removed.
 pub(crate) fn prune(value: &mut Value, view: View<'_>) -> Vec<String> {
@@ -22,18 +22,16 @@ fn prune_at(value: &mut Value, view: View<'_>, path: &str, depth: usize, root: b
     }
     match value {
         Value::Object(map) => prune_map(map, view, node, path, depth, root, gone),
-        Value::Array(list) => {
-            if node.items.is_some() {
-                for (index, item) in list.iter_mut().enumerate() {
-                    prune_at(
-                        item,
-                        view.items(),
-                        &format!("{path}[{index}]"),
-                        depth + 1,
-                        false,
-                        gone,
-                    );
-                }
+        Value::Array(list) if node.items.is_some() => {
+            for (index, item) in list.iter_mut().enumerate() {
+                prune_at(
+                    item,
+                    view.items(),
+                    &format!("{path}[{index}]"),
+                    depth + 1,
+                    false,
+                    gone,
+                );
             }
         }
         _ => {}
@@ -89,6 +87,14 @@ fn fill_at(value: &mut Value, view: View<'_>, depth: usize) {
     }
     match value {
         Value::Object(map) => {
+            // A null that the schema does not allow stands for nothing.
+            map.retain(|name, value| {
+                !value.is_null()
+                    || view
+                        .field(name)
+                        .get()
+                        .is_none_or(|n| n.nullable || n.default.is_some())
+            });
             for (name, child) in &node.properties {
                 let at = view.node(*child);
                 let Some(inner) = at.get() else {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{ListKind, Node, Type, View, formats};
 use crate::local::status::Cause;
 
-const DEPTH: usize = 100;
+const DEPTH: usize = 200;
 const LIMIT: usize = 200;
 
 /// Everything that the schema forbids about this value.

@@ -1,0 +1,406 @@
+//! Update, patch and apply.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+use serde_json::{Value, json};
+
+use super::{
+    DEPTH, admit, check_manager, check_namespace,
+    create::{after_write, create_object},
+    decode, fill, finish, is_released, parse, validate, writer,
+};
+use crate::local::{
+    Operation, authz, crd, json,
+    managed::{self, Writer},
+    patch, prepare, read,
+    server::{Body, Scope, State},
+    status::{Cause, Status},
+    strategic,
+};
+
+pub(crate) fn change(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, Status> {
+    check_manager(scope)?;
+    let mut warnings = read::warnings(scope);
+    if scope.call.verb == "update" {
+        let object = parse(scope, body)?;
+        let mut state = scope.server.state();
+        let object = update(scope, &mut state, &mut warnings, |_| Ok(object), true)?;
+        drop(state);
+        return read::answer(scope, 200, &object, &warnings);
+    }
+    let media = scope
+        .call
+        .content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_owned();
+    if media == "application/apply-patch+yaml" {
+        let config = parse(scope, body)?;
+        let mut state = scope.server.state();
+        let (code, object) = apply(scope, &mut state, config, &mut warnings)?;
+        drop(state);
+        return read::answer(scope, code, &object, &warnings);
+    }
+    let change: Value = serde_json::from_slice(body)
+        .map_err(|e| Status::bad_request(format!("error decoding patch: {e}")))?;
+    if json::depth(&change) > DEPTH {
+        return Err(Status::bad_request("the patch is nested too deeply"));
+    }
+    let patched = |old: &Value| -> Result<Value, Status> {
+        let old = read::shown(old, &scope.kind, &scope.version);
+        patched(scope, &media, &old, &change)
+    };
+    let mut state = scope.server.state();
+    let object = update(scope, &mut state, &mut warnings, patched, false)?;
+    drop(state);
+    read::answer(scope, 200, &object, &warnings)
+}
+
+/// The outcome of a patch that is not an apply.
+pub(crate) fn patched(scope: &Scope<'_>, media: &str, old: &Value, change: &Value) -> Result<Value, Status> {
+    match media {
+        "application/json-patch+json" => patch::json_patch(old, change),
+        "application/merge-patch+json" => {
+            if !change.is_object() {
+                return Err(Status::bad_request(
+                    "error decoding patch: the patch is no object",
+                ));
+            }
+            let mut new = old.clone();
+            patch::merge_patch(&mut new, change);
+            Ok(new)
+        }
+        "application/strategic-merge-patch+json" if !scope.kind.custom => {
+            strategic::strategic_merge(old, change, scope.version.schema.view())
+        }
+        _ => Err(Status::new(
+            415,
+            "UnsupportedMediaType",
+            "the body of the request was in an unknown format - accepted media types include: \
+             application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
+        )),
+    }
+}
+
+fn apply(
+    scope: &Scope<'_>,
+    state: &mut State,
+    mut config: Value,
+    warnings: &mut Vec<String>,
+) -> Result<(u16, Arc<Value>), Status> {
+    if scope.call.param("fieldManager").is_empty() {
+        let cause = Cause::required("fieldManager", "is required for apply patch");
+        return Err(Status::invalid("meta.k8s.io", "PatchOptions", "", vec![cause]));
+    }
+    if json::meta(&config)
+        .get("managedFields")
+        .is_some_and(|m| !m.is_null() && *m != json!([]))
+    {
+        return Err(Status::bad_request("metadata.managedFields must be nil"));
+    }
+    let (name, uid) = (json::name(&config).to_owned(), json::uid(&config).to_owned());
+    if !name.is_empty() && name != scope.name() {
+        return Err(wrong_name(&name, scope.name()));
+    }
+    json::meta_mut(&mut config).insert("name".to_owned(), scope.name().into());
+    check_namespace(scope, &mut config)?;
+    let version = json::resource_version(&config).to_owned();
+    let config = decode(scope, config, warnings)?;
+    let (config, writer) = (prepared_config(scope, config), writer(scope));
+    let view = scope.version.schema.view();
+    let live = state
+        .store
+        .get(&scope.kind.storage, scope.namespace(), scope.name())
+        .cloned();
+    let Some(live) = live else {
+        if !scope.subresource().is_empty() {
+            return Err(Status::not_found(&scope.kind, scope.name()));
+        }
+        if !uid.is_empty() {
+            let message = format!(
+                "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            );
+            return Err(Status::conflict(&scope.kind, scope.name(), &message));
+        }
+        if !version.is_empty() {
+            return Err(Status::stale(&scope.kind, scope.name()));
+        }
+        if !scope.kind.is_stored() {
+            return Err(Status::method_not_allowed());
+        }
+        authz::check_create(state, scope)?;
+        let object = managed::apply(None, &config, &writer, false, view)?;
+        let object = create_object(scope, state, object, warnings, false)?;
+        return Ok((201, object));
+    };
+    if !version.is_empty() && version != json::resource_version(&live) {
+        return Err(Status::stale(&scope.kind, scope.name()));
+    }
+    let force = scope.call.flag("force");
+    let mut shown = live.as_ref().clone();
+    shown["apiVersion"] = scope.api_version().into();
+    let new = managed::apply(Some(&shown), &config, &writer, force, view)?;
+    let object = store_update(scope, state, &live, new, warnings, None)?;
+    Ok((200, object))
+}
+
+/// Folds what a configuration says in other words (`stringData`) and fills in the keys of lists.
+fn prepared_config(scope: &Scope<'_>, mut config: Value) -> Value {
+    if scope.kind.is("", "secrets") && config.get("stringData").is_some() {
+        let typed = config.get("type").cloned();
+        prepare::fill(&mut config, &scope.kind);
+        if typed.is_none() {
+            json::object_mut(&mut config).remove("type");
+        }
+    }
+    config
+}
+
+fn wrong_name(found: &str, wanted: &str) -> Status {
+    Status::bad_request(format!(
+        "the name of the object ({found}) does not match the name on the URL ({wanted})"
+    ))
+}
+
+/// Changes an object. `make` gives the new object from the old one.
+pub(crate) fn update(
+    scope: &Scope<'_>,
+    state: &mut State,
+    warnings: &mut Vec<String>,
+    make: impl FnOnce(&Value) -> Result<Value, Status>,
+    whole: bool,
+) -> Result<Arc<Value>, Status> {
+    let old = state
+        .store
+        .get(&scope.kind.storage, scope.namespace(), scope.name())
+        .cloned()
+        .ok_or_else(|| Status::not_found(&scope.kind, scope.name()))?;
+    let new = make(&old)?;
+    if !new.is_object() {
+        return Err(Status::bad_request("the object is no JSON object"));
+    }
+    let mut new = decode(scope, new, warnings)?;
+    check_namespace(scope, &mut new)?;
+    let name = json::name(&new).to_owned();
+    if name != scope.name() && (whole || !name.is_empty()) {
+        return Err(if name.is_empty() {
+            Status::bad_request("name must be provided")
+        } else {
+            wrong_name(&name, scope.name())
+        });
+    }
+    check_preconditions(scope, &old, &new, whole)?;
+    store_update(scope, state, &old, new, warnings, Some(writer(scope)))
+}
+
+fn check_preconditions(scope: &Scope<'_>, old: &Value, new: &Value, whole: bool) -> Result<(), Status> {
+    let version = json::resource_version(new);
+    if whole && version.is_empty() && (scope.kind.custom || scope.kind.is(crd::GROUP, crd::PLURAL)) {
+        let cause = Cause::invalid(
+            "metadata.resourceVersion",
+            &json!(0),
+            "must be specified for an update",
+        );
+        return Err(Status::invalid(
+            &scope.kind.group,
+            &scope.kind.kind,
+            scope.name(),
+            vec![cause],
+        ));
+    }
+    let uid = json::uid(new);
+    if !uid.is_empty() && uid != json::uid(old) {
+        let detail = format!(
+            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            json::uid(old)
+        );
+        return Err(Status::conflict(&scope.kind, scope.name(), &detail));
+    }
+    if !version.is_empty() && version != json::resource_version(old) {
+        return Err(Status::stale(&scope.kind, scope.name()));
+    }
+    Ok(())
+}
+
+const FROM_OLD: &[&str] = &[
+    "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generation",
+    "selfLink",
+    "resourceVersion",
+    "generateName",
+    "name",
+    "namespace",
+];
+
+fn copy_field(from: &Value, to: &mut Value, field: &str) {
+    let map = json::object_mut(to);
+    match from.get(field) {
+        Some(value) => map.insert(field.to_owned(), value.clone()),
+        None => map.remove(field),
+    };
+}
+
+/// Puts together the object that an update through this door makes.
+fn assemble(scope: &Scope<'_>, old: &Value, mut new: Value) -> Value {
+    match scope.subresource() {
+        "status" => {
+            let mut result = old.clone();
+            result["apiVersion"] = new["apiVersion"].clone();
+            copy_field(&new, &mut result, "status");
+            let fields = json::meta(&new).get("managedFields").cloned();
+            if let Some(fields) = fields {
+                json::meta_mut(&mut result).insert("managedFields".to_owned(), fields);
+            }
+            return result;
+        }
+        "finalize" => {
+            let mut result = old.clone();
+            json::path_mut(&mut result, &["spec"]).insert(
+                "finalizers".to_owned(),
+                json::at(&new, &["spec", "finalizers"])
+                    .cloned()
+                    .unwrap_or_else(|| json!([])),
+            );
+            return result;
+        }
+        _ => {}
+    }
+    if scope.version.status {
+        copy_field(old, &mut new, "status");
+    }
+    if scope.kind.is("", "namespaces") {
+        copy_field(old, &mut new, "spec");
+    }
+    let from = json::meta(old).clone();
+    let meta = json::meta_mut(&mut new);
+    for field in FROM_OLD {
+        match from.get(*field) {
+            Some(value) => meta.insert((*field).to_owned(), value.clone()),
+            None => meta.remove(*field),
+        };
+    }
+    new
+}
+
+/// Checks and stores what an object becomes. `tracked` is none where managed fields are complete already.
+pub(crate) fn store_update(
+    scope: &Scope<'_>,
+    state: &mut State,
+    old: &Arc<Value>,
+    new: Value,
+    warnings: &mut Vec<String>,
+    tracked: Option<Writer>,
+) -> Result<Arc<Value>, Status> {
+    let dry_run = scope.call.is_dry_run()?;
+    let mut new = assemble(scope, old, new);
+    let _ = warnings;
+    fill(scope, &mut new);
+    if scope.kind.is(crd::GROUP, crd::PLURAL)
+        && crd::causes(&new, Some(old)).is_empty()
+        && !json::is_terminating(old)
+    {
+        crd::set_status(&mut new, &state.registry);
+    }
+    if prepare::has_generation(&scope.kind) && moves_generation(scope, old, &new) {
+        let generation = json::meta(old)
+            .get("generation")
+            .and_then(Value::as_i64)
+            .unwrap_or(0)
+            + 1;
+        json::meta_mut(&mut new).insert("generation".to_owned(), generation.into());
+    }
+    check_finalizers(scope, old, &new)?;
+    authz::check_escalation(state, scope.user, scope, &new, Some(old))?;
+    admit(scope, Operation::Update, Some(&new), Some(old), dry_run)?;
+    validate(scope, &new, Some(old))?;
+    if let Some(writer) = tracked {
+        managed::track_update(Some(old), &mut new, &writer, scope.version.schema.view());
+    }
+    if dry_run {
+        return Ok(Arc::new(new));
+    }
+    if is_released(&new) {
+        let last = finish(&mut state.store, scope, new);
+        gone(scope, state);
+        return Ok(last);
+    }
+    if same(old, &new) {
+        return Ok(old.clone());
+    }
+    let object = state.store.put(&scope.kind.storage, new);
+    if scope.kind.is(crd::GROUP, crd::PLURAL) {
+        after_write(scope, state, &object);
+    }
+    Ok(object)
+}
+
+/// True where two states are the same but for the version that they are written in.
+fn same(old: &Value, new: &Value) -> bool {
+    let (Some(a), Some(b)) = (old.as_object(), new.as_object()) else {
+        return old == new;
+    };
+    a.len() == b.len()
+        && a.iter()
+            .all(|(key, value)| key == "apiVersion" || b.get(key) == Some(value))
+}
+
+fn gone(scope: &Scope<'_>, state: &mut State) {
+    if scope.kind.is(crd::GROUP, crd::PLURAL)
+        && let Some((plural, group)) = scope.name().split_once('.')
+    {
+        state.registry.remove(group, plural);
+    }
+}
+
+fn moves_generation(scope: &Scope<'_>, old: &Value, new: &Value) -> bool {
+    if scope.subresource() == "status" {
+        return false;
+    }
+    let ignored = |key: &str| {
+        ["metadata", "apiVersion", "kind"].contains(&key)
+            || key == "status" && (scope.version.status || !scope.kind.custom)
+    };
+    let part = |value: &Value| -> Vec<(String, Value)> {
+        value
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(k, _)| !ignored(k))
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect()
+    };
+    part(old) != part(new)
+}
+
+fn check_finalizers(scope: &Scope<'_>, old: &Value, new: &Value) -> Result<(), Status> {
+    if !json::is_terminating(old) {
+        return Ok(());
+    }
+    let before = json::texts(old, &["metadata", "finalizers"]);
+    let fresh: Vec<&str> = json::texts(new, &["metadata", "finalizers"])
+        .into_iter()
+        .filter(|f| !before.contains(f))
+        .collect();
+    if fresh.is_empty() {
+        return Ok(());
+    }
+    let shown: Vec<String> = fresh.iter().map(|f| format!("{f:?}")).collect();
+    let detail = format!(
+        "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+        shown.join(", ")
+    );
+    let cause = Cause::forbidden("metadata.finalizers", detail);
+    Err(Status::invalid(
+        &scope.kind.group,
+        &scope.kind.kind,
+        scope.name(),
+        vec![cause],
+    ))
+}

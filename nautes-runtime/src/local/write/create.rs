@@ -1,0 +1,137 @@
+//! Create.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+use serde_json::{Value, json};
+
+use super::{admit, check_manager, check_namespace, decode, fill, parse, validate, writer};
+use crate::local::{
+    Operation, authz, crd, json, managed, namespace, prepare, read,
+    server::{Body, Scope, State},
+    status::Status,
+};
+
+pub(crate) fn create(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, Status> {
+    check_manager(scope)?;
+    let object = parse(scope, body)?;
+    let mut warnings = read::warnings(scope);
+    let mut state = scope.server.state();
+    let object = create_object(scope, &mut state, object, &mut warnings, true)?;
+    drop(state);
+    read::answer(scope, 201, &object, &warnings)
+}
+
+/// Creates an object. `track` is false where its managed fields are complete already (server-side apply).
+pub(super) fn create_object(
+    scope: &Scope<'_>,
+    state: &mut State,
+    object: Value,
+    warnings: &mut Vec<String>,
+    track: bool,
+) -> Result<Arc<Value>, Status> {
+    let dry_run = scope.call.is_dry_run()?;
+    let mut object = decode(scope, object, warnings)?;
+    check_namespace(scope, &mut object)?;
+    if !json::resource_version(&object).is_empty() && track {
+        return Err(Status::bad_request(
+            "resourceVersion should not be set on objects to be created",
+        ));
+    }
+    start(scope, &mut object, track);
+    fill(scope, &mut object);
+    if scope.kind.is(crd::GROUP, crd::PLURAL) {
+        start_definition(&mut object, state);
+    }
+    namespace::admit_create(state, &scope.kind, &object)?;
+    authz::check_escalation(state, scope.user, scope, &object, None)?;
+    admit(scope, Operation::Create, Some(&object), None, dry_run)?;
+    validate(scope, &object, None)?;
+    let (ns, name) = (
+        json::namespace(&object).to_owned(),
+        json::name(&object).to_owned(),
+    );
+    if state.store.get(&scope.kind.storage, &ns, &name).is_some() {
+        return Err(Status::already_exists(&scope.kind, &name));
+    }
+    if track {
+        managed::track_update(None, &mut object, &writer(scope), scope.version.schema.view());
+    }
+    if dry_run {
+        return Ok(Arc::new(object));
+    }
+    let object = state.store.put(&scope.kind.storage, object);
+    after_write(scope, state, &object);
+    Ok(object)
+}
+
+/// Sets the metadata that a new object starts with.
+fn start(scope: &Scope<'_>, object: &mut Value, track: bool) {
+    let prefix = json::text(object, &["metadata", "generateName"]).to_owned();
+    let unnamed = json::name(object).is_empty();
+    let meta = json::meta_mut(object);
+    for field in [
+        "resourceVersion",
+        "selfLink",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+    ] {
+        meta.remove(field);
+    }
+    if track {
+        meta.remove("managedFields");
+    }
+    meta.insert("uid".to_owned(), uuid::Uuid::new_v4().to_string().into());
+    meta.insert("creationTimestamp".to_owned(), json::now().into());
+    if unnamed && !prefix.is_empty() {
+        meta.insert("name".to_owned(), generated(&prefix).into());
+    }
+    if prepare::has_generation(&scope.kind) {
+        meta.insert("generation".to_owned(), 1.into());
+    }
+    if scope.version.status {
+        json::object_mut(object).remove("status");
+    }
+    if !scope.kind.custom {
+        prepare::start(object, &scope.kind);
+    }
+}
+
+/// A name from a prefix, as the API server makes them.
+fn generated(prefix: &str) -> String {
+    const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+    let mut end = prefix.len().min(58);
+    while !prefix.is_char_boundary(end) {
+        end -= 1;
+    }
+    let tail: String = (0..5)
+        .map(|_| char::from(LETTERS[rand::random_range(0..LETTERS.len())]))
+        .collect();
+    format!("{}{tail}", &prefix[..end])
+}
+
+fn start_definition(definition: &mut Value, state: &State) {
+    crd::fill(definition);
+    if crd::causes(definition, None).is_empty() {
+        crd::set_status(definition, &state.registry);
+    }
+    let meta = json::meta_mut(definition);
+    let list = meta.entry("finalizers").or_insert_with(|| json!([]));
+    if let Some(list) = list.as_array_mut()
+        && !list.iter().any(|f| f == crd::FINALIZER)
+    {
+        list.push(crd::FINALIZER.into());
+    }
+}
+
+/// What other parts of the server need to know of a write.
+pub(super) fn after_write(scope: &Scope<'_>, state: &mut State, object: &Value) {
+    if scope.kind.is(crd::GROUP, crd::PLURAL) && crd::is_established(object) {
+        state.registry.insert(crd::resource_type(object));
+    }
+    if scope.kind.is("", "namespaces") {
+        namespace::after_create(state, object);
+    }
+}

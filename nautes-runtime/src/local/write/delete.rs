@@ -1,0 +1,171 @@
+//! Delete, of one object or of a collection.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+use serde_json::{Value, json};
+
+use super::{admit, finish, is_released, parse_any};
+use crate::local::{
+    Operation, crd, json, namespace, read,
+    server::{Body, Scope, State, respond},
+    status::{Cause, Status},
+};
+
+/// The options of a delete: from the body, else from the query.
+struct DeleteOptions {
+    propagation: String,
+    uid: String,
+    resource_version: String,
+    dry_run: bool,
+}
+
+impl DeleteOptions {
+    fn read(scope: &Scope<'_>, body: &Bytes) -> Result<Self, Status> {
+        let options: Value = if body.is_empty() {
+            json!({})
+        } else {
+            parse_any(&scope.call.content_type, body)?
+        };
+        let text = |path: &[&str]| json::text(&options, path).to_owned();
+        let mut propagation = text(&["propagationPolicy"]);
+        if propagation.is_empty() {
+            propagation = scope.call.param("propagationPolicy").to_owned();
+        }
+        let orphan = options.get("orphanDependents").and_then(Value::as_bool);
+        if propagation.is_empty() && (orphan == Some(true) || scope.call.flag("orphanDependents")) {
+            propagation = "Orphan".to_owned();
+        }
+        if !["", "Background", "Foreground", "Orphan"].contains(&propagation.as_str()) {
+            let cause = Cause::not_supported(
+                "propagationPolicy",
+                &Value::from(propagation),
+                &["Foreground", "Background", "Orphan"].map(str::to_owned),
+            );
+            return Err(Status::invalid("meta.k8s.io", "DeleteOptions", "", vec![cause]));
+        }
+        let dry_run = scope.call.is_dry_run()? || json::texts(&options, &["dryRun"]).contains(&"All");
+        Ok(Self {
+            propagation,
+            uid: text(&["preconditions", "uid"]),
+            resource_version: text(&["preconditions", "resourceVersion"]),
+            dry_run,
+        })
+    }
+}
+
+pub(crate) fn delete(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, Status> {
+    let options = DeleteOptions::read(scope, body)?;
+    let mut state = scope.server.state();
+    let old = state
+        .store
+        .get(&scope.kind.storage, scope.namespace(), scope.name())
+        .cloned()
+        .ok_or_else(|| Status::not_found(&scope.kind, scope.name()))?;
+    let (last, removed) = delete_one(scope, &mut state, &old, &options)?;
+    drop(state);
+    let whole = !removed
+        || ["pods", "namespaces", "services", "serviceaccounts"].contains(&scope.kind.plural.as_str());
+    if whole {
+        return read::answer(scope, 200, &last, &[]);
+    }
+    Ok(respond(
+        200,
+        &json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+            "details": {"name": json::name(&old), "group": scope.kind.group, "kind": scope.kind.plural,
+                        "uid": json::uid(&old)},
+        }),
+        &[],
+    ))
+}
+
+fn delete_one(
+    scope: &Scope<'_>,
+    state: &mut State,
+    old: &Arc<Value>,
+    options: &DeleteOptions,
+) -> Result<(Arc<Value>, bool), Status> {
+    let name = json::name(old).to_owned();
+    for (what, wanted, found) in [
+        ("UID", &options.uid, json::uid(old)),
+        (
+            "ResourceVersion",
+            &options.resource_version,
+            json::resource_version(old),
+        ),
+    ] {
+        if !wanted.is_empty() && wanted != found {
+            let detail = format!(
+                "Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}"
+            );
+            return Err(Status::conflict(&scope.kind, &name, &detail));
+        }
+    }
+    namespace::admit_delete(&scope.kind, old)?;
+    admit(scope, Operation::Delete, None, Some(old), options.dry_run)?;
+    let mut new = old.as_ref().clone();
+    let terminating = json::is_terminating(old);
+    let meta = json::meta_mut(&mut new);
+    if !terminating {
+        meta.insert("deletionTimestamp".to_owned(), json::now().into());
+        meta.insert("deletionGracePeriodSeconds".to_owned(), 0.into());
+        if let Some(generation) = meta.get("generation").and_then(Value::as_i64) {
+            meta.insert("generation".to_owned(), (generation + 1).into());
+        }
+        let finalizer = match options.propagation.as_str() {
+            "Foreground" => Some("foregroundDeletion"),
+            "Orphan" => Some("orphan"),
+            _ => None,
+        };
+        if let Some(finalizer) = finalizer {
+            let list = meta.entry("finalizers").or_insert_with(|| json!([]));
+            if let Some(list) = list.as_array_mut() {
+                list.push(finalizer.into());
+            }
+        }
+        namespace::begin_delete(&scope.kind, &mut new);
+        if scope.kind.is(crd::GROUP, crd::PLURAL) {
+            crd::begin_delete(&mut new);
+        }
+    }
+    let removed = is_released(&new);
+    if options.dry_run {
+        return Ok((Arc::new(new), removed));
+    }
+    if removed {
+        return Ok((finish(&mut state.store, scope, new), true));
+    }
+    if terminating {
+        return Ok((old.clone(), false));
+    }
+    Ok((state.store.put(&scope.kind.storage, new), false))
+}
+
+pub(crate) fn delete_collection(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, Status> {
+    let options = DeleteOptions::read(scope, body)?;
+    let selector = read::selector(scope)?;
+    let mut state = scope.server.state();
+    let all: Vec<Arc<Value>> = state
+        .store
+        .list(&scope.kind.storage, scope.target.namespace.as_deref())
+        .filter(|(_, o)| read::matches(&selector, o, &scope.kind))
+        .map(|(_, o)| o.clone())
+        .collect();
+    let mut items = Vec::with_capacity(all.len());
+    for old in &all {
+        let (last, _) = delete_one(scope, &mut state, old, &options)?;
+        items.push(read::shown(&last, &scope.kind, &scope.version));
+    }
+    let revision = state.store.revision().to_string();
+    drop(state);
+    Ok(respond(
+        200,
+        &json!({
+            "apiVersion": scope.api_version(), "kind": scope.kind.list_kind,
+            "metadata": {"resourceVersion": revision}, "items": items,
+        }),
+        &[],
+    ))
+}
