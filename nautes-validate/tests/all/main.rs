@@ -14,4 +14,5 @@ mod examples;
 mod graph;
 mod properties;
 mod pure;
+mod sets;
 mod support;
