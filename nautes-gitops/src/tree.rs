@@ -24,7 +24,7 @@ use nautes_model::{Finding, Identity, ProductScope, Revision, Sourced, TenantSco
 
 use crate::oid::Oid;
 use crate::place::RepoRef;
-use crate::repo::{Limits, Mirror, RepoError, Snapshot};
+use crate::repo::{Limits, Mirror, Problem, RepoError, Snapshot};
 
 /// The ids of the rules that findings of this module carry.
 pub mod rule {
@@ -232,16 +232,7 @@ impl TreeReader {
             }
         }
         for finding in &snapshot.findings {
-            let problem = finding.problem.to_string();
-            let file = Arc::from(finding.path.as_str());
-            let found = Finding::error(rule::UNREADABLE, &file, problem.clone())
-                .hint("manifests are regular files; remove it, or put it elsewhere");
-            let broken = ReadFile {
-                findings: vec![found],
-                problems: vec![problem],
-                ..ReadFile::default()
-            };
-            files.insert(&finding.path, Arc::new(broken));
+            files.insert(&finding.path, Arc::new(unreadable(finding)));
         }
         self.forget_all_but(snapshot);
         collect(&self.of, snapshot, &files, before)
@@ -312,6 +303,22 @@ fn parse(of: &RepoRef, path: &str, bytes: &[u8]) -> ReadFile {
     read
 }
 
+/// Makes the file of an entry that was not read. That a tree has too much of everything is no fault of one file.
+fn unreadable(finding: &crate::repo::Finding) -> ReadFile {
+    let file = Arc::from(finding.path.as_str());
+    let found = Finding::error(rule::UNREADABLE, &file, finding.problem.to_string());
+    if matches!(finding.problem, Problem::TooMany { .. }) {
+        let found = found.hint("the repository of a product holds manifests; move other things elsewhere");
+        return ReadFile {
+            findings: vec![found],
+            ..ReadFile::default()
+        };
+    }
+    let mut read = ReadFile::default();
+    read.broken(found.hint("manifests are regular files; remove it, or put it elsewhere"));
+    read
+}
+
 impl ReadFile {
     fn broken(&mut self, finding: Finding) {
         self.problems.push(finding.message.clone());
@@ -371,7 +378,7 @@ fn collect(
         })
         .collect();
     if !snapshot.complete {
-        let seen = |path: &str| files.contains_key(path);
+        let seen = |path: &str| !path.is_empty() && files.contains_key(path);
         let held: BTreeSet<_> = before
             .iter()
             .filter(|(path, _)| !seen(path))

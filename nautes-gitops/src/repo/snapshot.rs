@@ -69,7 +69,7 @@ pub struct File {
 /// An entry of a tree that was not read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Its path; bytes that are not UTF-8 are replaced.
+    /// Its path, empty for the whole tree; bytes that are not UTF-8 are replaced.
     pub path: String,
     /// Why.
     pub problem: Problem,
@@ -188,12 +188,8 @@ impl Reader<'_> {
             if self.seen >= self.limits.entries {
                 if self.snapshot.complete {
                     self.snapshot.complete = false;
-                    self.finding(
-                        prefix.to_owned(),
-                        Problem::TooMany {
-                            limit: self.limits.entries,
-                        },
-                    );
+                    let limit = self.limits.entries;
+                    self.finding(String::new(), Problem::TooMany { limit });
                 }
                 return Ok(());
             }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use nautes_gitops::host::local::{LocalForge, Options, Serving};
 use nautes_gitops::host::{AccessLevel, GroupSpec, Place, RepoSpec, Visibility};
-use nautes_gitops::{GitHost, RepoPath, Session};
+use nautes_gitops::{GitHost, Mirror, RepoPath, Session};
 use nautes_model::Secret;
+use nautes_model::manifest::{Context, Form, parse};
 use tempfile::TempDir;
 
 /// A forge that serves, with users of each kind around `demo/app`.
@@ -28,6 +29,7 @@ impl Forge {
     }
 
     pub(crate) async fn start_with(change: impl FnOnce(&mut Options)) -> Self {
+        super::canary::listen();
         let dir = TempDir::new().unwrap();
         let mut options = Options::new(dir.path().join("forge"));
         change(&mut options);
@@ -65,7 +67,7 @@ impl Forge {
         token
     }
 
-    pub(crate) async fn publish(&self, repo: &str) {
+    pub(crate) async fn open_to_all(&self, repo: &str) {
         let change = nautes_gitops::host::RepoChange {
             visibility: Some(Visibility::Public),
             ..Default::default()
@@ -83,12 +85,64 @@ impl Forge {
         format!("http://{credential}{}/{repo}.git", self.serving.address)
     }
 
+    /// Opens a mirror.
+    pub(crate) async fn mirror(&self, name: &str) -> Mirror {
+        Mirror::open_or_create(self.dir.path().join("mirrors").join(name))
+            .await
+            .unwrap()
+    }
+
     /// A work folder for git.
     pub(crate) fn git(&self, name: &str) -> Git {
         let dir = self.dir.path().join("work").join(name);
         std::fs::create_dir_all(&dir).unwrap();
         Git { dir }
     }
+}
+
+/// Waits until a condition holds.
+pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let waited = tokio::time::timeout(std::time::Duration::from_secs(30), async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    });
+    waited
+        .await
+        .unwrap_or_else(|_| panic!("it never came to this: {what}"));
+}
+
+/// Sends one request over a plain connection, and returns the answer up to the end of the connection.
+pub(crate) async fn raw(address: std::net::SocketAddr, request: &str) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Returns the value of an authorisation header.
+pub(crate) fn basic(token: &Secret) -> String {
+    use base64::Engine as _;
+    let pair = format!("anybody:{}", token.expose_str().unwrap());
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
+}
+
+/// An environment, as a resource of the product `demo`.
+pub(crate) fn environment(name: &str) -> nautes_model::Resource {
+    let text = environment_text(name);
+    let product = "demo".parse().unwrap();
+    let context = Context::new("x.yaml", Form::Git).product(Some(&product));
+    parse(&text, &context).resources.remove(0).resource
+}
+
+/// The file of an environment.
+pub(crate) fn environment_text(name: &str) -> String {
+    format!(
+        "apiVersion: nautes.resource.nautes.io/v1alpha1\nkind: Environment\nmetadata:\n  name: {name}\n\
+         spec:\n  cluster: worker\n  envType: test\n  product: demo\n"
+    )
 }
 
 /// The real git in one folder.
