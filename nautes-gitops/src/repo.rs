@@ -168,7 +168,7 @@ impl Mirror {
     /// # Errors
     /// The mirror cannot be read.
     pub async fn refs(&self) -> Result<Refs, RepoError> {
-        self.with("listing references", |repo| transfer::refs(repo)).await
+        self.with("listing references", transfer::refs).await
     }
 
     /// Returns where a branch (a short name) is, as the last fetch left it.

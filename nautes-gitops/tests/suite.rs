@@ -1,5 +1,6 @@
 //! The integration tests of nautes-gitops, in one binary.
 
+#[cfg(test)]
 mod suite {
     pub(crate) mod kit;
 

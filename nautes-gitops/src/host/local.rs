@@ -141,7 +141,7 @@ impl LocalForge {
         })
         .await?;
         let storage = Storage::open(&options.data)?;
-        let courier = Courier::new(options.data.clone(), options.hook_pauses.clone())?;
+        let courier = Courier::new(&options.data, options.hook_pauses.clone())?;
         let base_url = options
             .base_url
             .clone()
@@ -172,7 +172,6 @@ impl LocalForge {
     }
 
     /// Returns the routes of the smart HTTP server, to serve them elsewhere.
-    #[must_use]
     pub fn router(&self) -> axum::Router {
         http::router(Arc::clone(&self.inner))
     }

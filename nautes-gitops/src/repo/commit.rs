@@ -112,7 +112,7 @@ fn signature(of: &Signature) -> Result<git2::Signature<'static>, RepoError> {
 
 /// The edits below one folder.
 enum Edit<'a> {
-    Folder(BTreeMap<&'a str, Edit<'a>>),
+    Folder(BTreeMap<&'a str, Self>),
     File(Option<&'a [u8]>),
 }
 

@@ -1,7 +1,7 @@
 //! Calling registered hooks, with bodies in the shape of GitLab's.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -85,8 +85,8 @@ struct Shared {
 }
 
 impl Courier {
-    pub(super) fn new(data: PathBuf, pauses: Vec<Duration>) -> Result<Self, HostError> {
-        let sealer = Sealer::open(&data)?;
+    pub(super) fn new(data: &Path, pauses: Vec<Duration>) -> Result<Self, HostError> {
+        let sealer = Sealer::open(data)?;
         let client = client()?;
         let (ended, _) = watch::channel(0);
         let shared = Shared {

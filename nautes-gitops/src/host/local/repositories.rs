@@ -7,7 +7,7 @@ use crate::host::HostError;
 use crate::host::types::{AccessLevel, Place, RepoChange, RepoPath, RepoSpec, Repository};
 
 impl State {
-    pub(super) fn show_repository(&self, path: &RepoPath, url: String) -> Result<Repository, HostError> {
+    pub(super) fn show_repository(&self, path: &RepoPath, url: &str) -> Result<Repository, HostError> {
         let record = self
             .repositories
             .get(path)

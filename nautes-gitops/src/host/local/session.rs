@@ -81,7 +81,7 @@ impl Caller {
         self.forge
             .store
             .read()
-            .show_repository(path, self.forge.url(path))
+            .show_repository(path, &self.forge.url(path))
     }
 }
 
@@ -225,7 +225,7 @@ impl Session for Caller {
             .repositories
             .keys()
             .filter(|path| path.group() == group && state.sees_repository(self.user, path))
-            .map(|path| state.show_repository(path, self.forge.url(path)))
+            .map(|path| state.show_repository(path, &self.forge.url(path)))
             .collect()
     }
 
