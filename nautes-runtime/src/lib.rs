@@ -9,6 +9,7 @@
 
 pub mod apply;
 pub mod clusters;
+pub mod controller;
 pub mod deploy;
 pub mod engine;
 pub mod intent;
@@ -18,3 +19,4 @@ pub mod plan;
 pub mod platform;
 pub mod projection;
 pub mod start;
+pub mod status_report;

@@ -10,6 +10,7 @@
 pub mod builder;
 pub mod mirrors;
 pub mod paths;
+pub mod planning;
 pub mod reading;
 
 use std::fmt;
@@ -27,6 +28,7 @@ use crate::engine::Engines;
 
 pub use builder::{BuildError, PlatformBuilder};
 pub use mirrors::Mirrors;
+pub use planning::PlanError;
 pub use reading::{Observed, ReadError};
 
 /// The tenant: the one organisation that an installation serves.

@@ -114,16 +114,15 @@ impl Pass<'_> {
             let kinds = self.kinds_of_wave(wave, discovery, looks).await;
             let looks = &*looks;
             let (closed_now, kinds) = (&closed, &kinds);
-            let done: Vec<_> = stream::iter(wave)
-                .map(|wanted| async move {
-                    let outcome = self
-                        .one(wanted, inventory, kinds.get(&wanted.id), looks, closed_now)
-                        .await;
-                    (wanted.id.clone(), outcome)
-                })
-                .buffer_unordered(AT_ONCE)
-                .collect()
-                .await;
+            let work = wave.iter().map(|wanted| async move {
+                let outcome = self
+                    .one(wanted, inventory, kinds.get(&wanted.id), looks, closed_now)
+                    .await;
+                (wanted.id.clone(), outcome)
+            });
+            // Collected, so that the type of the stream names no closure: it has to be `Send`.
+            let work: Vec<_> = work.collect();
+            let done: Vec<_> = stream::iter(work).buffer_unordered(AT_ONCE).collect().await;
             for (id, outcome) in done {
                 if id.is_namespace() && !outcome.is_there() {
                     closed.insert(id.name.clone());

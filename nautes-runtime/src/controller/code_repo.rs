@@ -29,7 +29,6 @@ use nautes_model::{Class, Identity, Resource, Scopes};
 use nautes_validate::{Access, Level};
 use nautes_vault::keys::{RepoCredential, RepoId};
 use nautes_vault::{StoreError, keys as store_keys};
-use url::Url;
 
 use super::facts::{Fact, Facts};
 use crate::plan::VerdictState;
@@ -58,7 +57,9 @@ pub(crate) enum ForgeError {
     },
     #[error("the repository {0} exists and was not made by Nautes")]
     NotOurs(RepoPath),
-    #[error("the repository {path} (id {id}) is not there any more: it was renamed, moved or deleted by hand")]
+    #[error(
+        "the repository {path} (id {id}) is not there any more: it was renamed, moved or deleted by hand"
+    )]
     Missing { path: RepoPath, id: String },
     #[error("the key of {0} cannot be used")]
     BadKey(String),
@@ -91,7 +92,7 @@ impl ForgeError {
         }
     }
 
-    fn fact(&self) -> Fact {
+    pub(crate) fn fact(&self) -> Fact {
         let reason = match self {
             Self::NotOurs(_) => "NotOurs",
             Self::Missing { .. } => "RepositoryMissing",
@@ -141,8 +142,8 @@ pub(crate) struct ForgePass {
 pub(crate) struct Forge<'a> {
     pub(crate) platform: &'a Platform,
     pub(crate) session: Arc<dyn Session>,
-    pub(crate) scopes: &'a Scopes,
-    pub(crate) access: &'a Access,
+    pub(crate) scopes: Arc<Scopes>,
+    pub(crate) access: Arc<Access>,
     /// The ids on the forge that are known of any product's repositories.
     pub(crate) ids: BTreeMap<Identity, u64>,
 }
@@ -155,9 +156,12 @@ impl Forge<'_> {
             ..ForgePass::default()
         };
         let mut there: Vec<(&Wanted, Repository)> = Vec::new();
-        let mut made = futures::stream::iter(wanted)
+        // Collected, so that the types of the streams name no closures: they have to be `Send`.
+        let work: Vec<_> = wanted
+            .iter()
             .map(|repo| async move { (repo, self.timed(self.make(repo)).await) })
-            .buffer_unordered(AT_ONCE);
+            .collect();
+        let mut made = futures::stream::iter(work).buffer_unordered(AT_ONCE);
         while let Some((repo, result)) = made.next().await {
             match result {
                 Ok((repository, writes)) => {
@@ -169,15 +173,15 @@ impl Forge<'_> {
             }
         }
         let ids = pass.ids.clone();
-        let mut opened = futures::stream::iter(there)
-            .map(|(repo, at)| {
-                let ids = &ids;
-                async move {
-                    let result = self.timed(self.open(repo, ids)).await;
-                    (repo, at, result)
-                }
+        let ids = &ids;
+        let work: Vec<_> = there
+            .into_iter()
+            .map(|(repo, at)| async move {
+                let result = self.timed(self.open(repo, ids)).await;
+                (repo, at, result)
             })
-            .buffer_unordered(AT_ONCE);
+            .collect();
+        let mut opened = futures::stream::iter(work).buffer_unordered(AT_ONCE);
         while let Some((repo, at, result)) = opened.next().await {
             match result {
                 Ok((writes, late)) => {
@@ -226,14 +230,25 @@ impl Forge<'_> {
     async fn make(&self, repo: &Wanted) -> Result<(Repository, u64), ForgeError> {
         let session = &*self.session;
         let (at, mut writes) = if repo.may_create {
-            repository::ensure(session, &repo.identity, &repo.declared, &repo.path, repo.known_id.as_deref())
-                .await?
+            repository::ensure(
+                session,
+                &repo.identity,
+                &repo.declared,
+                &repo.path,
+                repo.known_id.as_deref(),
+            )
+            .await?
         } else {
             let action = || format!("look at the repository {}", repo.path);
             let found = session.repository(&repo.path).await;
             let found = found.map_err(|e| ForgeError::host(action(), e))?;
             let waiting = || ForgeError::NotYet("it is made when nothing is wrong with it".to_owned());
-            (found.filter(|r| repository::is_ours(r, &repo.identity)).ok_or_else(waiting)?, 0)
+            (
+                found
+                    .filter(|r| repository::is_ours(r, &repo.identity))
+                    .ok_or_else(waiting)?,
+                0,
+            )
         };
         let id = repo_id(&repo.identity, Some(at.id))?;
         let own = self.own_keys(&repo.path, &id).await?;
@@ -264,13 +279,17 @@ impl Forge<'_> {
         let id = repo_id(&repo.identity, ids.get(&repo.identity).copied())?;
         let (mut wanted, mut writes) = self.own_keys(&repo.path, &id).await?;
         for (identity, level) in self.allowed(&repo.identity) {
-            let Some(home) = paths::find_code_repo(self.scopes, &identity) else {
+            let Some(home) = paths::find_code_repo(&self.scopes, &identity) else {
                 continue;
             };
             let id = repo_id(&identity, ids.get(&identity).copied())?;
             let (theirs, made) = self.own_keys(&home, &id).await?;
             writes += made;
-            wanted.extend(theirs.into_iter().filter(|(_, key)| !key.can_push || level == Level::Write));
+            wanted.extend(
+                theirs
+                    .into_iter()
+                    .filter(|(_, key)| !key.can_push || level == Level::Write),
+            );
         }
         let (changed, late) = keys::converge(&*self.session, &repo.path, &wanted).await?;
         let site = hooks::Site {
@@ -294,7 +313,9 @@ impl Forge<'_> {
                 continue;
             };
             let of_grantee = scope.code_repos().filter(|(_, theirs)| {
-                who.project.as_ref().is_none_or(|p| theirs.spec.project == p.as_str())
+                who.project
+                    .as_ref()
+                    .is_none_or(|p| theirs.spec.project == p.as_str())
             });
             for (theirs, _) in of_grantee.filter(|(theirs, _)| theirs.identity != *repo) {
                 let kept = allowed.entry(theirs.identity.clone()).or_insert(level);
@@ -308,7 +329,10 @@ impl Forge<'_> {
         let session = &*self.session;
         let id = repo_id(&repo.identity, repo.known_id)?;
         let action = || format!("look at the repository {}", repo.path);
-        let found = session.repository(&repo.path).await.map_err(|e| ForgeError::host(action(), e))?;
+        let found = session
+            .repository(&repo.path)
+            .await
+            .map_err(|e| ForgeError::host(action(), e))?;
         let mut writes = 0;
         if let Some(found) = found.filter(|r| repository::is_ours(r, &repo.identity)) {
             if !found.archived {
@@ -358,7 +382,10 @@ impl ForgePass {
 
 /// Returns the id of a repository in the secret store.
 pub(crate) fn repo_id(identity: &Identity, forge_id: Option<u64>) -> Result<RepoId, ForgeError> {
-    let product = identity.product.as_ref().ok_or_else(|| ForgeError::Path(identity.to_string()))?;
+    let product = identity
+        .product
+        .as_ref()
+        .ok_or_else(|| ForgeError::Path(identity.to_string()))?;
     Ok(RepoId::of(product, &identity.name, forge_id))
 }
 

@@ -34,7 +34,12 @@ pub(crate) fn status(
     }
     let mut facts: Vec<Fact> = said.values().flat_map(|f| f.facts.iter().cloned()).collect();
     if missing {
-        facts.push(Fact::new("Observed", VerdictState::Pending, "Progressing", "work is going on"));
+        facts.push(Fact::new(
+            "Observed",
+            VerdictState::Pending,
+            "Progressing",
+            "work is going on",
+        ));
     }
     let mut fields = Map::new();
     for facts in said.values() {
@@ -103,11 +108,22 @@ fn merged(facts: &[Fact]) -> Vec<(&'static str, Truth, String, String)> {
     }
     let mut wanted: Vec<_> = by_type
         .values()
-        .map(|fact| (fact.type_, truth(fact.state), fact.reason.clone(), fact.message.clone()))
+        .map(|fact| {
+            (
+                fact.type_,
+                truth(fact.state),
+                fact.reason.clone(),
+                fact.message.clone(),
+            )
+        })
         .collect();
     let worst = by_type.values().max_by_key(|fact| rank(fact.state));
     let (state, reason, message) = worst.map_or(
-        (VerdictState::Unknown, "Unknown".to_owned(), "nothing is known yet".to_owned()),
+        (
+            VerdictState::Unknown,
+            "Unknown".to_owned(),
+            "nothing is known yet".to_owned(),
+        ),
         |fact| (fact.state, fact.reason.clone(), fact.message.clone()),
     );
     match state {
@@ -117,7 +133,11 @@ fn merged(facts: &[Fact]) -> Vec<(&'static str, Truth, String, String)> {
         VerdictState::Failed => wanted.push((STALLED, Truth::True, reason.clone(), message.clone())),
         VerdictState::Ready | VerdictState::Unknown => {}
     }
-    let message = if state == VerdictState::Ready { "everything is as declared".to_owned() } else { message };
+    let message = if state == VerdictState::Ready {
+        "everything is as declared".to_owned()
+    } else {
+        message
+    };
     wanted.push((READY, truth(state), reason, message));
     wanted
 }

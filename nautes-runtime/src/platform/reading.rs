@@ -9,7 +9,7 @@
 //! * What cannot be read now is named, and its last good reading stays (decision D5). An incomplete reading, a
 //!   missing branch and a repository other than the registered one never count as "nothing is declared".
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -132,6 +132,12 @@ impl Observed {
     pub fn is_known(&self, of: &RepoRef) -> bool {
         !self.unread.contains_key(of)
     }
+
+    fn copy_findings(&mut self, from: &Self, of: &RepoRef) {
+        if let Some(findings) = from.findings.get(of) {
+            self.findings.insert(of.clone(), findings.clone());
+        }
+    }
 }
 
 /// The last good reading of every repository.
@@ -186,16 +192,29 @@ impl Platform {
     /// The tenant's repository cannot be read and never could. Products that cannot be read are named in the
     /// answer.
     pub async fn observe(&self) -> Result<Observed, ReadError> {
-        let (tenant, late) = self.read_tenant().await?;
+        self.observe_after(&Observed::default(), None).await
+    }
+
+    /// Reads again what `only` names (everything if it is `None`), and takes the rest from `before`.
+    pub(crate) async fn observe_after(
+        &self,
+        before: &Observed,
+        only: Option<&BTreeSet<RepoRef>>,
+    ) -> Result<Observed, ReadError> {
+        let again = |of: &RepoRef| only.is_none_or(|only| only.contains(of)) || !before.is_known(of);
         let mut observed = Observed::default();
-        if let Some(error) = late {
-            observed.unread.insert(RepoRef::Tenant, Arc::new(error));
+        let mut scopes = Scopes::default();
+        if again(&RepoRef::Tenant) {
+            let ((tenant, findings), late) = self.read_tenant().await?;
+            scopes.tenant = tenant;
+            observed.findings.insert(RepoRef::Tenant, findings);
+            if let Some(error) = late {
+                observed.unread.insert(RepoRef::Tenant, Arc::new(error));
+            }
+        } else {
+            scopes.tenant = before.scopes.tenant.clone();
+            observed.copy_findings(before, &RepoRef::Tenant);
         }
-        observed.findings.insert(RepoRef::Tenant, tenant.1);
-        let mut scopes = Scopes {
-            tenant: tenant.0,
-            ..Scopes::default()
-        };
         let names: Vec<(ProductName, Product)> = scopes
             .tenant
             .products()
@@ -205,6 +224,15 @@ impl Platform {
             of.product()
                 .is_none_or(|name| names.iter().any(|(n, _)| n == name))
         });
+        let (names, kept): (Vec<_>, Vec<_>) = names.into_iter().partition(|(name, _)| {
+            again(&RepoRef::Product(name.clone())) || !before.scopes.products.contains_key(name)
+        });
+        for (name, _) in kept {
+            observed.copy_findings(before, &RepoRef::Product(name.clone()));
+            if let Some(scope) = before.scopes.products.get(&name) {
+                scopes.products.insert(name, scope.clone());
+            }
+        }
         let mut read = futures::stream::iter(names)
             .map(|(name, product)| async move {
                 let result = self.read_product(&name, Some(&product)).await;

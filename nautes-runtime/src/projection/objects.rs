@@ -18,6 +18,9 @@ use crate::engine::label::{BELONGS_TO, MANAGED_BY, NAUTES};
 /// The finalizer that keeps a Cluster until nothing is left in it.
 pub const CLUSTER_FINALIZER: &str = "nautes.resource.nautes.io/in-use";
 
+/// The annotation by which an operator gives up what is left in a cluster that will never answer again.
+pub const ABANDON: &str = "nautes.resource.nautes.io/abandon";
+
 /// An object of the projection as it is.
 #[derive(Clone, Debug)]
 pub struct LiveObject {
@@ -25,6 +28,8 @@ pub struct LiveObject {
     pub ours: bool,
     /// Whether it is being deleted.
     pub deleting: bool,
+    /// Whether an operator has given up what is left in it (see [`ABANDON`]).
+    pub abandoned: bool,
     /// Its generation, 0 if there is none.
     pub generation: i64,
     /// The resource, unless it cannot be read as one.
@@ -259,6 +264,11 @@ impl Projection {
         let live = LiveObject {
             ours: labels.get(MANAGED_BY).is_some_and(|v| v == NAUTES),
             deleting: object.metadata.deletion_timestamp.is_some(),
+            abandoned: object
+                .metadata
+                .annotations
+                .as_ref()
+                .is_some_and(|all| all.get(ABANDON).is_some_and(|v| v == "true")),
             generation: object.metadata.generation.unwrap_or_default(),
             status: object.data.get("status").cloned().unwrap_or(Value::Null),
             labels,

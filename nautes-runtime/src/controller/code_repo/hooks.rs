@@ -63,10 +63,16 @@ impl Site<'_> {
         let failed = |source| ForgeError::host(format!("bring the webhook of {} in line", self.path), source);
         let hooks = self.session.hooks(self.path).await.map_err(failed)?;
         let prefix = prefix(self.base);
-        let ours: Vec<&Hook> = hooks.iter().filter(|hook| hook.url.starts_with(&prefix)).collect();
+        let ours: Vec<&Hook> = hooks
+            .iter()
+            .filter(|hook| hook.url.starts_with(&prefix))
+            .collect();
         if events.is_empty() {
             for hook in &ours {
-                self.session.delete_hook(self.path, hook.id).await.map_err(failed)?;
+                self.session
+                    .delete_hook(self.path, hook.id)
+                    .await
+                    .map_err(failed)?;
             }
             return Ok(ours.len() as u64 + self.forget_token().await?);
         }
@@ -83,7 +89,10 @@ impl Site<'_> {
                 good = true;
                 continue;
             }
-            self.session.delete_hook(self.path, hook.id).await.map_err(failed)?;
+            self.session
+                .delete_hook(self.path, hook.id)
+                .await
+                .map_err(failed)?;
             writes += 1;
         }
         if !good {
@@ -114,7 +123,11 @@ impl Site<'_> {
             .map_err(|_| ForgeError::BadKey(self.id.to_string()))?;
         let token = Secret::from(URL_SAFE_NO_PAD.encode(*bytes));
         let values = BTreeMap::from([(at.key.clone(), token.clone())]);
-        let _ = self.store.write(&at.path, values, Expect::Absent).await.map_err(failed)?;
+        let _ = self
+            .store
+            .write(&at.path, values, Expect::Absent)
+            .await
+            .map_err(failed)?;
         Ok((token, true))
     }
 
@@ -141,7 +154,10 @@ mod tests {
         let (product, repo) = ("demo".parse().unwrap(), "api".parse().unwrap());
         for base in ["http://127.0.0.1:1", "http://127.0.0.1:1/"] {
             let base = Url::parse(base).unwrap();
-            assert_eq!(address(&base, &product, &repo), "http://127.0.0.1:1/hooks/demo/api");
+            assert_eq!(
+                address(&base, &product, &repo),
+                "http://127.0.0.1:1/hooks/demo/api"
+            );
         }
     }
 

@@ -168,7 +168,10 @@ fn generate(id: &RepoId) -> Result<(Secret, String), ForgeError> {
     let pair = KeypairData::Ed25519(Ed25519Keypair::from_seed(&seed));
     let key = PrivateKey::new(pair, id.as_str()).map_err(|_| broken())?;
     let text = key.to_openssh(LineEnding::LF).map_err(|_| broken())?;
-    Ok((Secret::new(text.as_bytes()), public_text(&key).ok_or_else(broken)?))
+    Ok((
+        Secret::new(text.as_bytes()),
+        public_text(&key).ok_or_else(broken)?,
+    ))
 }
 
 fn public_half(private: &Secret, id: &RepoId) -> Result<String, ForgeError> {

@@ -99,5 +99,12 @@ fn visibility(declared: &CodeRepo) -> Option<Visibility> {
 }
 
 fn description(declared: &CodeRepo) -> Option<&str> {
-    declared.spec.git.as_ref()?.gitlab.as_ref()?.description.as_deref()
+    declared
+        .spec
+        .git
+        .as_ref()?
+        .gitlab
+        .as_ref()?
+        .description
+        .as_deref()
 }

@@ -1,0 +1,280 @@
+//! A deployment runtime whose repository is followed by ourselves (engine `direct`).
+
+use std::collections::BTreeMap;
+
+use nautes_gitops::publish::{fetch_or_rebuild, trailer};
+use nautes_gitops::repo::{Limits, RepoError};
+use nautes_gitops::{HostError, Mirror, Oid, RepoPath};
+use nautes_model::name::ClusterName;
+use nautes_model::{Class, Identity, Revision};
+use serde_json::json;
+
+use super::ControlError;
+use super::cluster::{ClusterError, within};
+use super::facts::{Fact, Facts, Source};
+use super::state::{Next, Shared, count};
+use crate::apply::{ApplyError, RemovalPolicy, Strategy, Target};
+use crate::deploy::{Deployed, MAX_FILE, MAX_TOTAL, Manifests, deploy, read_manifests};
+use crate::plan::{DeployUnit, VerdictState};
+use crate::start::resolve;
+
+/// The condition that says whether the objects of the repository are in the cluster.
+const DEPLOYED: &str = "Deployed";
+
+#[derive(Debug, thiserror::Error)]
+enum PassError {
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    #[error("cannot read the repository {path}")]
+    Host {
+        path: RepoPath,
+        #[source]
+        source: HostError,
+    },
+    #[error("cannot read the mirror of {path}")]
+    Mirror {
+        path: RepoPath,
+        #[source]
+        source: RepoError,
+    },
+    #[error("waiting for the revision {revision:?} of {path}")]
+    Revision { path: RepoPath, revision: String },
+    #[error("the repository {0} is not declared")]
+    NoRepo(Identity),
+    #[error("{0} is too large to be read as a whole")]
+    Incomplete(RepoPath),
+}
+
+impl PassError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Cluster(source) => source.class(),
+            Self::Apply(source) => source.class(),
+            // A repository that is declared and not there yet is on its way.
+            Self::Host { source, .. } if source.class() == Class::NotFound => Class::Waiting,
+            Self::Host { source, .. } => source.class(),
+            Self::Mirror { source, .. } => source.class(),
+            Self::Revision { .. } | Self::NoRepo(_) => Class::Waiting,
+            Self::Incomplete(_) => Class::Invalid,
+        }
+    }
+}
+
+/// Makes the cluster agree with the repository.
+pub(super) async fn pass(
+    shared: &Shared,
+    runtime: &Identity,
+    cluster: &ClusterName,
+) -> Result<Next, ControlError> {
+    let plan = runtime.product.as_ref().and_then(|product| shared.plan(product));
+    let unit = plan.as_ref().and_then(|plan| {
+        let deploys = &plan.clusters.get(cluster)?.deploys;
+        deploys.iter().find(|unit| unit.runtime == *runtime).cloned()
+    });
+    let source = Source::Deploy(cluster.clone());
+    let Some(unit) = unit else {
+        shared.board.drop_source(runtime, &source);
+        return Ok(Next::Done);
+    };
+    let state = shared.cluster(cluster);
+    let Ok(_turn) = state.turns.acquire().await else {
+        return Ok(Next::Retry);
+    };
+    let limit = shared.platform.timing().cluster;
+    let result = match tokio::time::timeout(limit, converge(shared, &unit, cluster)).await {
+        Ok(result) => result,
+        Err(_) => Err(PassError::Cluster(ClusterError::Late)),
+    };
+    match result {
+        Ok(deployed) => {
+            count(&shared.writes.objects, deployed.applied.writes as u64);
+            let unfinished = !deployed.applied.pending_deletion.is_empty()
+                || deployed.applied.failed.iter().any(|p| p.class.is_retryable());
+            shared.report(runtime, source, facts(&deployed, &unit, cluster));
+            Ok(Next::unless(unfinished))
+        }
+        Err(error) => {
+            let fact = Fact::failed(DEPLOYED, error.class(), &error);
+            let waits = error.class() == Class::Waiting && !matches!(error, PassError::Cluster(_));
+            shared.report(runtime, source, fact);
+            if waits {
+                // A push or the arrival of the repository wakes it.
+                return Ok(Next::Retry);
+            }
+            Err(ControlError::Unit(format!(
+                "{runtime}: {}",
+                super::facts::chain(&error)
+            )))
+        }
+    }
+}
+
+async fn converge(shared: &Shared, unit: &DeployUnit, cluster: &ClusterName) -> Result<Deployed, PassError> {
+    let platform = &shared.platform;
+    let limit = platform.timing().call;
+    let path = shared
+        .path_of(&unit.code_repo)
+        .ok_or_else(|| PassError::NoRepo(unit.code_repo.clone()))?;
+    let (mirror, revision) = position(shared, unit, &path).await?;
+    let manifests = read(&mirror, revision, unit, &path).await?;
+    let removal = removal(&mirror, revision).await;
+    let client = within(limit, platform.clusters().client(cluster)).await?;
+    let namespace = unit.namespaces.first().map(String::as_str).unwrap_or_default();
+    let acting = platform.clusters().client_as(cluster, namespace, &unit.account);
+    let acting = within(limit, acting).await?;
+    let state = shared.cluster(cluster);
+    let target = Target::new(cluster, client, &**platform.store(), &state.cache).acting_as(acting);
+    let revision = Revision(revision.to_string().into());
+    Ok(deploy(&target, unit, revision, manifests, Strategy::Apply, removal).await?)
+}
+
+/// Fetches if something has moved, and finds the commit to deploy.
+async fn position(shared: &Shared, unit: &DeployUnit, path: &RepoPath) -> Result<(Mirror, Oid), PassError> {
+    let host = |source| PassError::Host {
+        path: path.clone(),
+        source,
+    };
+    let broken = |source| PassError::Mirror {
+        path: path.clone(),
+        source,
+    };
+    let session = shared.platform.host().platform().await.map_err(host)?;
+    let mirror = shared.platform.mirrors().open(path).await.map_err(broken)?;
+    let refs = session.refs(path).await.map_err(host)?;
+    if mirror.refs().await.map_err(broken)? != refs {
+        fetch_or_rebuild(&*session, path, &mirror).await.map_err(host)?;
+    }
+    let revision = resolve(&mirror, &unit.target_revision).await.map_err(broken)?;
+    let revision = revision.ok_or_else(|| PassError::Revision {
+        path: path.clone(),
+        revision: unit.target_revision.clone(),
+    })?;
+    Ok((mirror, revision))
+}
+
+async fn read(
+    mirror: &Mirror,
+    revision: Oid,
+    unit: &DeployUnit,
+    path: &RepoPath,
+) -> Result<Manifests, PassError> {
+    let folder = unit.path.trim_start_matches("./").trim_matches('/').to_owned();
+    let folder = if folder == "." { String::new() } else { folder };
+    let limits = Limits {
+        file_bytes: MAX_FILE,
+        total_bytes: MAX_TOTAL,
+        ..Limits::default()
+    };
+    let below = folder.clone();
+    let wanted = move |path: &str| {
+        below.is_empty()
+            || path.starts_with(&format!("{below}/"))
+            || (path.ends_with('/') && format!("{below}/").starts_with(path))
+    };
+    let snapshot = mirror.read(revision, limits, wanted).await;
+    let snapshot = snapshot.map_err(|source| PassError::Mirror {
+        path: path.clone(),
+        source,
+    })?;
+    if !snapshot.complete {
+        return Err(PassError::Incomplete(path.clone()));
+    }
+    let short = |path: &str| match folder.as_str() {
+        "" => path.to_owned(),
+        folder => path
+            .strip_prefix(folder)
+            .map_or(path, |rest| rest.trim_start_matches('/'))
+            .to_owned(),
+    };
+    let files: BTreeMap<String, Vec<u8>> = snapshot
+        .files
+        .into_iter()
+        .map(|(path, file)| (short(&path), file.bytes))
+        .collect();
+    let mut manifests = read_manifests(&files, unit);
+    for finding in snapshot.findings {
+        // What could not be read may declare anything: what it used to declare is held.
+        let path = short(&finding.path);
+        manifests.hold.paths.insert(path.trim_end_matches('/').to_owned());
+        manifests.problems.push(crate::deploy::ManifestProblem {
+            path,
+            document: None,
+            object: None,
+            message: finding.problem.to_string(),
+            hint: None,
+            class: Class::Invalid,
+        });
+    }
+    Ok(manifests)
+}
+
+/// A commit that names what it removes removes on purpose.
+async fn removal(mirror: &Mirror, revision: Oid) -> RemovalPolicy {
+    let commit = mirror.log(revision, 1).await.unwrap_or_default();
+    if commit
+        .iter()
+        .any(|commit| commit.trailers.contains_key(trailer::REMOVES))
+    {
+        RemovalPolicy::EXPLICIT
+    } else {
+        RemovalPolicy::default()
+    }
+}
+
+fn facts(deployed: &Deployed, unit: &DeployUnit, cluster: &ClusterName) -> Facts {
+    let applied = &deployed.applied;
+    let short = deployed.revision.short().to_owned();
+    let problems: Vec<String> = deployed
+        .problems
+        .iter()
+        .map(|problem| match &problem.hint {
+            Some(hint) => format!("{}: {} ({hint})", problem.path, problem.message),
+            None => format!("{}: {}", problem.path, problem.message),
+        })
+        .chain(applied.conflicts.iter().map(|(key, why)| format!("{key}: {why}")))
+        .chain(
+            applied
+                .refused
+                .iter()
+                .chain(&applied.failed)
+                .map(|p| format!("{}: {}", p.key, p.message)),
+        )
+        .collect();
+    let waits = !problems.is_empty()
+        && deployed.problems.is_empty()
+        && applied.conflicts.is_empty()
+        && applied.refused.is_empty()
+        && applied.failed.iter().all(|p| p.class.is_retryable());
+    let fact = if let Some(over) = applied.over_budget {
+        let text = format!(
+            "{} of {} objects would go at once; push a commit with the trailer {}",
+            over.count,
+            over.of,
+            trailer::REMOVES
+        );
+        Fact::new(DEPLOYED, VerdictState::Failed, "RemovalHeld", text)
+    } else if waits {
+        Fact::new(DEPLOYED, VerdictState::Pending, "Waiting", problems.join("; "))
+    } else if !problems.is_empty() {
+        Fact::new(
+            DEPLOYED,
+            VerdictState::Failed,
+            "ManifestProblem",
+            problems.join("; "),
+        )
+    } else if applied.inventory == 0 {
+        let text = format!("there is no manifest below {:?} at {short}", unit.path);
+        Fact::new(DEPLOYED, VerdictState::Pending, "NoManifests", text)
+    } else {
+        Fact::ready(
+            DEPLOYED,
+            format!("{} objects of {short} are deployed", applied.inventory),
+        )
+    };
+    Facts::from(fact)
+        .field("cluster", cluster.as_str())
+        .field("deployedRevision", deployed.revision.to_string())
+        .field("objects", json!(applied.inventory))
+}

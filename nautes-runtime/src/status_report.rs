@@ -1,0 +1,388 @@
+//! The state of things as a tree, for people, the API and `--wait`.
+//!
+//! What is declared is read from the repositories at this moment, what is known of it from the statuses in the
+//! tenant cluster. A resource counts as ready only if the status speaks of what is declared now, so that waiting
+//! for "ready" after a commit means waiting for that commit.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use nautes_gitops::RepoRef;
+use nautes_model::condition::{self, READY};
+use nautes_model::name::ProductName;
+use nautes_model::scope::Resources;
+use nautes_model::{Class, Identity, Kind, Resource, Sourced};
+use serde::{Deserialize, Serialize};
+
+use crate::controller::{NOT_IN_GIT, RECONCILING, STALLED, conditions_of};
+use crate::platform::planning::registered;
+use crate::platform::{Observed, Platform, ReadError};
+use crate::projection::objects::LiveObject;
+use crate::projection::{Live, Projection, ProjectionError};
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// What is declared cannot be read.
+    #[error("cannot read what is declared")]
+    Read(#[source] ReadError),
+    /// The tenant cluster did not answer.
+    #[error("cannot read the statuses")]
+    Status(#[source] ProjectionError),
+    /// There is no such product.
+    #[error("product {0} is not registered")]
+    NoProduct(ProductName),
+}
+
+impl ReportError {
+    /// Returns the class.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Read(source) => source.class(),
+            Self::Status(source) => source.class(),
+            Self::NoProduct(_) => Class::NotFound,
+        }
+    }
+}
+
+/// Whether a resource works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum State {
+    /// It does.
+    Ready,
+    /// It waits for something that may still come.
+    Pending,
+    /// It cannot; somebody has to change something.
+    Failed,
+    /// Nobody can tell now.
+    Unknown,
+}
+
+/// The state of everything that was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusTree {
+    /// Clusters and providers; empty where one product was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tenant: Vec<StatusNode>,
+    /// The products.
+    pub products: Vec<StatusNode>,
+}
+
+impl StatusTree {
+    /// Goes through all nodes, parents first.
+    pub fn nodes(&self) -> impl Iterator<Item = &StatusNode> {
+        let mut all = Vec::new();
+        let mut open: Vec<&StatusNode> = self.tenant.iter().chain(&self.products).rev().collect();
+        while let Some(node) = open.pop() {
+            all.push(node);
+            open.extend(node.children.iter().rev());
+        }
+        all.into_iter()
+    }
+
+    /// Finds the node of a resource.
+    #[must_use]
+    pub fn get(&self, resource: &Identity) -> Option<&StatusNode> {
+        self.nodes().find(|node| node.resource == *resource)
+    }
+}
+
+/// The state of one resource.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusNode {
+    /// The resource.
+    pub resource: Identity,
+    /// Whether it works.
+    pub state: State,
+    /// The reason in one CamelCase word.
+    #[serde(default)]
+    pub reason: String,
+    /// The reason in a sentence.
+    #[serde(default)]
+    pub message: String,
+    /// The commit that the status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// What else somebody should know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// What is deployed, of a deployment runtime.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<Deployment>,
+    /// The last run of each trigger and reference, of a pipeline runtime.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<Run>,
+    /// What belongs to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub children: Vec<Self>,
+}
+
+/// What a deployment runtime has deployed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Deployment {
+    /// The cluster.
+    pub cluster: String,
+    /// The commit of the manifest repository.
+    pub revision: String,
+    /// How many objects there are.
+    pub objects: u32,
+}
+
+/// A run that an event started.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Run {
+    /// Its name in the cluster.
+    pub name: String,
+    /// The event source.
+    pub event_source: String,
+    /// The pipeline.
+    pub pipeline: String,
+    /// The reference of the event.
+    #[serde(rename = "ref")]
+    pub ref_: String,
+    /// The commit of the event.
+    pub commit: String,
+    /// `recorded`: the run was created; what becomes of it is known to the pipeline engine.
+    pub phase: String,
+}
+
+/// Reports the state of a product, or of everything.
+///
+/// # Errors
+/// What is declared or the statuses cannot be read, or there is no such product.
+pub async fn report(platform: &Platform, product: Option<&ProductName>) -> Result<StatusTree, ReportError> {
+    let observed = platform.observe().await.map_err(ReportError::Read)?;
+    let limit = platform.timing().call;
+    let client = platform.tenant_cluster();
+    let tenant = Projection::tenant(client.clone(), &platform.tenant().namespace, limit);
+    let live = tenant.read().await.map_err(ReportError::Status)?;
+    let mut names: BTreeSet<ProductName> = registered(&observed.scopes).collect();
+    names.extend(
+        live.keys()
+            .filter(|i| i.kind == Kind::Product)
+            .filter_map(as_product),
+    );
+    let mut tree = StatusTree::default();
+    match product {
+        Some(product) if !names.contains(product) => return Err(ReportError::NoProduct(product.clone())),
+        Some(product) => names.retain(|name| name == product),
+        None => {
+            let all = nodes(&observed.scopes.tenant.resources, &live);
+            tree.tenant = all
+                .into_values()
+                .filter(|node| node.resource.kind != Kind::Product)
+                .collect();
+        }
+    }
+    let roots = nodes(&observed.scopes.tenant.resources, &live);
+    for name in names {
+        let projection = Projection::product(client.clone(), name.clone(), limit);
+        let live = projection.read().await.map_err(ReportError::Status)?;
+        let root = roots
+            .values()
+            .find(|node| node.resource.kind == Kind::Product && node.resource.name.as_str() == name.as_str());
+        if let Some(root) = root {
+            tree.products.push(branch(&observed, &name, root.clone(), &live));
+        }
+    }
+    Ok(tree)
+}
+
+fn as_product(identity: &Identity) -> Option<ProductName> {
+    ProductName::new(identity.name.as_str()).ok()
+}
+
+/// The tree of one product.
+fn branch(observed: &Observed, name: &ProductName, mut root: StatusNode, live: &Live) -> StatusNode {
+    let nothing = Resources::default();
+    let scope = observed.scopes.products.get(name);
+    let declared = scope.map_or(&nothing, |scope| &scope.resources);
+    let mut all = nodes(declared, live);
+    let parents: BTreeMap<Identity, Identity> = all
+        .keys()
+        .filter_map(|identity| Some((identity.clone(), parent(name, identity, declared, live)?)))
+        .filter(|(_, parent)| all.contains_key(parent))
+        .collect();
+    // Children first: the order of kinds puts parents before them.
+    let mut order: Vec<Identity> = all.keys().cloned().collect();
+    order.reverse();
+    for identity in order {
+        let Some(node) = all.remove(&identity) else {
+            continue;
+        };
+        match parents.get(&identity).and_then(|parent| all.get_mut(parent)) {
+            Some(parent) => parent.children.insert(0, node),
+            None => root.children.insert(0, node),
+        }
+    }
+    if let Some(error) = observed.unread.get(&RepoRef::Product(name.clone())) {
+        root.notes
+            .push(format!("what is shown is its last good reading: {error}"));
+    }
+    if let Some(findings) = observed.findings.get(&RepoRef::Product(name.clone())) {
+        root.notes
+            .extend(findings.iter().take(20).map(ToString::to_string));
+    }
+    root
+}
+
+/// Where a resource stands in the tree.
+fn parent(product: &ProductName, identity: &Identity, declared: &Resources, live: &Live) -> Option<Identity> {
+    let resource = declared
+        .get(identity)
+        .map(|sourced| &sourced.resource)
+        .or_else(|| live.get(identity)?.resource.as_ref())?;
+    let (kind, name) = match resource {
+        Resource::CodeRepo(repo) => (Kind::Project, repo.spec.project.as_str()),
+        Resource::ProjectPipelineRuntime(runtime) => (Kind::Project, runtime.spec.project.as_str()),
+        Resource::DeploymentRuntime(runtime) => {
+            (Kind::Environment, runtime.spec.destination.environment.as_str())
+        }
+        Resource::CodeRepoBinding(binding) => (
+            Kind::CodeRepo,
+            binding.spec.code_repo.rsplit('/').next().unwrap_or_default(),
+        ),
+        _ => return None,
+    };
+    let name = nautes_model::name::ResourceName::new(name).ok()?;
+    Some(Identity::product(kind, product.clone(), name))
+}
+
+/// The nodes of everything that is declared or projected.
+fn nodes(declared: &Resources, live: &Live) -> BTreeMap<Identity, StatusNode> {
+    let mut nodes: BTreeMap<Identity, StatusNode> = declared
+        .iter()
+        .map(|sourced| {
+            (
+                sourced.identity.clone(),
+                node(sourced, live.get(&sourced.identity)),
+            )
+        })
+        .collect();
+    for (identity, object) in live {
+        nodes
+            .entry(identity.clone())
+            .or_insert_with(|| undeclared(identity, object));
+    }
+    nodes
+}
+
+fn node(sourced: &Sourced, live: Option<&LiveObject>) -> StatusNode {
+    let mut node = blank(&sourced.identity);
+    let Some(live) = live else {
+        return node;
+    };
+    details(&mut node, live);
+    let conditions = conditions_of(&live.status);
+    let is_true = |type_: &str| condition::find(&conditions, type_).is_some_and(|c| c.status == "True");
+    let observed = live
+        .status
+        .get("observedGeneration")
+        .and_then(serde_json::Value::as_i64);
+    let speaks_of_it = same_spec(sourced, live) && observed.is_none_or(|seen| seen >= live.generation);
+    match condition::find(&conditions, READY).filter(|_| speaks_of_it) {
+        Some(ready) => {
+            node.reason.clone_from(&ready.reason);
+            node.message.clone_from(&ready.message);
+            node.state = match ready.status.as_str() {
+                "True" => State::Ready,
+                "False" if is_true(STALLED) => State::Failed,
+                "False" if is_true(RECONCILING) => State::Pending,
+                "False" => State::Failed,
+                _ => State::Unknown,
+            };
+        }
+        None => "what is declared has not been worked on yet".clone_into(&mut node.message),
+    }
+    node
+}
+
+fn blank(identity: &Identity) -> StatusNode {
+    StatusNode {
+        resource: identity.clone(),
+        state: State::Pending,
+        reason: "Progressing".to_owned(),
+        message: "it has not been seen by the controllers yet".to_owned(),
+        revision: None,
+        notes: Vec::new(),
+        deployment: None,
+        runs: Vec::new(),
+        children: Vec::new(),
+    }
+}
+
+fn same_spec(sourced: &Sourced, live: &LiveObject) -> bool {
+    let spec = |resource: &Resource| resource.to_json().ok().map(|mut json| json["spec"].take());
+    live.resource
+        .as_ref()
+        .is_some_and(|live| spec(live) == spec(&sourced.resource))
+}
+
+/// What is in the tenant cluster and in no repository: on its way out, or made by hand.
+fn undeclared(identity: &Identity, live: &LiveObject) -> StatusNode {
+    let mut node = blank(identity);
+    details(&mut node, live);
+    if live.ours {
+        "Removing".clone_into(&mut node.reason);
+        "it is declared no more, and what was made for it is being removed".clone_into(&mut node.message);
+    } else {
+        node.state = State::Failed;
+        NOT_IN_GIT.clone_into(&mut node.reason);
+        "it is in no repository and has no effect".clone_into(&mut node.message);
+    }
+    node
+}
+
+fn details(node: &mut StatusNode, live: &LiveObject) {
+    let text = |key: &str| {
+        live.status
+            .get(key)
+            .and_then(serde_json::Value::as_str)
+            .map(str::to_owned)
+    };
+    node.revision = text("revision");
+    match &live.resource {
+        Some(Resource::DeploymentRuntime(runtime)) => {
+            if let Some(status) = &runtime.status
+                && let (Some(cluster), Some(revision)) = (&status.cluster, &status.deployed_revision)
+            {
+                let deployment = Deployment {
+                    cluster: cluster.clone(),
+                    revision: revision.clone(),
+                    objects: status.objects.unwrap_or_default(),
+                };
+                let short = revision.get(..12).unwrap_or(revision);
+                node.notes
+                    .push(format!("{} objects of {short} in {cluster}", deployment.objects));
+                node.deployment = Some(deployment);
+            }
+        }
+        Some(Resource::ProjectPipelineRuntime(runtime)) => {
+            let triggers = runtime.status.iter().flat_map(|status| &status.triggers);
+            for trigger in triggers.filter(|trigger| !trigger.run.is_empty()) {
+                let short = trigger.commit.get(..12).unwrap_or(&trigger.commit);
+                node.notes.push(format!(
+                    "run {} of {} at {short}: recorded",
+                    trigger.run, trigger.ref_
+                ));
+                node.runs.push(Run {
+                    name: trigger.run.clone(),
+                    event_source: trigger.event_source.clone(),
+                    pipeline: trigger.pipeline.clone(),
+                    ref_: trigger.ref_.clone(),
+                    commit: trigger.commit.clone(),
+                    phase: "recorded".to_owned(),
+                });
+            }
+        }
+        Some(Resource::Cluster(cluster)) => {
+            let warnings = cluster.status.iter().flat_map(|status| &status.warnings);
+            node.notes.extend(warnings.map(|warning| warning.message.clone()));
+        }
+        _ => {}
+    }
+}
