@@ -1,6 +1,8 @@
 //! The local cluster through the eyes of its clients.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 
+#[path = "local/anything.rs"]
+mod anything;
 #[path = "local/apply.rs"]
 mod apply;
 #[path = "local/crud.rs"]

@@ -16,6 +16,9 @@ use super::{
 
 pub(crate) const GROUP: &str = "apiextensions.k8s.io";
 pub(crate) const PLURAL: &str = "customresourcedefinitions";
+/// What a definition in a group of Kubernetes itself must carry.
+const APPROVAL: &str = "api-approved.kubernetes.io";
+
 pub(crate) const FINALIZER: &str = "customresourcecleanup.apiextensions.k8s.io";
 
 /// Fills in what a definition leaves out.
@@ -55,6 +58,15 @@ pub(crate) fn causes(definition: &Value, old: Option<&Value>) -> Vec<Cause> {
             "spec.group",
             &Value::from(group),
             "should be a domain with at least one dot",
+        ));
+    }
+    if (group.ends_with(".k8s.io") || group.ends_with(".kubernetes.io"))
+        && json::at(definition, &["metadata", "annotations", APPROVAL]).is_none()
+    {
+        let detail = format!("protected groups must have approval annotation {APPROVAL:?}");
+        causes.push(Cause::required(
+            format!("metadata.annotations[{APPROVAL}]"),
+            &detail,
         ));
     }
     if text(&["spec", "names", "kind"]).is_empty() {
@@ -201,6 +213,9 @@ fn name_conflict(definition: &Value, registry: &Registry) -> Option<String> {
     let group = json::text(definition, &["spec", "group"]);
     let plural = json::text(definition, &["spec", "names", "plural"]);
     let kind = json::text(definition, &["spec", "names", "kind"]);
+    if registry.get(group, plural).is_some_and(|t| !t.custom) {
+        return Some(format!("\"{plural}\" is already in use"));
+    }
     let other = registry.by_kind(group, kind)?;
     (other.plural != plural).then(|| format!("\"{kind}\" is already in use"))
 }

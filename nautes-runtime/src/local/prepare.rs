@@ -223,7 +223,7 @@ pub(crate) fn causes(object: &Value, old: Option<&Value>, kind: &ResourceType) -
             unchanged(object, old, &["type"], &mut causes);
             secret_data(object, &mut causes);
         }
-        ("", "services") => service_causes(object, old, &mut causes),
+        ("", "services") => service_causes(object, &mut causes),
         ("", "pods") => pod_causes(object.get("spec"), "spec", &mut causes),
         ("apps", plural) => workload_causes(object, old, plural, &mut causes),
         ("batch", "jobs") => pod_causes(
@@ -304,7 +304,7 @@ fn unchanged(object: &Value, old: Option<&Value>, path: &[&str], causes: &mut Ve
     }
 }
 
-fn service_causes(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+fn service_causes(object: &Value, causes: &mut Vec<Cause>) {
     let ports = json::list(object, &["spec", "ports"]);
     let external = json::text(object, &["spec", "type"]) == "ExternalName";
     let headless = json::text(object, &["spec", "clusterIP"]) == "None";
@@ -330,7 +330,6 @@ fn service_causes(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) 
             causes.push(Cause::required(format!("spec.ports[{index}].name"), ""));
         }
     }
-    let _ = old;
 }
 
 fn workload_causes(object: &Value, old: Option<&Value>, plural: &str, causes: &mut Vec<Cause>) {

@@ -364,3 +364,87 @@ async fn definitions_of_the_field_install() {
     }
     assert!(installed > 0);
 }
+
+#[tokio::test]
+async fn an_event_has_two_faces() {
+    let cluster = cluster().await;
+    let client = cluster.client();
+    let event = json!({"apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"name": "e"},
+        "eventTime": "2026-01-01T00:00:00.000000Z", "action": "Run", "reason": "Started", "type": "Normal",
+        "note": "it began", "reportingController": "test", "reportingInstance": "test-1",
+        "regarding": {"kind": "Pod", "name": "p", "namespace": "default"}});
+    let (code, body) = post(
+        &client,
+        "/apis/events.k8s.io/v1/namespaces/default/events",
+        &event,
+    )
+    .await;
+    assert_eq!((code, &body["note"]), (201, &json!("it began")), "{body}");
+    let (_, body) = get(&client, "/api/v1/namespaces/default/events/e").await;
+    assert_eq!(
+        (&body["message"], &body["involvedObject"]["name"]),
+        (&json!("it began"), &json!("p"))
+    );
+    let path = "/api/v1/namespaces/default/events?fieldSelector=involvedObject.name%3Dp";
+    assert_eq!(get(&client, path).await.1["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_null_that_the_schema_does_not_allow_stands_for_nothing() {
+    let cluster = cluster().await;
+    let client = cluster.client();
+    install(&client, &widget_definition(&schema())).await;
+    let spec = json!({"size": 1, "tag": null, "colour": null});
+    let (code, body) = post(&client, WIDGETS, &widget(&spec)).await;
+    assert_eq!(
+        (code, &body["spec"]),
+        (201, &json!({"size": 1, "big": false, "colour": "red"})),
+        "{body}"
+    );
+}
+
+#[tokio::test]
+async fn definitions_leave_built_in_kinds_alone() {
+    let cluster = cluster().await;
+    let mut definition = widget_definition(&schema());
+    definition["metadata"]["name"] = "ingresses.networking.k8s.io".into();
+    definition["spec"]["group"] = "networking.k8s.io".into();
+    definition["spec"]["names"] = json!({"kind": "Ingress", "plural": "ingresses"});
+    let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    let (code, _) = post(&cluster.client(), path, &definition).await;
+    assert_eq!(code, 422);
+    definition["metadata"]["annotations"] = json!({"api-approved.kubernetes.io": "unapproved"});
+    let (code, body) = post(&cluster.client(), path, &definition).await;
+    assert_eq!(code, 201);
+    let conditions = body["status"]["conditions"].as_array().unwrap();
+    assert!(
+        conditions
+            .iter()
+            .any(|c| c["type"] == "Established" && c["status"] == "False")
+    );
+}
+
+#[tokio::test]
+async fn a_scale_changes_replicas_and_nothing_else() {
+    let cluster = cluster().await;
+    let client = cluster.client();
+    let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {
+        "selector": {"matchLabels": {"app": "web"}},
+        "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "a", "image": "x"}]}}}});
+    let base = "/apis/apps/v1/namespaces/default/deployments";
+    assert_eq!(post(&client, base, &deployment).await.0, 201);
+    let path = format!("{base}/web/scale");
+    let (code, scale) = get(&client, &path).await;
+    assert_eq!(
+        (code, &scale["spec"]["replicas"], &scale["status"]["selector"]),
+        (200, &json!(1), &json!("app=web"))
+    );
+    let change = json!({"spec": {"replicas": 5}});
+    let (code, scale) = raw(&client, "PATCH", &path, "application/merge-patch+json", &change).await;
+    assert_eq!((code, &scale["spec"]["replicas"]), (200, &json!(5)));
+    let (_, object) = get(&client, &format!("{base}/web")).await;
+    assert_eq!(
+        (&object["spec"]["replicas"], &object["metadata"]["generation"]),
+        (&json!(5), &json!(2))
+    );
+}

@@ -114,8 +114,7 @@ fn open_ends(schema: &mut Value) {
     }
 }
 
-/// (type, field, keys): lists that merge by keys. The first key is also the key of strategic merge, unless
-/// a row of `PATCH_KEYS` says otherwise.
+/// (type, field, keys): lists that merge by keys. The first key is also the key of strategic merge.
 const LISTS: &[(&str, &str, &[&str])] = &[
     ("v1.PodSpec", "containers", &["name"]),
     ("v1.PodSpec", "initContainers", &["name"]),
@@ -141,14 +140,10 @@ const LISTS: &[(&str, &str, &[&str])] = &[
     ("v1.ServiceAccount", "secrets", &["name"]),
     ("v1.ObjectMeta", "ownerReferences", &["uid"]),
     ("v1.PodStatus", "podIPs", &["ip"]),
-    ("v1.ServiceStatus", "conditions", &["type"]),
-    ("v1.LoadBalancerStatus", "ingress", &[]),
 ];
 
-const SETS: &[(&str, &str)] = &[
-    ("v1.ObjectMeta", "finalizers"),
-    ("v1.CustomResourceDefinitionNames", "none"),
-];
+/// Lists that merge as sets.
+const SETS: &[(&str, &str)] = &[("v1.ObjectMeta", "finalizers")];
 
 /// Types whose fields are owned together.
 const ATOMIC_TYPES: &[&str] = &[
@@ -191,7 +186,6 @@ fn overlay(name: &str, definition: &mut Value) {
     }
     for (ty, field, keys) in LISTS {
         if ends(ty)
-            && !keys.is_empty()
             && let Some(property) = properties.get_mut(*field)
         {
             keyed(property, keys);

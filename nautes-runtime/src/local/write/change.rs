@@ -144,7 +144,7 @@ fn apply(
     let mut shown = live.as_ref().clone();
     shown["apiVersion"] = scope.api_version().into();
     let new = managed::apply(Some(&shown), &config, &writer, force, view)?;
-    let object = store_update(scope, state, &live, new, warnings, None)?;
+    let object = store_update(scope, state, &live, new, None)?;
     Ok((200, object))
 }
 
@@ -194,7 +194,7 @@ pub(crate) fn update(
         });
     }
     check_preconditions(scope, &old, &new, whole)?;
-    store_update(scope, state, &old, new, warnings, Some(writer(scope)))
+    store_update(scope, state, &old, new, Some(writer(scope)))
 }
 
 fn check_preconditions(scope: &Scope<'_>, old: &Value, new: &Value, whole: bool) -> Result<(), Status> {
@@ -295,12 +295,10 @@ pub(crate) fn store_update(
     state: &mut State,
     old: &Arc<Value>,
     new: Value,
-    warnings: &mut Vec<String>,
     tracked: Option<Writer>,
 ) -> Result<Arc<Value>, Status> {
     let dry_run = scope.call.is_dry_run()?;
     let mut new = assemble(scope, old, new);
-    let _ = warnings;
     fill(scope, &mut new);
     if scope.kind.is(crd::GROUP, crd::PLURAL)
         && crd::causes(&new, Some(old)).is_empty()
