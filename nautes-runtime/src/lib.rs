@@ -17,6 +17,7 @@ pub mod local;
 pub mod object;
 pub mod plan;
 pub mod platform;
+pub mod preview;
 pub mod projection;
 pub mod start;
 pub mod status_report;

@@ -82,10 +82,16 @@ pub async fn preview(
     for product in products {
         all.extend(of_product(platform, &scopes, product).await);
     }
-    Ok(Preview { changes: all.into_iter().collect() })
+    Ok(Preview {
+        changes: all.into_iter().collect(),
+    })
 }
 
-async fn of_product(platform: &Platform, scopes: &std::sync::Arc<Scopes>, product: &ProductName) -> Vec<Change> {
+async fn of_product(
+    platform: &Platform,
+    scopes: &std::sync::Arc<Scopes>,
+    product: &ProductName,
+) -> Vec<Change> {
     let unknown = |cluster: &str, message: String| Change {
         product: product.to_string(),
         cluster: cluster.to_owned(),
@@ -118,7 +124,10 @@ async fn of_product(platform: &Platform, scopes: &std::sync::Arc<Scopes>, produc
                     }
                     // A cluster that nobody plans for and that cannot be reached is not this product's concern.
                     Ok(Err(_)) => Vec::new(),
-                    Err(_) => vec![unknown(cluster.as_str(), "the cluster does not answer in time".to_owned())],
+                    Err(_) => vec![unknown(
+                        cluster.as_str(),
+                        "the cluster does not answer in time".to_owned(),
+                    )],
                 }
             }
         })
@@ -160,12 +169,19 @@ async fn of_cluster(
     let nothing = ClusterPlan::default();
     let wanted = planned.unwrap_or(&nothing);
     let mut changes = grants(platform, product, cluster, wanted).await?;
-    let client = platform.clusters().client(cluster).await.map_err(|e| e.to_string())?;
+    let client = platform
+        .clusters()
+        .client(cluster)
+        .await
+        .map_err(|e| e.to_string())?;
     let cache = Cache::default();
     let target = Target::new(cluster, client, &**platform.store(), &cache);
     let hold = Hold::from(&plan.held);
     let unit = Unit::product(product.clone());
-    let removal = RemovalPolicy { explicit: true, ..RemovalPolicy::default() };
+    let removal = RemovalPolicy {
+        explicit: true,
+        ..RemovalPolicy::default()
+    };
     let applied = apply::apply(&target, &unit, wanted, &hold, Strategy::DryRun, removal)
         .await
         .map_err(|e| e.to_string())?;
@@ -179,11 +195,26 @@ async fn of_cluster(
             message,
         });
     };
-    applied.written.iter().for_each(|key| add(Action::Write, key, String::new()));
-    applied.pruned.iter().for_each(|key| add(Action::Prune, key, String::new()));
-    applied.pending_deletion.iter().for_each(|key| add(Action::Wait, key, "it is being removed".to_owned()));
-    applied.held.iter().for_each(|key| add(Action::Hold, key, "something about it is unknown".to_owned()));
-    applied.conflicts.iter().for_each(|(key, why)| add(Action::Fail, key, why.clone()));
+    applied
+        .written
+        .iter()
+        .for_each(|key| add(Action::Write, key, String::new()));
+    applied
+        .pruned
+        .iter()
+        .for_each(|key| add(Action::Prune, key, String::new()));
+    applied
+        .pending_deletion
+        .iter()
+        .for_each(|key| add(Action::Wait, key, "it is being removed".to_owned()));
+    applied
+        .held
+        .iter()
+        .for_each(|key| add(Action::Hold, key, "something about it is unknown".to_owned()));
+    applied
+        .conflicts
+        .iter()
+        .for_each(|(key, why)| add(Action::Fail, key, why.clone()));
     for problem in applied.refused.iter().chain(&applied.failed) {
         add(Action::Fail, &problem.key, problem.message.clone());
     }
@@ -196,7 +227,10 @@ async fn grants(
     cluster: &ClusterName,
     wanted: &ClusterPlan,
 ) -> Result<Vec<Change>, String> {
-    let scope = GrantScope::Product { product: product.clone(), cluster: cluster.clone() };
+    let scope = GrantScope::Product {
+        product: product.clone(),
+        cluster: cluster.clone(),
+    };
     let have = platform.store().grants(&scope).await.map_err(|e| e.to_string())?;
     let change = |action, grant: &nautes_model::secret::Grant| Change {
         product: product.to_string(),
@@ -210,4 +244,3 @@ async fn grants(
     let taken = have.difference(&wanted.grants).map(|g| change(Action::Revoke, g));
     Ok(given.chain(taken).collect())
 }
-

@@ -19,7 +19,8 @@ use crate::policy::{Action, gate};
 pub(crate) async fn status(caller: Caller, State(app): State<App>) -> Result<Json<StatusTree>, ApiError> {
     let mut tree = read(&app, None).await?;
     let visible = visible(&app, &caller).await?;
-    tree.products.retain(|node| visible.contains(node.resource.name.as_str()));
+    tree.products
+        .retain(|node| visible.contains(node.resource.name.as_str()));
     if gate(&app, &caller, Action::Read, &any_cluster()?).await.is_err() {
         tree.tenant.clear();
     }
@@ -54,14 +55,18 @@ pub(crate) async fn plan_of(
 
 async fn compare(app: &App, products: &BTreeSet<ProductName>) -> Result<Json<Preview>, ApiError> {
     let found = preview(app.platform(), products).await;
-    found.map(Json).map_err(|e| ApiError::of_class(e.class(), e.to_string()))
+    found
+        .map(Json)
+        .map_err(|e| ApiError::of_class(e.class(), e.to_string()))
 }
 
 async fn read(app: &App, product: Option<&ProductName>) -> Result<StatusTree, ApiError> {
-    report(app.platform(), product).await.map_err(|error| match error.class() {
-        Class::Bug => internal("the status cannot be read", &error),
-        class => ApiError::of_class(class, chain(&error)),
-    })
+    report(app.platform(), product)
+        .await
+        .map_err(|error| match error.class() {
+            Class::Bug => internal("the status cannot be read", &error),
+            class => ApiError::of_class(class, chain(&error)),
+        })
 }
 
 fn any_cluster() -> Result<Identity, ApiError> {
