@@ -3,6 +3,8 @@
 //! An edge leads from a resource to one that it refers to. Everything that asks what must come first, what
 //! breaks when something goes, or what is missing, reads it from here.
 
+mod svg;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::fmt::Write as _;
