@@ -376,6 +376,16 @@ impl LocalCluster {
         tokens.insert(token.to_owned(), User::new(user, groups));
     }
 
+    /// Makes a bearer token worthless.
+    pub fn remove_token(&self, token: &str) {
+        self.inner
+            .server
+            .tokens
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(token);
+    }
+
     /// A kubeconfig for HTTPS with a token. It names no server where no port is open.
     #[must_use]
     pub fn kubeconfig(&self, token: &str) -> Kubeconfig {

@@ -124,6 +124,7 @@ fn every_body_gets_an_answer() {
     ];
     let mut runner = TestRunner::new(ProptestConfig {
         cases: 400,
+        failure_persistence: None,
         ..ProptestConfig::default()
     });
     let input = (value(), 0..kinds.len(), 0..doors.len(), any::<bool>());

@@ -215,6 +215,11 @@ async fn a_kubeconfig_reaches_the_cluster_over_tls() {
         panic!("{error}")
     };
     assert_eq!((status.code, status.message.as_str()), (401, "Unauthorized"));
+    cluster.remove_token("good");
+    let kube::Error::Api(status) = maps(&client).get("a").await.unwrap_err() else {
+        panic!("no status")
+    };
+    assert_eq!(status.code, 401);
     cluster.stop().await;
 }
 
