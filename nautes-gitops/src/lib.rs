@@ -14,6 +14,41 @@
 //! Git objects are read and written with libgit2 in bare repositories: there is no check-out and no subprocess.
 //! The one exception is the smart HTTP server of the local forge, which runs `git upload-pack` and
 //! `git receive-pack` in a sealed environment.
+//!
+//! ```
+//! use nautes_gitops::host::local::{LocalForge, Options};
+//! use nautes_gitops::{Author, ChangeSet, GitHost, GroupSpec, Mirror, Publisher, RepoRef, RepoSpec, Scope, Target};
+//! use nautes_model::manifest::{Context, Form, parse};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let dir = tempfile::TempDir::new()?;
+//! # let data = dir.path();
+//! let forge = LocalForge::open(Options::new(data.join("forge"))).await?;
+//! let token = forge.admin().create_user("ann").await?;
+//! let session = forge.session(&token).await?;
+//! session.create_group(&GroupSpec { name: "demo".to_owned(), ..GroupSpec::default() }).await?;
+//! let path = "demo/default.project".parse()?;
+//! session.create_repository(&path, &RepoSpec::default()).await?;
+//!
+//! let text = "
+//! apiVersion: nautes.resource.nautes.io/v1alpha1
+//! kind: Environment
+//! metadata: {name: dev}
+//! spec: {product: demo, cluster: worker, envType: test}
+//! ";
+//! let mut parsed = parse(text, &Context::new("dev.yaml", Form::Git));
+//! let change = ChangeSet { upserts: vec![parsed.resources.remove(0).resource], ..ChangeSet::default() };
+//! let mirror = Mirror::open_or_create(data.join("mirror.git")).await?;
+//! let of = RepoRef::Product("demo".parse()?);
+//! let target = Target { session: &*session, of: &of, path: &path, mirror: &mirror, branch: "main" };
+//! let author = Author::from(session.user().await?);
+//! let accept = |_: &Scope, _: &Scope| Ok::<(), std::convert::Infallible>(());
+//! let published = Publisher::default().publish(&target, &change, &author, accept).await?;
+//! assert_eq!(session.refs(&path).await?.get("refs/heads/main").copied(), published.commit);
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod change;
 pub mod conformance;

@@ -10,6 +10,10 @@
 //!   [`HostError::Unreachable`] while pushing, when nobody can know. Publishing again is always safe.
 //! * Nothing changed, nothing committed.
 //! * Publishers in one process take turns per repository; those elsewhere are met by compare-and-swap.
+//!
+//! # Caveats
+//! There is no deadline here: the session's calls have theirs, and a caller who gives up drops the future. A push that
+//! is on its way then may still arrive.
 
 pub mod trailer;
 
@@ -264,7 +268,8 @@ impl Publisher {
             message: "begin with no manifests".to_owned(),
             ..ChangeSet::default()
         };
-        self.commit_change(target, &change, author, |_, _| Ok(()), true).await
+        self.commit_change(target, &change, author, |_, _| Ok(()), true)
+            .await
     }
 
     async fn commit_change<E, C>(

@@ -242,3 +242,107 @@ fn a_message_lists_what_happens() {
     assert!(text.ends_with("and 10 more\n"), "{text}");
     assert!(edits.message("Mine\nand more").starts_with("Mine\n\n"));
 }
+
+mod properties {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Where each of six environments is (a file, or nowhere) and what its cluster is.
+    type State = Vec<Option<(usize, usize)>>;
+
+    fn text_of(name: usize, cluster: usize) -> String {
+        environment(&format!("e{name}"), &format!("cluster-{cluster}"))
+    }
+
+    fn files_of(state: &State) -> Vec<(String, String)> {
+        let mut files: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+        for (name, at) in state.iter().enumerate() {
+            if let Some((file, cluster)) = at {
+                let document = format!("# about e{name}\n{}", text_of(name, *cluster));
+                files.entry(*file).or_default().push(document);
+            }
+        }
+        files
+            .into_iter()
+            .map(|(file, documents)| (format!("envs/file-{file}.yaml"), documents.join("---\n")))
+            .collect()
+    }
+
+    fn edited(tree: &Snapshot, edits: &Edits) -> Snapshot {
+        let mut files: BTreeMap<String, String> = BTreeMap::new();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        files.extend(
+            tree.files
+                .iter()
+                .map(|(path, file)| (path.clone(), text(&file.bytes))),
+        );
+        for (path, content) in &edits.files {
+            match content {
+                Some(bytes) => files.insert(path.clone(), text(bytes)),
+                None => files.remove(path),
+            };
+        }
+        let files: Vec<_> = files
+            .iter()
+            .map(|(path, text)| (path.as_str(), text.as_str()))
+            .collect();
+        super::tree(&files)
+    }
+
+    fn declared(reading: &Reading) -> BTreeMap<String, String> {
+        let resources = reading.scope.resources().iter();
+        resources
+            .map(|r| (r.identity.name.to_string(), render(&r.resource).unwrap()))
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_change_does_what_it_says_and_nothing_else(
+            state in prop::collection::vec(prop::option::of((0usize..3, 0usize..3)), 6),
+            wanted in prop::collection::vec(prop::option::of(prop::option::of(0usize..3)), 6),
+        ) {
+            let files = files_of(&state);
+            let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+            let before = super::tree(&files);
+            let reader = TreeReader::new(of());
+            let mut change = ChangeSet::default();
+            let mut expected = BTreeMap::new();
+            for (name, (was, want)) in state.iter().zip(&wanted).enumerate() {
+                let present = was.map(|(_, cluster)| cluster);
+                let after = match want {
+                    None => present,
+                    Some(None) => {
+                        change.removals.insert(id(Environment, &format!("e{name}")));
+                        None
+                    }
+                    Some(Some(cluster)) => {
+                        change.upserts.push(resource(&text_of(name, *cluster)));
+                        Some(*cluster)
+                    }
+                };
+                if let Some(cluster) = after {
+                    expected.insert(format!("e{name}"), text_of(name, cluster));
+                }
+            }
+            let edits = change.edits(&of(), &before, &reader.assemble(&before, &Paths::new())).unwrap();
+            let after = edited(&before, &edits);
+            let reading = reader.assemble(&after, &Paths::new());
+            prop_assert_eq!(declared(&reading), expected);
+            prop_assert!(reading.scope.broken().is_empty());
+            // What the change is not about keeps its bytes, comments included.
+            let all: String = after.files.values().map(|file| String::from_utf8_lossy(&file.bytes)).collect();
+            for (name, (was, want)) in state.iter().zip(&wanted).enumerate() {
+                if let (Some((_, cluster)), None) = (was, want) {
+                    let document = format!("# about e{name}\n{}", text_of(name, *cluster));
+                    prop_assert!(all.contains(&document));
+                }
+            }
+            // Once more changes nothing.
+            prop_assert!(change.edits(&of(), &after, &reading).unwrap().is_empty());
+        }
+    }
+}

@@ -17,7 +17,7 @@
 //! * Every push is announced by a [`Poke`] and to registered hooks; both are hints.
 //!
 //! # Caveats
-//! There is no SSH: deploy keys are kept and listed, and open nothing.
+//! There is no SSH: deploy keys are kept and listed, and open nothing. `git` has to be 2.31 or newer.
 
 mod admin;
 mod auth;
@@ -295,11 +295,12 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// Accepts nothing new, and returns when what was begun has ended.
+    /// Accepts nothing new, and returns when what was begun has ended, or after ten seconds.
     pub async fn stop(mut self) {
         self.stop.cancel();
         if let Some(task) = self.task.take() {
-            let _ = task.await;
+            // What is still going on then has a deadline of its own.
+            let _ = tokio::time::timeout(Duration::from_secs(10), task).await;
         }
     }
 }

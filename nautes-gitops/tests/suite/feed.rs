@@ -183,7 +183,7 @@ async fn what_is_known_is_not_reported() {
     });
     fed.work.commit("a", "1").await;
     fed.push(&["main", "main:other"]).await;
-    let mut moved = vec![fed.moved().await, fed.moved().await];
+    let mut moved = [fed.moved().await, fed.moved().await];
     moved.sort_by(|a, b| a.reference.cmp(&b.reference));
     assert!(moved[0].old.is_some() && moved[1].old.is_none());
     assert_eq!(fed.feed.repositories(), [path("demo/app")]);

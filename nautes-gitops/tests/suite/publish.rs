@@ -189,7 +189,7 @@ async fn a_removal_names_itself() {
         ..change(vec![])
     };
     let published = product.publish(&removal).await.unwrap();
-    assert_eq!(published.removed, [gone.clone()]);
+    assert_eq!(published.removed, std::slice::from_ref(&gone));
     let log = product.mirror.log(published.commit.unwrap(), 1).await.unwrap();
     assert_eq!(log[0].subject, "Clean up");
     assert_eq!(Facts::read(&log[0].trailers).removes, BTreeSet::from([gone]));
