@@ -8,6 +8,7 @@
 //! * Reading scopes uses the platform's own session; a caller's credential never comes here.
 
 pub mod builder;
+pub mod machine;
 pub mod mirrors;
 pub mod paths;
 pub mod planning;

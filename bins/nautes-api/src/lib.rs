@@ -20,6 +20,7 @@ pub mod auth;
 pub mod error;
 pub mod legacy;
 pub mod policy;
+pub mod program;
 pub mod register;
 pub mod routes;
 pub mod run;
