@@ -3,6 +3,7 @@
 //! An engine is small and pure: it has no client, it is not async, and it answers the same for the same
 //! intents. `Engines::bundled()` holds those that come with Nautes; `with_*` adds others.
 
+pub mod conformance;
 pub mod direct;
 pub mod label;
 pub mod namespaces;

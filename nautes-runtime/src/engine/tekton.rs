@@ -14,6 +14,8 @@
 
 mod hook;
 mod run;
+#[cfg(test)]
+mod tests;
 
 pub use hook::{Hook, HookError, HookVar, Log};
 
