@@ -68,8 +68,8 @@ impl<'a> Judged<'a> {
     /// account: a plan decides these by who has it.
     pub fn errors(&self, of: &Identity) -> impl Iterator<Item = &Finding> {
         self.errors.get(of).into_iter().flatten().filter(move |finding| {
-            let is_of_others = !finding.related.is_empty()
-                && finding.related.iter().all(|other| other.product != of.product);
+            // Runtimes of other products are not named in findings.
+            let is_of_others = !finding.related.iter().any(|other| other.product == of.product);
             if is_of_others && CONTENDED.contains(&finding.rule.as_str()) {
                 return false;
             }

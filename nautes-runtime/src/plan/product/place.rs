@@ -181,7 +181,7 @@ fn check_claims(on: &Context<'_>, name: &ClusterName, own: &[NamespaceName]) -> 
             && first != on.product
         {
             let message = format!(
-                "namespace {namespace} of Cluster/{name} is also declared by product {first}, which comes first"
+                "namespace {namespace} of Cluster/{name} is also declared by another product, which comes first"
             );
             return Err(Verdict::failed("RuntimeNamespaceTaken", message));
         }
@@ -189,11 +189,12 @@ fn check_claims(on: &Context<'_>, name: &ClusterName, own: &[NamespaceName]) -> 
     Ok(())
 }
 
-fn say(holder: &Holder) -> String {
+/// Which product it is, is none of the business of the one that is told.
+const fn say(holder: &Holder) -> &'static str {
     match holder {
-        Holder::Product(product) => format!("product {product}"),
-        Holder::Label(label) => format!("a product that is not registered ({label})"),
-        Holder::Foreign => "somebody else: Nautes has not made it".to_owned(),
+        Holder::Product(_) => "another product",
+        Holder::Label(_) => "a product that is not registered",
+        Holder::Foreign => "somebody else: Nautes has not made it",
     }
 }
 

@@ -51,7 +51,10 @@ pub(super) fn resolve<'a>(on: &Context<'a>, sourced: &Sourced) -> Resolved<'a> {
     let (verdict, outcome) = match result {
         Ok(in_place) => (parts.verdict(), Outcome::Planned(Box::new(in_place))),
         Err(Stop::Hold(verdict)) => (verdict, Outcome::Held),
-        Err(Stop::Detach(place, verdict)) => (verdict, Outcome::Detached { place }),
+        Err(Stop::Detach(stop)) => {
+            let (place, verdict) = *stop;
+            (verdict, Outcome::Detached { place })
+        }
     };
     Resolved {
         identity: sourced.identity.clone(),
@@ -66,7 +69,13 @@ enum Stop<'a> {
     /// Nobody can tell, it waits, or its declaration is broken.
     Hold(Verdict),
     /// It has lost a right.
-    Detach(Place<'a>, Verdict),
+    Detach(Box<(Place<'a>, Verdict)>),
+}
+
+impl<'a> Stop<'a> {
+    fn detach(place: Place<'a>, verdict: Verdict) -> Self {
+        Self::Detach(Box::new((place, verdict)))
+    }
 }
 
 impl From<Verdict> for Stop<'_> {

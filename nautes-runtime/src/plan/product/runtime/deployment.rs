@@ -80,7 +80,7 @@ fn check_rights<'a>(
             Right::Has(_) => Ok(()),
             Right::Lost => {
                 let message = format!("product {} as a whole may not use {repo}", on.product);
-                Err(Stop::Detach(
+                Err(Stop::detach(
                     place.clone(),
                     Verdict::failed("RepoNotPermitted", message),
                 ))
@@ -109,7 +109,7 @@ fn check_rights<'a>(
         parts.drop(&format!("project {project}"), verdict);
     }
     match (legal, lost.is_empty()) {
-        (0, false) => Err(Stop::Detach(
+        (0, false) => Err(Stop::detach(
             place.clone(),
             Verdict::failed(
                 "RuntimeProjectIllegal",

@@ -60,7 +60,7 @@ pub(super) fn resolve<'a>(
         Right::Lost => {
             let message = format!("project {project} may not use {source}");
             let verdict = Verdict::failed("RepoNotPermitted", message);
-            return Err(Stop::Detach(place, verdict));
+            return Err(Stop::detach(place, verdict));
         }
     };
     let source_key = repos::key(on, source, level)?;
