@@ -42,7 +42,7 @@ pub enum AccessError {
         cluster: ClusterName,
         /// Why.
         #[source]
-        source: nautes_vault::StoreError,
+        source: Box<nautes_vault::StoreError>,
     },
     /// The cluster did not answer.
     #[error("cluster {cluster} does not answer")]

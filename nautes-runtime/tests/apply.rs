@@ -1,4 +1,10 @@
 //! Apply, deploy and access to clusters, on the local cluster.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::needless_pass_by_value,
+    reason = "helpers of tests fail like tests"
+)]
 
 #[path = "support/apply_world.rs"]
 mod world;

@@ -41,10 +41,10 @@ pub enum InventoryError {
     /// The cluster did not do it.
     #[error("cannot {action} the inventory of {unit}")]
     Call {
-        /// `read` or `write`.
+        /// `read`, `write` or `list`.
         action: &'static str,
         /// The unit.
-        unit: Unit,
+        unit: String,
         /// Why.
         #[source]
         source: CallError,
@@ -140,7 +140,7 @@ impl Inventory {
     fn error(&self, action: &'static str, source: CallError) -> InventoryError {
         InventoryError::Call {
             action,
-            unit: self.unit.clone(),
+            unit: self.unit.to_string(),
             source,
         }
     }
@@ -218,7 +218,7 @@ async fn write_shard(
 ) -> Result<(), InventoryError> {
     let wrong = |source| InventoryError::Call {
         action: "write",
-        unit: unit.clone(),
+        unit: unit.to_string(),
         source,
     };
     if shard.entries.is_empty() {
@@ -308,7 +308,7 @@ pub async fn units(client: &Client) -> Result<BTreeSet<Unit>, InventoryError> {
     let found = call(api(client).list_metadata(&ListParams::default().labels(LABEL))).await;
     let found = found.map_err(|source| InventoryError::Call {
         action: "list",
-        unit: Unit::cluster(),
+        unit: "every unit".to_owned(),
         source,
     })?;
     let read = |metadata: ObjectMeta| {

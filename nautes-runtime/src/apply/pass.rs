@@ -64,7 +64,7 @@ impl Pass<'_> {
         result.map_err(|source| ApplyError::Inventory {
             cluster: self.target.cluster.to_string(),
             unit: self.unit.to_string(),
-            source,
+            source: Box::new(source),
         })
     }
 
@@ -86,6 +86,9 @@ impl Pass<'_> {
     fn announce(&self, inventory: &mut Inventory, looks: &BTreeMap<Id, Look>) {
         for wanted in self.desired.iter() {
             let old = inventory.get(&wanted.id);
+            if old.is_some() && self.is_held(wanted, old, looks.get(&wanted.id)) {
+                continue;
+            }
             let uid = match looks.get(&wanted.id) {
                 Some(Look::Live(live)) => match live.whose(self.unit, old) {
                     Whose::Ours => Some(live.uid.clone()),
@@ -270,7 +273,10 @@ impl Pass<'_> {
                 }
                 Outcome::WouldWrite if self.how == Strategy::Paused => applied.held.push(key),
                 Outcome::WouldWrite => applied.written.push(key),
-                Outcome::Held => applied.held.push(key),
+                Outcome::Held => {
+                    self.keep(inventory, wanted);
+                    applied.held.push(key);
+                }
                 Outcome::Conflict(why) => {
                     self.forget_if_not_ours(inventory, wanted);
                     applied.conflicts.push((key, why.clone()));
@@ -282,6 +288,16 @@ impl Pass<'_> {
                 Outcome::Failed { class, message } => applied.failed.push(problem(message, *class)),
                 Outcome::Pending => applied.pending_deletion.push(key),
             }
+        }
+    }
+
+    /// Leaves the entry of a held object as it is, but for owners that are known to want it no more.
+    fn keep(&self, inventory: &mut Inventory, wanted: &Wanted) {
+        if let Some(old) = inventory.get(&wanted.id) {
+            let mut entry = old.clone();
+            entry.owners.retain(|owner| self.hold.owners.contains(owner));
+            entry.owners.extend(wanted.owners.iter().cloned());
+            inventory.put(entry);
         }
     }
 

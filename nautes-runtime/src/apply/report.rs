@@ -203,14 +203,14 @@ pub enum ApplyError {
         unit: String,
         /// Why.
         #[source]
-        source: InventoryError,
+        source: Box<InventoryError>,
     },
 }
 
 impl ApplyError {
     /// Returns the class.
     #[must_use]
-    pub const fn class(&self) -> Class {
+    pub fn class(&self) -> Class {
         match self {
             Self::Inventory { source, .. } => source.class(),
         }
@@ -218,13 +218,14 @@ impl ApplyError {
 
     /// Says what can be done about it.
     #[must_use]
-    pub const fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Inventory {
-                source: InventoryError::Damaged { .. },
-                ..
-            } => Some("restore the ConfigMap in namespace nautes-inventory from a backup"),
-            Self::Inventory { .. } => None,
+            Self::Inventory { source, .. } => match **source {
+                InventoryError::Damaged { .. } => {
+                    Some("restore the ConfigMap in namespace nautes-inventory from a backup")
+                }
+                InventoryError::Call { .. } => None,
+            },
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use nautes_model::Secret;
-use serde_yaml::Value;
+use nautes_model::yaml::{self, DocumentLimits};
+use serde_json::Value;
 
 /// The largest kubeconfig, in bytes.
 pub const MAX_BYTES: usize = 1 << 20;
@@ -52,7 +53,7 @@ impl KubeconfigError {
 pub fn read(text: &Secret) -> Result<Kubeconfig, KubeconfigError> {
     let value = parse(text)?;
     let config: Kubeconfig =
-        serde_yaml::from_value(value).map_err(|_| KubeconfigError::NotOne("a field does not fit"))?;
+        serde_json::from_value(value).map_err(|_| KubeconfigError::NotOne("a field does not fit"))?;
     check(&config)?;
     Ok(config)
 }
@@ -65,14 +66,13 @@ pub fn with_server(text: &Secret, server: &str) -> Result<Secret, KubeconfigErro
     check_server(server)?;
     read(text)?;
     let mut value = parse(text)?;
-    let clusters = value.get_mut("clusters").and_then(Value::as_sequence_mut);
+    let clusters = value.get_mut("clusters").and_then(Value::as_array_mut);
     for cluster in clusters.into_iter().flatten() {
-        if let Some(cluster) = cluster.get_mut("cluster").and_then(Value::as_mapping_mut) {
-            cluster.insert("server".into(), server.into());
+        if let Some(cluster) = cluster.get_mut("cluster").and_then(Value::as_object_mut) {
+            cluster.insert("server".to_owned(), server.into());
         }
     }
-    let text =
-        serde_yaml::to_string(&value).map_err(|_| KubeconfigError::NotOne("it cannot be written again"))?;
+    let text = yaml::to_text(&value).map_err(|_| KubeconfigError::NotOne("it cannot be written again"))?;
     Ok(Secret::from(text))
 }
 
@@ -98,15 +98,12 @@ fn parse(text: &Secret) -> Result<Value, KubeconfigError> {
     let text = text
         .expose_str()
         .map_err(|_| KubeconfigError::NotOne("it is not UTF-8 text"))?;
-    let value: Value = serde_yaml::from_str(text).map_err(|_| KubeconfigError::NotOne("it is not YAML"))?;
-    match value {
-        Value::Mapping(_) => Ok(value),
-        Value::Null
-        | Value::Bool(_)
-        | Value::Number(_)
-        | Value::String(_)
-        | Value::Sequence(_)
-        | Value::Tagged(_) => Err(KubeconfigError::NotOne("it is not a map")),
+    let documents = yaml::documents(text, &DocumentLimits::default())
+        .map_err(|_| KubeconfigError::NotOne("it is not YAML"))?;
+    let mut documents = documents.into_iter();
+    match (documents.next(), documents.next()) {
+        (Some(value @ Value::Object(_)), None) => Ok(value),
+        _ => Err(KubeconfigError::NotOne("it is not one map")),
     }
 }
 

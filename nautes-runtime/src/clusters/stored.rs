@@ -78,7 +78,7 @@ impl StoredClusters {
         });
         let found = read.map_err(|source| AccessError::Store {
             cluster: cluster.clone(),
-            source,
+            source: Box::new(source),
         })?;
         found
             .and_then(|mut found| Some((found.version, found.values.remove(&at.key)?)))
@@ -92,7 +92,7 @@ impl StoredClusters {
             let servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
             servers.get(cluster).cloned()
         };
-        if let Some(client) = self.from_kept(cluster, version, server.as_deref(), account)? {
+        if let Some(client) = self.kept_client(cluster, version, server.as_deref(), account)? {
             return Ok(client);
         }
         let bad = |message: String| AccessError::BadKubeconfig {
@@ -118,7 +118,7 @@ impl StoredClusters {
         match account {
             None => Ok(plain),
             Some(_) => self
-                .from_kept(cluster, version, server.as_deref(), account)?
+                .kept_client(cluster, version, server.as_deref(), account)?
                 .ok_or_else(|| AccessError::NotReady {
                     cluster: cluster.clone(),
                     message: "its kubeconfig is being replaced".to_owned(),
@@ -126,7 +126,7 @@ impl StoredClusters {
         }
     }
 
-    fn from_kept(
+    fn kept_client(
         &self,
         cluster: &ClusterName,
         version: u64,

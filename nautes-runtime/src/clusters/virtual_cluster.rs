@@ -52,7 +52,7 @@ pub async fn collect(
     });
     written.map_err(|source| AccessError::Store {
         cluster: cluster.clone(),
-        source,
+        source: Box::new(source),
     })
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::kinds;
-use super::yaml;
+use super::yaml::{self, Budget, Document};
 use crate::apply::Hold;
 use crate::apply::entry::Id;
 use crate::object::ObjectKey;
@@ -43,6 +43,9 @@ pub struct ManifestProblem {
     /// The document in the file, counted from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<usize>,
+    /// The line at which the document begins, counted from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
     /// The object, as far as it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<String>,
@@ -77,23 +80,18 @@ pub fn read_manifests(files: &BTreeMap<String, Vec<u8>>, unit: &DeployUnit) -> M
         unit,
         out: Manifests::default(),
         seen: BTreeMap::new(),
+        budget: Budget {
+            documents: MAX_OBJECTS,
+            bytes: MAX_TOTAL,
+        },
     };
     let unsupported = reader.unsupported(files);
-    let mut total = 0_usize;
     for (path, bytes) in files {
         let below = |folder: &String| folder.is_empty() || path.starts_with(&format!("{folder}/"));
         if !is_manifest(path) || unsupported.iter().any(below) {
             continue;
         }
-        total = total.saturating_add(bytes.len());
-        if total > MAX_TOTAL {
-            reader.broken(
-                path,
-                format!("the manifests have more than {MAX_TOTAL} bytes together"),
-            );
-        } else {
-            reader.file(path, bytes);
-        }
+        reader.file(path, bytes);
     }
     reader.finish()
 }
@@ -110,6 +108,7 @@ struct Reader<'a> {
     out: Manifests,
     /// Where each object was first declared.
     seen: BTreeMap<Id, Vec<(ObjectKey, String)>>,
+    budget: Budget,
 }
 
 impl Reader<'_> {
@@ -134,6 +133,7 @@ impl Reader<'_> {
             self.out.problems.push(ManifestProblem {
                 path: path.clone(),
                 document: None,
+                line: None,
                 object: None,
                 message: format!("{what}; nothing in its folder is deployed, and what was stays"),
                 hint: Some(hint.to_owned()),
@@ -149,6 +149,7 @@ impl Reader<'_> {
         self.out.problems.push(ManifestProblem {
             path: path.to_owned(),
             document: None,
+            line: None,
             object: None,
             message,
             hint: Some("what the file declared before stays as it is until it can be read".to_owned()),
@@ -164,31 +165,33 @@ impl Reader<'_> {
         let Ok(text) = std::str::from_utf8(bytes) else {
             return self.broken(path, "the file is not UTF-8 text".to_owned());
         };
-        match yaml::documents(text, MAX_OBJECTS) {
+        let mut budget = self.budget;
+        match yaml::documents(text, &mut budget) {
             Ok(documents) => {
-                for (index, document) in documents {
-                    self.document(path, index, document, 0);
+                self.budget = budget;
+                for Document { number, line, value } in documents {
+                    self.document(path, (number, line), value, 0);
                 }
             }
             Err(message) => self.broken(path, message),
         }
     }
 
-    fn document(&mut self, path: &str, index: usize, mut object: Value, depth: usize) {
+    fn document(&mut self, path: &str, at: (usize, usize), mut object: Value, depth: usize) {
         if let Some(items) = list_items(&mut object) {
             if depth >= MAX_LISTS {
-                return self.refuse(path, index, None, Class::Invalid, "lists are nested too deep");
+                return self.refuse(path, at, None, Class::Invalid, "lists are nested too deep");
             }
             for item in items {
-                self.document(path, index, item, depth + 1);
+                self.document(path, at, item, depth + 1);
             }
             return;
         }
         match self.judge(&mut object) {
-            Ok(key) => self.accept(path, index, key, object),
+            Ok(key) => self.accept(path, at, key, object),
             Err((class, message)) => {
                 let shown = ObjectKey::of(&object).ok().map(|key| key.to_string());
-                self.refuse(path, index, shown, class, &message);
+                self.refuse(path, at, shown, class, &message);
             }
         }
     }
@@ -245,11 +248,11 @@ impl Reader<'_> {
         }
     }
 
-    fn accept(&mut self, path: &str, index: usize, key: ObjectKey, object: Value) {
+    fn accept(&mut self, path: &str, at: (usize, usize), key: ObjectKey, object: Value) {
         if self.out.objects.len() >= MAX_OBJECTS {
             let message = format!("there are more than {MAX_OBJECTS} objects");
             self.out.hold.paths.insert(path.to_owned());
-            return self.refuse(path, index, Some(key.to_string()), Class::Invalid, &message);
+            return self.refuse(path, at, Some(key.to_string()), Class::Invalid, &message);
         }
         let places = self.seen.entry(Id::from(&key)).or_default();
         places.push((key, path.to_owned()));
@@ -259,10 +262,18 @@ impl Reader<'_> {
         });
     }
 
-    fn refuse(&mut self, path: &str, index: usize, object: Option<String>, class: Class, message: &str) {
+    fn refuse(
+        &mut self,
+        path: &str,
+        at: (usize, usize),
+        object: Option<String>,
+        class: Class,
+        message: &str,
+    ) {
         self.out.problems.push(ManifestProblem {
             path: path.to_owned(),
-            document: Some(index + 1),
+            document: Some(at.0),
+            line: Some(at.1),
             object,
             message: message.to_owned(),
             hint: None,
@@ -289,6 +300,7 @@ impl Reader<'_> {
             self.out.problems.push(ManifestProblem {
                 path: path.clone(),
                 document: None,
+                line: None,
                 object: Some(key.to_string()),
                 message: format!("it is declared {} times: {}", paths.len(), paths.join(", ")),
                 hint: Some("keep one of the declarations".to_owned()),

@@ -2,73 +2,81 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize as _;
+use nautes_model::yaml::{DocumentLimits, pieces, read};
 use serde_json::{Map, Value};
-use serde_yaml::Value as Yaml;
 
-/// Reads all documents of a text, with their places; empty ones are left out.
+/// How much one document may hold: more than an API server takes.
+const LIMITS: DocumentLimits = DocumentLimits {
+    depth: 64,
+    nodes: 100_000,
+    bytes: 4 << 20,
+};
+
+/// How much may be read still, over all files.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    /// Documents.
+    pub(crate) documents: usize,
+    /// Bytes, once aliases are expanded.
+    pub(crate) bytes: usize,
+}
+
+/// A document and its place in the file.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Document {
+    /// Which one of the file it is, counted from 1.
+    pub(crate) number: usize,
+    /// The line at which it begins.
+    pub(crate) line: usize,
+    pub(crate) value: Value,
+}
+
+/// Reads all documents of a text; empty ones are left out.
 ///
 /// # Errors
-/// A document cannot be parsed, or there are too many: says where and why.
-pub(crate) fn documents(text: &str, max: usize) -> Result<Vec<(usize, Value)>, String> {
+/// A document cannot be read, or there is more than the budget allows: says where and why, without values.
+pub(crate) fn documents(text: &str, budget: &mut Budget) -> Result<Vec<Document>, String> {
     let mut found = Vec::new();
-    for (index, document) in serde_yaml::Deserializer::from_str(text).enumerate() {
-        let wrong = |what: String| format!("document {} cannot be read: {what}", index + 1);
-        let value = Yaml::deserialize(document).map_err(|error| wrong(error.to_string()))?;
-        match json(value).map_err(wrong)? {
-            Value::Null => {}
-            value => found.push((index, value)),
+    for (index, piece) in pieces(text).enumerate() {
+        let document = read(&text[piece.span], piece.line, &LIMITS);
+        if let Some(problem) = document.problems.into_iter().next() {
+            let line = problem.at.map_or(piece.line, |at| at.line);
+            return Err(format!(
+                "the file cannot be read: line {line}: {}",
+                problem.message
+            ));
         }
-        if found.len() > max {
-            return Err(format!("the file has more than {max} documents"));
+        let value = document.root.map_or(Value::Null, |root| root.into_json());
+        if value.is_null() {
+            continue;
         }
+        budget.documents = spend(budget.documents, 1).ok_or("there are too many documents")?;
+        budget.bytes = spend(budget.bytes, size(&value)).ok_or("the manifests are too large together")?;
+        found.push(Document {
+            number: index + 1,
+            line: piece.line,
+            value,
+        });
     }
     Ok(found)
 }
 
-fn json(value: Yaml) -> Result<Value, String> {
-    Ok(match value {
-        Yaml::Null => Value::Null,
-        Yaml::Bool(value) => Value::Bool(value),
-        Yaml::Number(number) => self::number(&number)?,
-        Yaml::String(text) => Value::String(text),
-        Yaml::Sequence(items) => Value::Array(items.into_iter().map(json).collect::<Result<_, _>>()?),
-        Yaml::Mapping(fields) => {
-            let mut map = Map::new();
-            for (name, value) in fields {
-                let name = self::name(name)?;
-                let value = json(value)?;
-                if map.insert(name.clone(), value).is_some() {
-                    return Err(format!("the key {name:?} is there twice"));
-                }
-            }
-            Value::Object(map)
-        }
-        Yaml::Tagged(tagged) => return Err(format!("the tag {} has no meaning here", tagged.tag)),
-    })
+const fn spend(budget: usize, amount: usize) -> Option<usize> {
+    budget.checked_sub(amount)
 }
 
-fn number(number: &serde_yaml::Number) -> Result<Value, String> {
-    if let Some(number) = number.as_i64() {
-        return Ok(number.into());
-    }
-    if let Some(number) = number.as_u64() {
-        return Ok(number.into());
-    }
-    number
-        .as_f64()
-        .and_then(serde_json::Number::from_f64)
-        .map(Value::Number)
-        .ok_or_else(|| format!("the number {number} cannot be written as JSON"))
-}
-
-fn name(name: Yaml) -> Result<String, String> {
-    match name {
-        Yaml::String(name) => Ok(name),
-        Yaml::Bool(name) => Ok(name.to_string()),
-        Yaml::Number(name) => Ok(name.to_string()),
-        Yaml::Null | Yaml::Sequence(_) | Yaml::Mapping(_) | Yaml::Tagged(_) => {
-            Err("a key is not a text".to_owned())
+/// About how many bytes the value takes as text.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => items.iter().map(size).sum::<usize>() + 2,
+        Value::Object(fields) => {
+            fields
+                .iter()
+                .map(|(name, value)| name.len() + 3 + size(value))
+                .sum::<usize>()
+                + 2
         }
     }
 }

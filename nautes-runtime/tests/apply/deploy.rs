@@ -172,7 +172,7 @@ fn what_may_not_be_deployed_is_left_out_and_said_so() {
 
 #[test]
 fn files_that_cannot_be_read_are_held() {
-    let deep = "[".repeat(100_000);
+    let deep = "[".repeat(1_000_000);
     let bomb = {
         let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for n in 1..12 {

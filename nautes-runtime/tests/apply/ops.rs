@@ -130,7 +130,11 @@ impl Run {
                 Some((owners, value)) if owners.is_disjoint(held) => {
                     let live = live.unwrap_or_else(|| panic!("{number} is missing: {again:?}"));
                     assert_eq!(live["data"], json!({"v": value.to_string()}));
-                    self.wanted_by.insert(number, owners.clone());
+                    let old = self.wanted_by.remove(&number).unwrap_or_default();
+                    // What a held owner had a part in stays his too.
+                    let kept = old.intersection(held).copied();
+                    self.wanted_by
+                        .insert(number, owners.iter().copied().chain(kept).collect());
                 }
                 Some(_) => {}
                 None => {
