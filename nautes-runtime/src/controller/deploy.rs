@@ -201,6 +201,7 @@ async fn read(
         manifests.problems.push(crate::deploy::ManifestProblem {
             path,
             document: None,
+            line: None,
             object: None,
             message: finding.problem.to_string(),
             hint: None,
