@@ -1,7 +1,5 @@
 //! From text to plans: parsing, judging and planning a whole platform of 100, 1,000 and 10,000 resources.
 
-#![expect(missing_docs, reason = "criterion's macros make public items without any")]
-
 use std::collections::BTreeMap;
 
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -13,6 +13,8 @@
 //! | `#! unread PRODUCT` | the repository of the product cannot be read |
 //! | `#! event REPO KIND REF` | says what the event starts; the commit is fixed |
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "plans/properties.rs"]
 mod properties;
 #[path = "plans/support.rs"]
