@@ -78,7 +78,7 @@ pub(crate) fn plan() -> anyhow::Result<String> {
     let rules = rules();
     let engines = Engines::bundled().with_deployment(Arc::new(Flux));
     let product = "shop".parse()?;
-    let plan = plan_product(
+    let mut plan = plan_product(
         &product,
         &Judged::new(&scopes, &rules),
         &Inputs::offline(),
@@ -86,6 +86,9 @@ pub(crate) fn plan() -> anyhow::Result<String> {
     );
     let faults = check_plan(&product, &plan);
     anyhow::ensure!(faults.is_empty(), "{faults:?}");
+    // Only what is new is shown: the cluster that names the engine.
+    plan.verdicts.clear();
+    plan.clusters.retain(|cluster, _| cluster.as_str() == "staging");
     Ok(text_with_objects(&plan))
 }
 

@@ -130,8 +130,8 @@ impl Twins {
         let kubeconfig = serde_yaml::to_string(&self.live.kubeconfig(token))?.replace('\n', "\n    ");
         let address = self.live.address().context("the cluster has no port")?;
         let text = include_str!("../manifests/clusters/live.yaml")
-            .replace("$API_SERVER", &format!("https://{address}"))
-            .replace("$KUBECONFIG", kubeconfig.trim_end());
+            .replace("\"$API_SERVER\"", &format!("https://{address}"))
+            .replace("    $KUBECONFIG", &format!("    {}", kubeconfig.trim_end()));
         self.apply("live.yaml", &text).await
     }
 
