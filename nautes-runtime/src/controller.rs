@@ -42,7 +42,7 @@ use nautes_model::Class;
 use nautes_vault::StoreError;
 use serde::Serialize;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::platform::planning::forge_ids;
@@ -150,7 +150,6 @@ impl Controllers {
     }
 
     /// Returns the routes of the webhook receiver, `/hooks/<product>/<repository>`.
-    #[must_use]
     pub fn router(&self) -> axum::Router {
         webhook::router(Arc::clone(&self.shared))
     }
@@ -217,7 +216,7 @@ impl Controllers {
     /// Whether the declarations were read at least once.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.shared.world().scopes().tenant.revision.is_some()
+        self.shared.world().is_read()
     }
 
     /// What a new process has to know first.
@@ -271,8 +270,9 @@ impl Controllers {
     /// Looks at things without anything having happened.
     async fn tick(&self) -> Result<(), ControlError> {
         let timing = self.shared.platform.timing();
-        let mut resync = interval(timing.resync);
-        let mut heal = interval(timing.heal);
+        let now = Instant::now();
+        let mut resync = interval_at(now + timing.resync, timing.resync);
+        let mut heal = interval_at(now + timing.heal, timing.heal);
         resync.set_missed_tick_behavior(MissedTickBehavior::Delay);
         heal.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -286,6 +286,9 @@ impl Controllers {
 
 /// Compares objects with what they should be.
 fn heal_all(shared: &Shared) {
+    if !shared.world().is_read() {
+        return;
+    }
     let queue = &shared.queue;
     queue.add(Unit::Tenant);
     for (product, plan) in shared.plans() {

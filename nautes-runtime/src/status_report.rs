@@ -338,13 +338,11 @@ fn undeclared(identity: &Identity, live: &LiveObject) -> StatusNode {
 }
 
 fn details(node: &mut StatusNode, live: &LiveObject) {
-    let text = |key: &str| {
-        live.status
-            .get(key)
-            .and_then(serde_json::Value::as_str)
-            .map(str::to_owned)
-    };
-    node.revision = text("revision");
+    node.revision = live
+        .status
+        .get("revision")
+        .and_then(serde_json::Value::as_str)
+        .map(str::to_owned);
     match &live.resource {
         Some(Resource::DeploymentRuntime(runtime)) => {
             if let Some(status) = &runtime.status

@@ -1,1 +1,148 @@
-//! placeholder
+//! The controllers and the webhook receiver of Nautes as a program, and as a library for those who compose one.
+//!
+//! | route | what |
+//! |---|---|
+//! | `POST /hooks/<product>/<repository>` | deliveries of the forge |
+//! | `GET /healthz` | 200 while the process works |
+//! | `GET /readyz` | 200 once what is declared was read, 503 before |
+//! | `GET /metrics` | counters of writes and failures, in Prometheus' text form |
+
+pub mod server;
+pub mod settings;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use nautes_gitops::host::local::{LocalForge, Options};
+use nautes_runtime::clusters::StoredClusters;
+use nautes_runtime::controller::Controllers;
+use nautes_runtime::platform::{Platform, TenantSettings, Timing};
+use nautes_vault::{LocalStore, MasterKey, SecretStore};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+pub use settings::Settings;
+
+/// Runs the program: settings from arguments and environment, until it is told to stop.
+pub async fn main() -> ExitCode {
+    let settings = Settings::parse();
+    let filter = EnvFilter::try_new(&settings.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    match start(settings).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn start(settings: Settings) -> anyhow::Result<()> {
+    // Another one may have been installed by an embedder; then that one counts.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let stop = CancellationToken::new();
+    let on_signal = stop.clone();
+    tokio::spawn(async move {
+        signalled().await;
+        on_signal.cancel();
+    });
+    let listener = TcpListener::bind(settings.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", settings.listen))?;
+    let forge = LocalForge::open(Options::new(&settings.forge_data))
+        .await
+        .context("cannot open the local forge")?;
+    let _serving = match settings.forge_listen {
+        Some(listen) => Some(
+            forge
+                .serve(listen)
+                .await
+                .context("cannot serve the local forge")?,
+        ),
+        None => None,
+    };
+    let platform = compose(&settings, &listener, forge).await?;
+    run(platform, listener, stop).await
+}
+
+/// Composes the platform that the settings name.
+async fn compose(settings: &Settings, listener: &TcpListener, forge: LocalForge) -> anyhow::Result<Platform> {
+    let (file, key) = (settings.store_file.clone(), settings.store_key_file.clone());
+    let open = move || -> Result<LocalStore, nautes_vault::StoreError> {
+        LocalStore::open_or_create(&file, &MasterKey::load_or_create(&key)?)
+    };
+    let store = tokio::task::spawn_blocking(open)
+        .await?
+        .context("cannot open the secret store")?;
+    let store: Arc<dyn SecretStore> = Arc::new(store);
+    let webhook_url = match &settings.webhook_url {
+        Some(url) => url.clone(),
+        None => format!("http://{}", listener.local_addr()?).parse()?,
+    };
+    let client = kube::Client::try_default()
+        .await
+        .context("cannot find the tenant cluster")?;
+    let repo = settings
+        .tenant_repo
+        .parse()
+        .context("cannot use the tenant repository")?;
+    let tenant = TenantSettings {
+        namespace: settings.namespace.clone(),
+        branch: settings.branch.clone(),
+        ..TenantSettings::new(&settings.tenant, repo)
+    };
+    Ok(Platform::builder()
+        .host(Arc::new(forge))
+        .clusters(Arc::new(StoredClusters::new(Arc::clone(&store))))
+        .store(store)
+        .tenant(tenant)
+        .tenant_cluster(client)
+        .mirrors(&settings.mirrors)
+        .webhook_url(webhook_url)
+        .timing(Timing::STANDARD)
+        .build()?)
+}
+
+/// Runs the controllers of a platform and serves their routes until `stop` is cancelled.
+///
+/// # Errors
+/// The controllers cannot begin (see [`Controllers::run`]), or the listener fails.
+pub async fn run(platform: Platform, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+    let controllers = Controllers::new(platform);
+    let router = server::router(&controllers);
+    let served = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let work = async {
+        let result = controllers.run(stop.clone()).await;
+        // Whoever ends first ends the other.
+        stop.cancel();
+        result
+    };
+    let (served, worked) = tokio::join!(async { served.await }, work);
+    worked.map_err(|error| match error.hint() {
+        Some(hint) => anyhow::Error::new(error).context(format!("the controllers have stopped; {hint}")),
+        None => anyhow::Error::new(error).context("the controllers have stopped"),
+    })?;
+    served.context("the webhook receiver has stopped")
+}
+
+async fn signalled() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = interrupt.await;
+}

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nautes_gitops::RepoRef;
 use nautes_gitops::publish::trailer;
-use nautes_model::Identity;
 use nautes_model::name::{ClusterName, ProductName};
+use nautes_model::{Identity, Kind};
 use nautes_vault::StoreError;
 
 use super::ControlError;
 use super::cluster::{ClusterError, within};
 use super::facts::{Fact, Source};
 use super::grants::Grants;
-use super::state::{Next, Shared, Unit, count};
+use super::state::{Next, Shared, Unit, count, product_identity};
 use super::sync::is_gone;
 use crate::apply::{self, Applied, ApplyError, Hold, Problem, RemovalPolicy, Strategy, Target};
 use crate::deploy::undeploy;
@@ -72,6 +72,7 @@ pub(super) async fn pass(
         Ok(applied) => {
             count(&shared.writes.objects, applied.writes as u64);
             report(shared, cluster, &owners, &applied);
+            report_budget(shared, product, cluster, &applied);
             if applied.writes > 0 {
                 // Namespaces and inventories may be others now.
                 shared.queue.add(Unit::Cluster(cluster.clone()));
@@ -93,7 +94,7 @@ pub(super) async fn pass(
                 message: text.clone(),
                 ..fact
             };
-            for owner in &owners {
+            for owner in owners.iter().filter(|owner| owner.kind != Kind::Product) {
                 shared.report(owner, Source::Apply(cluster.clone()), fact.clone());
             }
             Err(ControlError::Unit(text))
@@ -297,24 +298,35 @@ fn report(shared: &Shared, cluster: &ClusterName, owners: &BTreeSet<Identity>, a
             worst.entry(owner.clone()).or_insert_with(|| fact.clone());
         }
     }
-    if let Some(over) = applied.over_budget {
-        let text = format!(
-            "{} of {} objects would go at once; remove them by a request, or with the trailer {}",
-            over.count,
-            over.of,
-            trailer::REMOVES
-        );
-        for owner in owners {
-            let fact = Fact::new(APPLIED, VerdictState::Failed, "RemovalHeld", text.clone());
-            worst.entry(owner.clone()).or_insert(fact);
-        }
-    }
-    for owner in owners {
+    for owner in owners.iter().filter(|owner| owner.kind != Kind::Product) {
         let fact = worst
             .remove(owner)
             .unwrap_or_else(|| Fact::ready(APPLIED, format!("its objects are in cluster {cluster}")));
         shared.report(owner, Source::Apply(cluster.clone()), fact);
     }
+}
+
+/// What would be removed has no owner any more that could be told; its product is.
+fn report_budget(shared: &Shared, product: &ProductName, cluster: &ClusterName, applied: &Applied) {
+    let Some(identity) = product_identity(product) else {
+        return;
+    };
+    let source = Source::Apply(cluster.clone());
+    let Some(over) = applied.over_budget else {
+        if shared.board.drop_source(&identity, &source) {
+            shared.queue.add(Unit::Status(None));
+        }
+        return;
+    };
+    let text = format!(
+        "{} of {} objects in cluster {cluster} would go at once; remove what they belong to by a request, or say so \
+         in a commit with the trailer {}",
+        over.count,
+        over.of,
+        trailer::REMOVES
+    );
+    let fact = Fact::new(APPLIED, VerdictState::Failed, "RemovalHeld", text);
+    shared.report(&identity, source, fact);
 }
 
 fn of_problem(problem: &Problem) -> Fact {

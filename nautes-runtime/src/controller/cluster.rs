@@ -85,7 +85,7 @@ pub(super) async fn pass(shared: &Shared, name: &ClusterName) -> Result<Next, Co
             state.units = units.clone();
         }
     });
-    if claims != before.claims {
+    if claims != before.claims || before.answers.is_none() {
         shared.queue.add(Unit::World);
     }
     if let Ok((_, units)) = &looked {
@@ -193,7 +193,7 @@ fn facts(shared: &Shared, declared: &Cluster, error: Option<&ClusterError>) -> F
 
 /// A cluster that is declared no more is let go when nothing of ours is left in it.
 async fn leave(shared: &Shared, name: &ClusterName, never_had: bool) -> Result<Next, ControlError> {
-    let Some(identity) = cluster_identity(name) else {
+    let Some(identity) = cluster_identity(name).filter(|_| shared.world().knows_tenant()) else {
         return Ok(Next::Done);
     };
     let timing = shared.platform.timing();

@@ -122,6 +122,7 @@ pub(crate) struct Retired {
     pub(crate) path: RepoPath,
     pub(crate) known_id: Option<u64>,
     pub(crate) retention: Retention,
+    pub(crate) provider: String,
 }
 
 /// What a pass over the repositories of a product did.
@@ -214,8 +215,8 @@ impl Forge<'_> {
         }
     }
 
-    fn provider(&self) -> &str {
-        self.platform.host().provider_type()
+    fn provider(&self, repo: &CodeRepo) -> &str {
+        provider_of(self.platform, &self.scopes, repo)
     }
 
     async fn timed<T>(&self, work: impl Future<Output = Result<T, ForgeError>>) -> Result<T, ForgeError> {
@@ -251,18 +252,25 @@ impl Forge<'_> {
             )
         };
         let id = repo_id(&repo.identity, Some(at.id))?;
-        let own = self.own_keys(&repo.path, &id).await?;
+        let own = self
+            .own_keys(self.provider(&repo.declared), &repo.path, &id)
+            .await?;
         writes += own.1;
         writes += keys::add_missing(session, &repo.path, &own.0).await?;
         Ok((at, writes))
     }
 
-    async fn own_keys(&self, path: &RepoPath, id: &RepoId) -> Result<(WantedKeys, u64), ForgeError> {
+    async fn own_keys(
+        &self,
+        provider: &str,
+        path: &RepoPath,
+        id: &RepoId,
+    ) -> Result<(WantedKeys, u64), ForgeError> {
         let mut own = WantedKeys::new();
         let mut made = 0;
         for level in LEVELS {
             let (public_key, is_new) =
-                keys::ensure_pair(&**self.platform.store(), self.provider(), id, level).await?;
+                keys::ensure_pair(&**self.platform.store(), provider, id, level).await?;
             made += u64::from(is_new);
             let key = WantedKey {
                 public_key,
@@ -277,13 +285,17 @@ impl Forge<'_> {
     /// All keys and the hook of a repository. Returns the writes, and whether a key has to be tried again.
     async fn open(&self, repo: &Wanted, ids: &BTreeMap<Identity, u64>) -> Result<(u64, bool), ForgeError> {
         let id = repo_id(&repo.identity, ids.get(&repo.identity).copied())?;
-        let (mut wanted, mut writes) = self.own_keys(&repo.path, &id).await?;
+        let provider = self.provider(&repo.declared);
+        let (mut wanted, mut writes) = self.own_keys(provider, &repo.path, &id).await?;
         for (identity, level) in self.allowed(&repo.identity) {
             let Some(home) = paths::find_code_repo(&self.scopes, &identity) else {
                 continue;
             };
             let id = repo_id(&identity, ids.get(&identity).copied())?;
-            let (theirs, made) = self.own_keys(&home, &id).await?;
+            let Some(Resource::CodeRepo(declared)) = self.scopes.get(&identity).map(|s| &s.resource) else {
+                continue;
+            };
+            let (theirs, made) = self.own_keys(self.provider(declared), &home, &id).await?;
             writes += made;
             wanted.extend(
                 theirs
@@ -295,7 +307,7 @@ impl Forge<'_> {
         let site = hooks::Site {
             session: &*self.session,
             store: &**self.platform.store(),
-            provider: self.provider(),
+            provider,
             base: self.platform.webhook_url(),
             repo: &repo.identity,
             path: &repo.path,
@@ -341,8 +353,8 @@ impl Forge<'_> {
             writes += repository::retire(session, &found, repo.retention).await?;
         }
         for what in RepoCredential::ALL {
-            let at = store_keys::repo(self.provider(), &id, what)
-                .map_err(|_| ForgeError::Provider(self.provider().to_owned()))?;
+            let at = store_keys::repo(&repo.provider, &id, what)
+                .map_err(|_| ForgeError::Provider(repo.provider.clone()))?;
             let failed = |source| ForgeError::Store {
                 action: format!("forget the secrets of {}", repo.path),
                 source,
@@ -378,6 +390,11 @@ impl ForgePass {
         tracing::info!(%identity, error = %super::facts::chain(error), "not as declared on the forge");
         self.facts.insert(identity.clone(), error.fact().into());
     }
+}
+
+/// Returns the type of provider under which the secrets of a repository are kept.
+pub(crate) fn provider_of<'a>(platform: &'a Platform, scopes: &'a Scopes, repo: &CodeRepo) -> &'a str {
+    paths::provider_type(&scopes.tenant, repo).unwrap_or_else(|| platform.host().provider_type())
 }
 
 /// Returns the id of a repository in the secret store.

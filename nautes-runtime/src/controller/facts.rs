@@ -128,11 +128,11 @@ impl Board {
         true
     }
 
-    /// Forgets what a source said of a resource.
-    pub(crate) fn drop_source(&self, identity: &Identity, source: &Source) {
-        if let Some(by_source) = self.locked().get_mut(identity) {
-            by_source.remove(source);
-        }
+    /// Forgets what a source said of a resource. Returns whether it had said something.
+    pub(crate) fn drop_source(&self, identity: &Identity, source: &Source) -> bool {
+        self.locked()
+            .get_mut(identity)
+            .is_some_and(|by_source| by_source.remove(source).is_some())
     }
 
     /// Returns what is known of a resource.

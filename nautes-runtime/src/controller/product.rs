@@ -65,6 +65,9 @@ fn projection(shared: &Shared, product: &ProductName) -> Projection {
 /// Brings the projection of what belongs to the tenant in line.
 pub(super) async fn tenant(shared: &Shared) -> Result<Next, ControlError> {
     let world = shared.world();
+    if !world.is_read() {
+        return Ok(Next::Done);
+    }
     let scopes = world.scopes();
     let settings = shared.platform.tenant();
     let client = shared.platform.tenant_cluster().clone();
@@ -75,10 +78,12 @@ pub(super) async fn tenant(shared: &Shared) -> Result<Next, ControlError> {
     let wanted: Vec<&Sourced> = scopes.tenant.resources.iter().map(|s| &**s).collect();
     writes += projection.write(&wanted, &live).await.map_err(failed)?;
     let held: BTreeSet<&Identity> = scopes.tenant.broken.iter().flat_map(|b| &b.identities).collect();
-    let is_known = world.observed.is_known(&RepoRef::Tenant);
+    let is_known = world.knows_tenant();
+    let anything = scopes.tenant.broken.iter().any(|b| b.identities.is_empty());
     for (identity, object) in &live {
         let declared = scopes.tenant.resources.get(identity).is_some();
-        if !object.ours || declared || held.contains(identity) || !is_known {
+        // A broken file of which nobody knows what it declared may have declared anything.
+        if !object.ours || declared || held.contains(identity) || !is_known || anything {
             continue;
         }
         // A product stays to be seen until nothing is left of it.
@@ -143,7 +148,7 @@ pub(super) async fn forge(shared: &Shared, product: &ProductName) -> Result<Next
     let retired: Vec<Retired> = gone(&live, &keep, Some(&plan))
         .into_iter()
         .filter(|identity| identity.kind == Kind::CodeRepo)
-        .filter_map(|identity| retired(&live, identity, &group, &removed))
+        .filter_map(|identity| retired(shared, &live, identity, &group, &removed))
         .collect();
     forge.retire(&retired, &mut pass).await;
     for identity in &pass.gone {
@@ -230,7 +235,13 @@ fn known_id(live: &Live, identity: &Identity) -> Option<u64> {
     }
 }
 
-fn retired(live: &Live, identity: &Identity, group: &str, removed: &[trailer::Facts]) -> Option<Retired> {
+fn retired(
+    shared: &Shared,
+    live: &Live,
+    identity: &Identity,
+    group: &str,
+    removed: &[trailer::Facts],
+) -> Option<Retired> {
     let resource = live.get(identity)?.resource.as_ref()?;
     let Resource::CodeRepo(repo) = resource else {
         return None;
@@ -240,6 +251,7 @@ fn retired(live: &Live, identity: &Identity, group: &str, removed: &[trailer::Fa
         path: paths::code_repo(group, repo).ok()?,
         known_id: known_id(live, identity),
         retention: retention(resource, identity, removed),
+        provider: code_repo::provider_of(&shared.platform, shared.world().scopes(), repo).to_owned(),
     })
 }
 
@@ -259,8 +271,7 @@ pub(super) async fn retire(shared: &Shared, product: &ProductName) -> Result<Nex
     let Some(plan) = shared.plan(product) else {
         return Ok(Next::Done);
     };
-    let is_known = world.observed.is_known(&RepoRef::Tenant);
-    if !is_known || scopes.products.contains_key(product) || !is_gone(scopes, product, &plan) {
+    if !world.knows_tenant() || scopes.products.contains_key(product) || !is_gone(scopes, product, &plan) {
         return Ok(Next::Done);
     }
     revoke(shared, product).await?;
@@ -335,7 +346,7 @@ async fn retire_repos(
     let repos: Vec<Retired> = live
         .iter()
         .filter(|(identity, object)| object.ours && identity.kind == Kind::CodeRepo)
-        .filter_map(|(identity, _)| retired(&live, identity, &group, &removed))
+        .filter_map(|(identity, _)| retired(shared, &live, identity, &group, &removed))
         .collect();
     let forge = open_forge(shared, Arc::new(Access::default())).await?;
     let mut pass = ForgePass::default();

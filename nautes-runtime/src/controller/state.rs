@@ -70,6 +70,16 @@ impl World {
     pub(crate) fn scopes(&self) -> &Arc<Scopes> {
         &self.observed.scopes
     }
+
+    /// Whether the tenant's repository was read at all. Until then nothing may be taken for gone.
+    pub(crate) fn is_read(&self) -> bool {
+        self.scopes().tenant.revision.is_some()
+    }
+
+    /// Whether the tenant's repository was read at the last look.
+    pub(crate) fn knows_tenant(&self) -> bool {
+        self.is_read() && self.observed.is_known(&RepoRef::Tenant)
+    }
 }
 
 /// What is known of a cluster.

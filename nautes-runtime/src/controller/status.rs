@@ -34,10 +34,13 @@ pub(super) async fn pass(shared: &Shared, product: Option<&ProductName>) -> Resu
     for (identity, object) in &live {
         let status = if object.ours {
             let said = said(shared, identity);
-            let missing = expected
-                .get(identity)
-                .is_some_and(|sources| sources.iter().any(|source| !said.contains_key(source)))
-                || said.is_empty();
+            let missing = said.is_empty()
+                || needs(shared, identity)
+                    .iter()
+                    .any(|source| !said.contains_key(source))
+                || expected
+                    .get(identity)
+                    .is_some_and(|sources| sources.iter().any(|source| !said.contains_key(source)));
             conditions::status(object, revision.as_ref(), &said, missing, &now)
         } else {
             Some(conditions::foreign(object, identity, &now))
@@ -71,6 +74,18 @@ fn said(shared: &Shared, identity: &Identity) -> BTreeMap<Source, Facts> {
         said.insert(Source::Scope, fact.into());
     }
     said
+}
+
+/// Who has to have reported about every resource of a kind.
+fn needs(shared: &Shared, identity: &Identity) -> &'static [Source] {
+    let declared = shared.world().scopes().get(identity).is_some();
+    match identity.kind {
+        _ if !declared => &[],
+        Kind::Product => &[Source::Scope, Source::Plan],
+        Kind::Cluster => &[Source::Cluster],
+        kind if kind.is_of_product() => &[Source::Plan],
+        _ => &[],
+    }
 }
 
 /// Who has to have reported about each resource before its status is what it is.

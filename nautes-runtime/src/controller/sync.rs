@@ -107,6 +107,15 @@ fn fan_out(shared: &Shared, before: &World, scopes: &Scopes, plans: BTreeMap<Pro
     let hooks_now = hooked(plans.values());
     let mut kept = BTreeMap::new();
     for (product, plan) in plans {
+        if waits_for_clusters(shared, scopes, &product) {
+            // Nobody knows yet who holds what there: a plan would hold everything, and say so.
+            if all || scopes.products.get(&product) != before.scopes().products.get(&product) {
+                queue.add(Unit::Product(product.clone()));
+            }
+            kept.extend(old.get(&product).map(|plan| (product, Arc::clone(plan))));
+            continue;
+        }
+        let first = !old.contains_key(&product);
         let changed = old.get(&product).is_none_or(|old| **old != plan);
         let plan = Arc::new(plan);
         kept.insert(product.clone(), Arc::clone(&plan));
@@ -117,10 +126,15 @@ fn fan_out(shared: &Shared, before: &World, scopes: &Scopes, plans: BTreeMap<Pro
         if scope.is_some() {
             report(shared, &product, &plan);
             let new_scope = scope != before.scopes().products.get(&product);
-            if all || new_scope {
+            if all || first || new_scope {
                 queue.add(Unit::Product(product.clone()));
             }
-            if all || new_scope || access_changed || hooks_before.get(&product) != hooks_now.get(&product) {
+            if all
+                || first
+                || new_scope
+                || access_changed
+                || hooks_before.get(&product) != hooks_now.get(&product)
+            {
                 queue.add(Unit::Forge(product.clone()));
             }
         }
@@ -156,6 +170,26 @@ fn fan_out(shared: &Shared, before: &World, scopes: &Scopes, plans: BTreeMap<Pro
         }
     }
     *lock(&shared.plans) = kept;
+}
+
+/// Whether a product uses a cluster that nobody has asked yet.
+fn waits_for_clusters(shared: &Shared, scopes: &Scopes, product: &ProductName) -> bool {
+    let Some(scope) = scopes.products.get(product) else {
+        return false;
+    };
+    let known = shared.clusters();
+    let mut waits = false;
+    for (_, environment) in scope.environments() {
+        let declared = scopes.tenant.cluster(&environment.spec.cluster).is_some();
+        if let Ok(name) = ClusterName::new(&environment.spec.cluster)
+            && declared
+            && known.get(&name).is_none_or(|state| state.answers.is_none())
+        {
+            shared.queue.add(Unit::Cluster(name));
+            waits = true;
+        }
+    }
+    waits
 }
 
 /// Whether a product is confirmed to be declared no more.

@@ -15,9 +15,9 @@ use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use nautes_model::name::{ProductName, ResourceName};
-use nautes_model::{Identity, Kind, Secret};
+use nautes_model::{Identity, Kind, Resource, Secret};
 
-use super::code_repo::token_of;
+use super::code_repo::{provider_of, token_of};
 use super::state::{Shared, Unit, lock};
 use super::sync::poked;
 
@@ -52,7 +52,11 @@ async fn receive(
     };
     let identity = Identity::product(Kind::CodeRepo, product.clone(), repo.clone());
     let forge_id = lock(&shared.ids).get(&identity).copied();
-    let provider = shared.platform.host().provider_type();
+    let world = shared.world();
+    let Some(Resource::CodeRepo(declared)) = world.scopes().get(&identity).map(|s| &s.resource) else {
+        return DENIED;
+    };
+    let provider = provider_of(&shared.platform, world.scopes(), declared);
     let Some(at) = token_of(provider, &product, &repo, forge_id) else {
         return DENIED;
     };

@@ -5,7 +5,7 @@ use nautes_gitops::host::types::PathError;
 use nautes_model::kinds::{CodeRepo, Product};
 use nautes_model::layout::DEFAULT_PROJECT;
 use nautes_model::name::ProductName;
-use nautes_model::{Identity, Resource, Scopes};
+use nautes_model::{Identity, Resource, Scopes, TenantScope};
 
 /// Returns the path of the group of a product: `spec.name`, else its name.
 #[must_use]
@@ -45,4 +45,17 @@ pub fn find_code_repo(scopes: &Scopes, identity: &Identity) -> Option<RepoPath> 
         Resource::CodeRepo(repo) => code_repo(group_of(product, declared), repo).ok(),
         _ => None,
     }
+}
+
+/// Returns the type of the provider of a repository, by which its secrets are kept: that of the declared provider,
+/// else of the tenant's only one.
+#[must_use]
+pub fn provider_type<'a>(tenant: &'a TenantScope, repo: &CodeRepo) -> Option<&'a str> {
+    if !repo.spec.code_repo_provider.is_empty() {
+        let (_, provider) = tenant.code_repo_provider(&repo.spec.code_repo_provider)?;
+        return Some(&provider.spec.provider_type);
+    }
+    let mut all = tenant.code_repo_providers();
+    let (_, only) = all.next()?;
+    all.next().is_none().then_some(only.spec.provider_type.as_str())
 }

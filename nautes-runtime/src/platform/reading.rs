@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use nautes_gitops::repo::RepoError;
-use nautes_gitops::tree::{Paths, Reading, Scope, TreeReader};
+use nautes_gitops::tree::{Reading, Scope, TreeReader};
 use nautes_gitops::{HostError, Oid, RepoPath, RepoRef, Session};
 use nautes_model::kinds::Product;
 use nautes_model::name::ProductName;
@@ -360,7 +360,7 @@ impl Platform {
                 },
             })?;
         let (mirror, tip) = (tip.0, tip.1.ok_or_else(no_branch)?);
-        let before = last.map(|last| last.paths.clone()).unwrap_or_else(Paths::new);
+        let before = last.map(|last| last.paths.clone()).unwrap_or_default();
         let reading = kept
             .reader
             .read(&mirror, tip, &before)

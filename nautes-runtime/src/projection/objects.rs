@@ -104,7 +104,7 @@ impl Projection {
         });
         let mut live = Live::new();
         for (kind, items) in futures::future::try_join_all(lists).await? {
-            live.extend(items.into_iter().filter_map(|object| self.live(kind, object)));
+            live.extend(items.into_iter().filter_map(|object| self.live(kind, &object)));
         }
         Ok(live)
     }
@@ -254,7 +254,7 @@ impl Projection {
         Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
     }
 
-    fn live(&self, kind: Kind, object: DynamicObject) -> Option<(Identity, LiveObject)> {
+    fn live(&self, kind: Kind, object: &DynamicObject) -> Option<(Identity, LiveObject)> {
         let identity = Identity {
             kind,
             product: self.product.clone(),
@@ -275,7 +275,7 @@ impl Projection {
             annotations: object.metadata.annotations.clone().unwrap_or_default(),
             finalizers: object.metadata.finalizers.clone().unwrap_or_default(),
             version: object.metadata.resource_version.clone(),
-            resource: as_resource(kind, &object),
+            resource: as_resource(kind, object),
         };
         Some((identity, live))
     }
@@ -299,7 +299,7 @@ impl Projection {
                 ),
             )
             .await?;
-        let Some((_, after)) = self.live(identity.kind, applied.clone()) else {
+        let Some((_, after)) = self.live(identity.kind, &applied) else {
             return Ok(1);
         };
         if agrees(&after, &object) {
