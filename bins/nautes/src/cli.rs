@@ -78,6 +78,9 @@ pub enum Command {
     Status(Status),
     /// Prints the custom resource definitions.
     Crds,
+    /// The whole platform on this machine.
+    #[cfg(feature = "local")]
+    Local(crate::local::cli::Local),
     /// Prints the version of this program, and of the API if there is one.
     Version,
     /// Prints a completion script for a shell.

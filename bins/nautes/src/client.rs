@@ -36,6 +36,7 @@ impl Client {
             Failure::usage("no token is set")
                 .hint("set NAUTES_TOKEN, or --token-file; the token is one of the forge's")
         })?;
+        crate::tls();
         let mut http = reqwest::Client::builder()
             .timeout(settings.request_timeout)
             .connect_timeout(Duration::from_secs(10))

@@ -5,9 +5,10 @@ pub mod client;
 pub mod cmd;
 pub mod exit;
 pub mod input;
+#[cfg(feature = "local")]
+pub mod local;
 pub mod output;
 pub mod settings;
-pub mod view;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -41,8 +42,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return Exit::Internal.into();
         }
     };
-    // Another part may have installed the same provider already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    tls();
     match runtime.block_on(run(cli)) {
         Ok(exit) => exit.into(),
         Err(failure) => {
@@ -50,6 +50,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             failure.exit.into()
         }
     }
+}
+
+/// Says which cryptography TLS uses. Another part may have said the same already.
+pub(crate) fn tls() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 async fn run(cli: Cli) -> Outcome {
@@ -65,6 +70,8 @@ async fn run(cli: Cli) -> Outcome {
         Command::Plan(args) => cmd::plan::run(&settings, &args).await,
         Command::Status(args) => cmd::status::run(&settings, &args).await,
         Command::Crds => cmd::crds(),
+        #[cfg(feature = "local")]
+        Command::Local(args) => local::run(args, &environment).await,
         Command::Version => cmd::version(&settings).await,
         Command::Completion { shell } => cmd::completion(shell),
     }

@@ -33,6 +33,7 @@ pub struct Settings {
 /// | `NAUTES_CA_FILE` | `--ca-file` |
 /// | `NAUTES_PRODUCT`, else `PRODUCT` | `-p` |
 /// | `NAUTES_HOME` | the folder of `nautes local` |
+/// | `NAUTES_STORE_KEY` | the key of the secret store of `nautes local`, base64 of 32 bytes |
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     server: Option<String>,
@@ -41,6 +42,10 @@ pub struct Environment {
     product: Option<String>,
     /// The folder of `nautes local`.
     pub home: Option<PathBuf>,
+    /// The key of the secret store of `nautes local`.
+    pub store_key: Option<Secret>,
+    /// Where programs are found (`PATH`).
+    pub path: Option<String>,
 }
 
 impl Environment {
@@ -65,6 +70,8 @@ impl Environment {
             ca_file: first(&["NAUTES_CA_FILE"]),
             product: first(&["NAUTES_PRODUCT", "PRODUCT"]),
             home,
+            store_key: first(&["NAUTES_STORE_KEY"]).map(Secret::from),
+            path: first(&["PATH"]),
         }
     }
 }

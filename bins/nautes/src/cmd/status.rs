@@ -1,13 +1,12 @@
 //! `nautes status`: the tree of a product, or of everything that the caller may see.
 
-use serde_json::Value;
+use nautes_runtime::status_report::{State, StatusNode, StatusTree};
 
 use crate::cli::{Output, Status};
 use crate::client::Client;
 use crate::exit::{Exit, Outcome};
 use crate::output::{self, BOLD, DIM, GREEN, RED, YELLOW};
 use crate::settings::Settings;
-use crate::view::{Node, State, Tree};
 
 /// Runs the command.
 ///
@@ -16,11 +15,10 @@ use crate::view::{Node, State, Tree};
 pub async fn run(settings: &Settings, args: &Status) -> Outcome {
     let client = Client::new(settings)?;
     let product = args.product.as_deref().or(settings.product.as_deref());
-    let value: Value = client.get(&path("status", product)).await?;
-    let tree = Tree::read(&value);
+    let tree: StatusTree = client.get(&path("status", product)).await?;
     match args.output {
-        Output::Json => output::data(&format!("{value:#}\n"))?,
-        Output::Yaml => output::data(&output::yaml(&value)?)?,
+        Output::Json => output::data(&format!("{:#}\n", serde_json::to_value(&tree)?))?,
+        Output::Yaml => output::data(&output::yaml(&tree)?)?,
         Output::Name => {
             for node in tree.nodes() {
                 output::data(&format!("{}\n", node.resource))?;
@@ -46,28 +44,29 @@ pub(crate) fn path(route: &str, product: Option<&str>) -> String {
 
 /// Draws the tree: a line for each resource.
 #[must_use]
-pub fn draw(tree: &Tree, wide: bool) -> String {
+pub fn draw(tree: &StatusTree, wide: bool) -> String {
     let mut text = String::new();
-    for root in &tree.roots {
+    for root in tree.tenant.iter().chain(&tree.products) {
         branch(root, "", "", wide, &mut text);
     }
     text
 }
 
-fn branch(node: &Node, first: &str, rest: &str, wide: bool, text: &mut String) {
+fn branch(node: &StatusNode, first: &str, rest: &str, wide: bool, text: &mut String) {
     let (style, symbol) = match node.state {
         State::Ready => (GREEN, "✔"),
         State::Pending => (YELLOW, "…"),
         State::Failed => (RED, "✘"),
         State::Unknown => (DIM, "?"),
     };
+    let name = format!("{} {}", node.resource.kind, node.resource.name);
     let name = if first.is_empty() {
-        format!("{BOLD}{}{BOLD:#}", node.shown())
+        format!("{BOLD}{name}{BOLD:#}")
     } else {
-        node.shown()
+        name
     };
     text.push_str(&format!(
-        "{DIM}{first}{DIM:#}{style}{symbol}{style:#} {name}  {style}{}{style:#}",
+        "{DIM}{first}{DIM:#}{style}{symbol}{style:#} {name}  {style}{:?}{style:#}",
         node.state
     ));
     if node.state != State::Ready && !node.reason.is_empty() {
@@ -76,8 +75,8 @@ fn branch(node: &Node, first: &str, rest: &str, wide: bool, text: &mut String) {
     if (node.state != State::Ready || wide) && !node.message.is_empty() {
         text.push_str(&format!(": {}", node.message));
     }
-    if wide && !node.revision.is_empty() {
-        let short = node.revision.get(..12).unwrap_or(&node.revision);
+    if let Some(revision) = node.revision.as_ref().filter(|_| wide) {
+        let short = revision.get(..12).unwrap_or(revision);
         text.push_str(&format!(" {DIM}({short}){DIM:#}"));
     }
     text.push('\n');
@@ -95,7 +94,7 @@ fn branch(node: &Node, first: &str, rest: &str, wide: bool, text: &mut String) {
     }
 }
 
-fn summary(tree: &Tree) -> String {
+fn summary(tree: &StatusTree) -> String {
     let of = |state| tree.nodes().filter(|n| n.state == state).count();
     let mut parts = vec![format!("{} ready", of(State::Ready))];
     for (state, word) in [

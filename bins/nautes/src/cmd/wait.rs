@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use nautes_api::wire::ApplyReply;
 use nautes_model::Identity;
+use nautes_runtime::status_report::{State, StatusNode, StatusTree};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
 use crate::client::Client;
 use crate::cmd::status;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::{self, GREEN};
-use crate::view::{Node, State, Tree};
 
 /// How often the state is asked for.
 const EVERY: Duration = Duration::from_millis(250);
@@ -38,7 +38,7 @@ pub async fn ready(client: &Client, reply: &ApplyReply, limit: Duration) -> Outc
             .map_or((State::Unknown, String::new()), |n| (n.state, n.message.clone()));
         if state != State::Ready {
             open += 1;
-            failure = failure.hint(format!("{identity}: {state} {why}").trim_end().to_owned());
+            failure = failure.hint(format!("{identity}: {state:?} {why}").trim_end().to_owned());
         }
     }
     if open == 0 {
@@ -87,15 +87,15 @@ async fn until(
     client: &Client,
     wanted: &[Identity],
     limit: Duration,
-    holds: impl Fn(&[(&Identity, Option<&Node>)]) -> bool,
-) -> Result<Vec<(Identity, Option<Node>)>, Failure> {
+    holds: impl Fn(&[(&Identity, Option<&StatusNode>)]) -> bool,
+) -> Result<Vec<(Identity, Option<StatusNode>)>, Failure> {
     let end = Instant::now() + limit;
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut last: Option<Tree> = None;
+    let mut last: Option<StatusTree> = None;
     loop {
         match timeout_at(end, client.get(&status::path("status", None))).await {
-            Ok(Ok(value)) => last = Some(Tree::read(&value)),
+            Ok(Ok(tree)) => last = Some(tree),
             // The server may be restarting; what stays wrong is told at the end.
             Ok(Err(failure)) if failure.exit == Exit::Unavailable && Instant::now() < end => {}
             Ok(Err(failure)) => return Err(failure),
@@ -105,7 +105,7 @@ async fn until(
             Err(_) => {}
         }
         if let Some(tree) = &last {
-            let found: Vec<_> = wanted.iter().map(|w| (w, tree.get(&w.to_string()))).collect();
+            let found: Vec<_> = wanted.iter().map(|w| (w, tree.get(w))).collect();
             if holds(&found) || Instant::now() >= end {
                 return Ok(found.into_iter().map(|(i, n)| (i.clone(), n.cloned())).collect());
             }

@@ -119,6 +119,13 @@ impl<'f> Admin<'f> {
         self.inner.courier.watch()
     }
 
+    /// Calls every hook once more with what it was last called with, as a delivery that is repeated by hand, and
+    /// returns how many calls those are. Hooks that were not called since this process began are not called.
+    #[must_use]
+    pub fn redeliver(&self) -> usize {
+        self.inner.courier.repeat()
+    }
+
     /// Returns the folder of a repository.
     #[must_use]
     pub fn folder(&self, path: &RepoPath) -> PathBuf {

@@ -1,6 +1,6 @@
 //! Calling registered hooks, with bodies in the shape of GitLab's.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -60,7 +60,10 @@ pub struct Delivery {
 }
 
 /// A call that is to be made.
+#[derive(Clone)]
 pub(super) struct Job {
+    /// By which the receiver can tell repetitions.
+    uuid: String,
     hook: u64,
     url: String,
     secret: Secret,
@@ -80,7 +83,7 @@ struct Shared {
     client: reqwest::Client,
     pauses: Vec<Duration>,
     slots: Semaphore,
-    log: Mutex<VecDeque<Delivery>>,
+    log: Mutex<VecDeque<(Delivery, Job)>>,
     ended: watch::Sender<u64>,
 }
 
@@ -113,8 +116,19 @@ impl Courier {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .iter()
-            .cloned()
+            .map(|(delivery, _)| delivery.clone())
             .collect()
+    }
+
+    /// Makes the latest call of every hook once more, under the same id, and returns how many those are.
+    pub(super) fn repeat(&self) -> usize {
+        let latest: BTreeMap<u64, Job> = {
+            let log = self.shared.log.lock().unwrap_or_else(PoisonError::into_inner);
+            log.iter().map(|(_, job)| (job.hook, job.clone())).collect()
+        };
+        let count = latest.len();
+        self.deliver(latest.into_values().collect());
+        count
     }
 
     pub(super) fn watch(&self) -> watch::Receiver<u64> {
@@ -162,40 +176,33 @@ impl Shared {
         let Ok(_slot) = self.slots.acquire().await else {
             return;
         };
-        let uuid = uuid::Uuid::new_v4().to_string();
         let mut attempts = 0;
         let mut outcome = Outcome::Unanswered;
         for pause in std::iter::once(&Duration::ZERO).chain(&self.pauses) {
             // Nothing to wait for but the time itself; the caller cancels when the forge closes.
             let _ = tokio::time::timeout(*pause, std::future::pending::<()>()).await;
             attempts += 1;
-            outcome = self.attempt(&job, &uuid).await;
+            outcome = self.attempt(&job).await;
             if outcome == Outcome::Delivered {
                 break;
             }
         }
-        let Job {
-            hook,
-            repo,
-            event,
-            reference,
-            ..
-        } = job;
         if outcome != Outcome::Delivered {
-            tracing::warn!(hook, %repo, ?outcome, attempts, "a hook was not reached");
+            tracing::warn!(hook = job.hook, repo = %job.repo, ?outcome, attempts, "a hook was not reached");
         }
-        self.remember(Delivery {
-            hook,
-            repo,
-            event,
-            reference,
-            uuid,
+        let delivery = Delivery {
+            hook: job.hook,
+            repo: job.repo.clone(),
+            event: job.event,
+            reference: job.reference.clone(),
+            uuid: job.uuid.clone(),
             attempts,
             outcome,
-        });
+        };
+        self.remember(delivery, job);
     }
 
-    async fn attempt(&self, job: &Job, uuid: &str) -> Outcome {
+    async fn attempt(&self, job: &Job) -> Outcome {
         let name = match job.event {
             HookEvent::Push => "Push Hook",
             HookEvent::TagPush => "Tag Push Hook",
@@ -204,7 +211,7 @@ impl Shared {
             .client
             .post(&job.url)
             .header("X-Gitlab-Event", name)
-            .header("X-Gitlab-Event-UUID", uuid)
+            .header("X-Gitlab-Event-UUID", &job.uuid)
             .json(&job.body);
         if !job.secret.is_empty() {
             let Ok(mut value) = reqwest::header::HeaderValue::from_bytes(job.secret.expose()) else {
@@ -220,12 +227,12 @@ impl Shared {
         }
     }
 
-    fn remember(&self, delivery: Delivery) {
+    fn remember(&self, delivery: Delivery, job: Job) {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         if log.len() == REMEMBERED {
             log.pop_front();
         }
-        log.push_back(delivery);
+        log.push_back((delivery, job));
         drop(log);
         self.ended.send_modify(|count| *count += 1);
     }
@@ -265,6 +272,7 @@ impl Inner {
         };
         let (event, reference) = (event_of(moved), moved.name.clone());
         Some(Job {
+            uuid: uuid::Uuid::new_v4().to_string(),
             hook: id,
             url: hook.url.clone(),
             secret,
