@@ -62,6 +62,8 @@ pub async fn ensure(
     let path = RepoPath::new(name, DEFAULT_PROJECT)
         .map_err(|e| internal("the path of a product's repository", &e))?;
     let repository = match platform.repository(&path).await? {
+        // A product that was removed and kept comes back with what it had.
+        Some(repository) if repository.archived => platform.archive_repository(&path, false).await?,
         Some(repository) => repository,
         None => platform.create_repository(&path, &RepoSpec::default()).await?,
     };
