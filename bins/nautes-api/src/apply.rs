@@ -117,7 +117,7 @@ pub async fn remove_one(
 pub async fn validate(app: &App, caller: &Caller, request: &ApplyRequest) -> Result<ValidateReply, ApiError> {
     let input = Input::read(request)?;
     let before = scopes(app).await?;
-    let change = Change::applying(input.resources, &before);
+    let change = Change::applying(&input.resources, &before);
     authorise(app, caller, &change, &before).await?;
     let report = check_change(&before, &change.on(&before), app.platform().rules());
     let (mut rejected, mut warnings): (Vec<_>, Vec<_>) = input
@@ -147,7 +147,7 @@ async fn execute(
         notes,
     } = input;
     let change = match options.mode {
-        Mode::Apply => Change::applying(resources, &*scopes(app).await?),
+        Mode::Apply => Change::applying(&resources, &*scopes(app).await?),
         Mode::Remove => Change::removing(resources.into_iter().map(|r| r.identity)),
     };
     finish(app, caller, change, findings, notes, options).await
@@ -234,8 +234,8 @@ pub(crate) struct Change {
 }
 
 impl Change {
-    fn applying(resources: Vec<Sourced>, before: &Scopes) -> Self {
-        let mut upserts: Vec<Sourced> = nautes_validate::order(&resources).into_iter().cloned().collect();
+    fn applying(resources: &[Sourced], before: &Scopes) -> Self {
+        let mut upserts: Vec<Sourced> = nautes_validate::order(resources).into_iter().cloned().collect();
         for resource in &mut upserts {
             keep_registration(resource, before);
         }

@@ -112,10 +112,6 @@ async fn within(
     }
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the signature that the layer asks for"
-)]
 fn panicked(_what: Box<dyn std::any::Any + Send + 'static>) -> Response {
     tracing::error!("a handler panicked");
     ApiError::new(

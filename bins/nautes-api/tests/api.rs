@@ -1,5 +1,11 @@
 //! The API over the local twins, called without a port.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests stand outside of test functions"
+)]
+
 #[path = "api/support.rs"]
 mod support;
 
