@@ -17,10 +17,24 @@ const HEAD: &str = "# Command line
 
 Data goes to stdout, talk to stderr. The guide shows the commands at work: [the main process](../guide/main-process.md),
 [Nautes on one machine](../guide/local.md).
+
+The options of `nautes` itself, listed first, hold for every command.
 ";
 
 fn section(page: &mut String, path: &str, command: &Command) {
-    let help = command.clone().bin_name(path).render_long_help().to_string();
+    let nested = path.contains(' ');
+    let help = command
+        .clone()
+        .bin_name(path)
+        .mut_args(|arg| {
+            if nested && arg.is_global_set() {
+                arg.hide(true)
+            } else {
+                arg
+            }
+        })
+        .render_long_help()
+        .to_string();
     let lines: Vec<&str> = help.trim_end().lines().map(str::trim_end).collect();
     write!(page, "\n## {path}\n\n```text\n{}\n```\n", lines.join("\n")).unwrap();
     for inner in command.get_subcommands().filter(|c| c.get_name() != "help") {
