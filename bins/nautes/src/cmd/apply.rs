@@ -62,7 +62,8 @@ pub(crate) fn print(reply: &ApplyReply, how: Output) -> Result<(), Failure> {
             finding.rule, finding.message
         ));
     }
-    for (resource, notes) in &reply.notes {
+    // What was converted on reading is right: it is for those who want to know.
+    for (resource, notes) in reply.notes.iter().filter(|_| how == Output::Wide) {
         for note in notes {
             output::say(&format!("{DIM}note: {resource}: {note}{DIM:#}"));
         }

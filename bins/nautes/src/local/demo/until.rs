@@ -9,7 +9,7 @@ use crate::exit::{Exit, Failure};
 /// How often is looked.
 const EVERY: Duration = Duration::from_millis(40);
 /// How long anything may take.
-const LIMIT: Duration = Duration::from_secs(15);
+const LIMIT: Duration = Duration::from_secs(25);
 
 const NOTHING: &str = "nothing";
 
