@@ -37,7 +37,6 @@ pub fn data(text: &str) -> Result<(), Failure> {
 }
 
 /// Prints talk.
-#[expect(clippy::print_stderr, reason = "this is where the program talks")]
 pub fn say(text: &str) {
     eprintln!("{text}");
 }

@@ -1,4 +1,9 @@
 //! Tests of the command line, and of the whole platform on one machine.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::zombie_processes,
+    reason = "a guard kills and waits, whatever becomes of the test"
+)]
 
 #[path = "all/bad_input.rs"]
 mod bad_input;

@@ -6,16 +6,27 @@ use std::process::{Child, Stdio};
 
 use crate::kit::{Run, example, program, run};
 
+/// A platform that runs in a process of its own; it ends with this value.
+struct Up(Child);
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Starts a platform and returns when it says that it is ready.
-fn up(home: &Path) -> Child {
-    let mut child = program(home)
+fn up(home: &Path) -> Up {
+    let child = program(home)
         .args(["local", "up"])
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    let mut child = Up(child);
     let mut said = String::new();
-    for line in BufReader::new(child.stderr.as_mut().unwrap()).lines() {
+    for line in BufReader::new(child.0.stderr.as_mut().unwrap()).lines() {
         let line = line.unwrap();
         if line.starts_with("ready") {
             return child;
@@ -84,8 +95,8 @@ fn what_was_there_is_there_again_after_a_kill() {
     );
     assert_eq!(nautes(&["get", "clusters", "-t", "wrong"], "").code, 3);
 
-    child.kill().unwrap();
-    child.wait().unwrap();
+    child.0.kill().unwrap();
+    child.0.wait().unwrap();
     let mut child = up(home);
     assert_eq!(exports(home), before, "addresses and tokens stay");
     let shown = nautes(&["get", "product/books", "-o", "name"], "");
@@ -100,7 +111,7 @@ fn what_was_there_is_there_again_after_a_kill() {
 
     let down = run(program(home).args(["local", "down"]), "");
     assert_eq!(down.code, 0, "{}", down.err);
-    assert!(child.wait().unwrap().success());
+    assert!(child.0.wait().unwrap().success());
     assert_eq!(run(program(home).args(["local", "reset"]), "").code, 0);
     assert!(!home.join("local").exists());
 }
