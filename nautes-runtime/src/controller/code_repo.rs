@@ -282,11 +282,35 @@ impl Forge<'_> {
         Ok((own, made))
     }
 
+    /// The keys of another repository; `None` while it has none. Only a pass over a repository itself makes its
+    /// keys: another one may have an older state before it, in which a retired repository is still declared.
+    async fn keys_of(
+        &self,
+        provider: &str,
+        path: &RepoPath,
+        id: &RepoId,
+    ) -> Result<Option<WantedKeys>, ForgeError> {
+        let mut all = WantedKeys::new();
+        for level in LEVELS {
+            let Some(public_key) = keys::find_pair(&**self.platform.store(), provider, id, level).await? else {
+                return Ok(None);
+            };
+            let key = WantedKey {
+                public_key,
+                can_push: level == RepoCredential::Readwrite,
+                home: path.clone(),
+            };
+            all.insert(keys::title(id, level), key);
+        }
+        Ok(Some(all))
+    }
+
     /// All keys and the hook of a repository. Returns the writes, and whether a key has to be tried again.
     async fn open(&self, repo: &Wanted, ids: &BTreeMap<Identity, u64>) -> Result<(u64, bool), ForgeError> {
         let id = repo_id(&repo.identity, ids.get(&repo.identity).copied())?;
         let provider = self.provider(&repo.declared);
         let (mut wanted, mut writes) = self.own_keys(provider, &repo.path, &id).await?;
+        let mut missing = false;
         for (identity, level) in self.allowed(&repo.identity) {
             let Some(home) = paths::find_code_repo(&self.scopes, &identity) else {
                 continue;
@@ -295,8 +319,10 @@ impl Forge<'_> {
             let Some(Resource::CodeRepo(declared)) = self.scopes.get(&identity).map(|s| &s.resource) else {
                 continue;
             };
-            let (theirs, made) = self.own_keys(self.provider(declared), &home, &id).await?;
-            writes += made;
+            let Some(theirs) = self.keys_of(self.provider(declared), &home, &id).await? else {
+                missing = true;
+                continue;
+            };
             wanted.extend(
                 theirs
                     .into_iter()
@@ -314,7 +340,7 @@ impl Forge<'_> {
             id: &id,
         };
         writes += changed + site.converge(&repo.events).await?;
-        Ok((writes, late))
+        Ok((writes, late || missing))
     }
 
     /// The repositories whose keys open `repo`, and how far.

@@ -111,6 +111,8 @@ pub(super) async fn tenant(shared: &Shared) -> Result<Next, ControlError> {
 
 /// Brings the repositories of a product in line.
 pub(super) async fn forge(shared: &Shared, product: &ProductName) -> Result<Next, ControlError> {
+    let turn = shared.forge_turn(product);
+    let _one = turn.lock().await;
     let world = shared.world();
     let scopes = world.scopes();
     let (Some(scope), Some(plan)) = (scopes.products.get(product), shared.plan(product)) else {
@@ -266,6 +268,8 @@ fn retention(resource: &Resource, identity: &Identity, removed: &[trailer::Facts
 /// Takes away what is left of a product that is declared no more: rights and secrets at once, objects in every
 /// cluster that has some, repositories as they said; its own objects in the tenant cluster last.
 pub(super) async fn retire(shared: &Shared, product: &ProductName) -> Result<Next, ControlError> {
+    let turn = shared.forge_turn(product);
+    let _one = turn.lock().await;
     let world = shared.world();
     let scopes = world.scopes();
     let Some(plan) = shared.plan(product) else {

@@ -152,6 +152,7 @@ pub(crate) struct Shared {
     pub(crate) failures: Mutex<BTreeMap<Unit, String>>,
     /// Which repositories are to be followed.
     pub(crate) watched: watch::Sender<BTreeSet<RepoPath>>,
+    forge_turns: Mutex<BTreeMap<ProductName, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 /// Locks; a thread that panicked has left nothing half done in these maps.
@@ -174,7 +175,14 @@ impl Shared {
             dirty: Mutex::default(),
             failures: Mutex::default(),
             watched: watch::Sender::new(BTreeSet::new()),
+            forge_turns: Mutex::default(),
         }
+    }
+
+    /// Returns the turn of a product's repositories. Making and retiring take it before they look at what is
+    /// declared: a pass over an older state must not make a key that a newer one has forgotten.
+    pub(crate) fn forge_turn(&self, product: &ProductName) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(lock(&self.forge_turns).entry(product.clone()).or_default())
     }
 
     pub(crate) fn world(&self) -> Arc<World> {

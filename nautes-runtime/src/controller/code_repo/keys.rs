@@ -47,6 +47,21 @@ pub(super) fn is_managed(title: &str) -> bool {
     })
 }
 
+/// Returns the public half of the key that a repository has at a level; `None` if it has none.
+pub(super) async fn find_pair(
+    store: &dyn SecretStore,
+    provider: &str,
+    id: &RepoId,
+    level: RepoCredential,
+) -> Result<Option<String>, ForgeError> {
+    let at = keys::repo(provider, id, level).map_err(|_| ForgeError::Provider(provider.to_owned()))?;
+    let found = store.resolve(&at).await.map_err(|source| ForgeError::Store {
+        action: format!("read the {} key of {id}", level.segment()),
+        source,
+    })?;
+    found.map(|private| public_half(&private, id)).transpose()
+}
+
 /// Makes sure that a repository has a key at a level. Returns the public half, and whether it was made now.
 pub(super) async fn ensure_pair(
     store: &dyn SecretStore,
