@@ -66,12 +66,14 @@ pub(super) async fn take(stage: &Stage, saw: &mut Vec<String>) -> Result<(), Fai
         "Product/shop",
         "Environment/shop/dev",
         "CodeRepo/shop/web-source",
+        "CodeRepo/shop/web-pipeline",
+        "CodeRepo/shop/web-deploy",
         "ProjectPipelineRuntime/shop/web-pipelines",
     ] {
         stage
             .until_status(alice, resource, |n| n.state == State::Ready)
             .await?;
     }
-    saw.push("the product, its environment, repository and pipeline runtime are Ready".to_owned());
+    saw.push("the product, its environment, repositories and pipeline runtime are Ready".to_owned());
     Ok(())
 }

@@ -20,6 +20,9 @@ const ACCOUNT: &str = "catalogue";
 pub(super) async fn take(stage: &Stage, saw: &mut Vec<String>) -> Result<(), Failure> {
     let bob = &stage.bob;
     bob.apply("books.yaml", BOOKS, &[]).await?;
+    stage
+        .until_status(bob, "CodeRepo/books/deploy", |n| n.state == State::Ready)
+        .await?;
     let tree = bob.git.clone_of("books/deploy").await?;
     tree.write(
         "deployments/service.yaml",
