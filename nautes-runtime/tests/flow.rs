@@ -8,6 +8,8 @@
 #[path = "support/flow_world.rs"]
 mod world;
 
+use std::time::Duration;
+
 use nautes_gitops::RepoRef;
 use nautes_runtime::status_report::State;
 use nautes_vault::SecretStore as _;
@@ -25,7 +27,12 @@ fn map(name: &str, color: &str) -> String {
 
 /// A product whose deployment repository has one object, everything ready.
 async fn shop() -> World {
-    let mut world = World::with_clusters().await;
+    shop_within(Duration::from_secs(30)).await
+}
+
+/// The same, with a limit for each call.
+async fn shop_within(call: Duration) -> World {
+    let mut world = World::with_clusters(call).await;
     world.start();
     world.save(SHOP).await;
     world.until("CodeRepo/shop/web-deploy", State::Ready).await;
@@ -308,7 +315,7 @@ spec:
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_that_does_not_answer_holds_up_no_other() {
-    let world = shop().await;
+    let world = shop_within(Duration::from_secs(5)).await;
     // It accepts connections and never says anything.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = format!("https://{}", silent.local_addr().unwrap());
@@ -344,12 +351,14 @@ async fn a_cluster_that_does_not_answer_holds_up_no_other() {
         .await;
     world.keep_kubeconfig("live", &good).await;
     world.until("DeploymentRuntime/shop/web-live", State::Ready).await;
-    assert!(
-        world
-            .names("live", "v1", "ConfigMap", Some("shop-live"))
-            .await
-            .contains("a")
-    );
+    let maps = world.names("live", "v1", "ConfigMap", Some("shop-live")).await;
+    let writes = world.clusters["live"].audit().writes_since(0);
+    let node = world
+        .report()
+        .await
+        .get(&world::identity("DeploymentRuntime/shop/web-live"))
+        .cloned();
+    assert!(maps.contains("a"), "{maps:?} {node:#?} {writes:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

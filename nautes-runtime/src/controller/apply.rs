@@ -71,7 +71,11 @@ pub(super) async fn pass(
     match result {
         Ok(applied) => {
             count(&shared.writes.objects, applied.writes as u64);
-            report(shared, cluster, &owners, &applied);
+            // A plan that came meanwhile has its own pass, and says for itself what it found.
+            let now = shared.plan(product);
+            if now.is_none_or(|now| now.clusters.get(cluster) == planned) {
+                report(shared, cluster, &owners, &applied);
+            }
             report_budget(shared, product, cluster, &applied);
             if applied.writes > 0 {
                 // Namespaces and inventories may be others now.

@@ -92,7 +92,12 @@ pub(super) async fn pass(
             count(&shared.writes.objects, deployed.applied.writes as u64);
             let unfinished = !deployed.applied.pending_deletion.is_empty()
                 || deployed.applied.failed.iter().any(|p| p.class.is_retryable());
-            shared.report(runtime, source, facts(&deployed, &unit, cluster));
+            // A plan that came meanwhile has its own pass, and says for itself what it found.
+            let now = shared.plan(&unit.product);
+            let planned = now.as_ref().and_then(|now| now.clusters.get(cluster));
+            if planned.is_some_and(|planned| planned.deploys.contains(&unit)) {
+                shared.report(runtime, source, facts(&deployed, &unit, cluster));
+            }
             Ok(Next::unless(unfinished))
         }
         Err(error) => {

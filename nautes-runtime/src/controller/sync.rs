@@ -12,8 +12,11 @@ use nautes_validate::Access;
 use tokio::sync::watch;
 
 use super::ControlError;
+use super::apply::owners_of;
 use super::facts::{Fact, Facts, Source};
-use super::state::{Dirty, Next, Shared, Unit, World, cluster_identity, lock, product_identity};
+use super::state::{
+    ClusterState, Dirty, Next, Shared, Unit, World, cluster_identity, lock, product_identity,
+};
 use crate::plan::{Inputs, Plan, VerdictState};
 use crate::platform::paths;
 use crate::platform::planning::registered;
@@ -47,11 +50,12 @@ pub(super) async fn world(shared: &Shared) -> Result<Next, ControlError> {
     let unread = !observed.unread.is_empty();
     shared.set_world(World { observed, access });
     let known = known_products(shared, &scopes).await?;
+    // Taken once: what is planned and what is waited for must speak of the same state.
+    let asked = shared.clusters();
     let inputs = Inputs {
-        claims: shared
-            .clusters()
-            .into_iter()
-            .map(|(name, state)| (name, state.claims))
+        claims: asked
+            .iter()
+            .map(|(name, state)| (name.clone(), state.claims.clone()))
             .collect(),
         forge_ids: lock(&shared.ids).clone(),
         ..Inputs::unknown()
@@ -61,7 +65,7 @@ pub(super) async fn world(shared: &Shared) -> Result<Next, ControlError> {
         .plan_all(Arc::clone(&scopes), inputs, known)
         .await
         .map_err(ControlError::Plan)?;
-    fan_out(shared, &before, &scopes, plans, all);
+    fan_out(shared, &before, &asked, plans, all);
     shared.watched.send_if_modified(|watched| {
         let now = followed(shared, &scopes);
         let changed = *watched != now;
@@ -86,8 +90,16 @@ async fn known_products(shared: &Shared, scopes: &Scopes) -> Result<BTreeSet<Pro
 }
 
 /// Asks for the units that have work because of what is new; for all of them if `all` is set.
-fn fan_out(shared: &Shared, before: &World, scopes: &Scopes, plans: BTreeMap<ProductName, Plan>, all: bool) {
+fn fan_out(
+    shared: &Shared,
+    before: &World,
+    asked: &BTreeMap<ClusterName, ClusterState>,
+    plans: BTreeMap<ProductName, Plan>,
+    all: bool,
+) {
     let queue = &shared.queue;
+    let world = shared.world();
+    let scopes = world.scopes();
     let old = shared.plans();
     let clusters: BTreeSet<ClusterName> = scopes
         .tenant
@@ -106,8 +118,9 @@ fn fan_out(shared: &Shared, before: &World, scopes: &Scopes, plans: BTreeMap<Pro
     let hooks_before = hooked(old.values().map(|plan| &**plan));
     let hooks_now = hooked(plans.values());
     let mut kept = BTreeMap::new();
+    let mut ready = Vec::new();
     for (product, plan) in plans {
-        if waits_for_clusters(shared, scopes, &product) {
+        if waits_for_clusters(shared, asked, &product) {
             // Nobody knows yet who holds what there: a plan would hold everything, and say so.
             if all || scopes.products.get(&product) != before.scopes().products.get(&product) {
                 queue.add(Unit::Product(product.clone()));
@@ -115,10 +128,23 @@ fn fan_out(shared: &Shared, before: &World, scopes: &Scopes, plans: BTreeMap<Pro
             kept.extend(old.get(&product).map(|plan| (product, Arc::clone(plan))));
             continue;
         }
-        let first = !old.contains_key(&product);
-        let changed = old.get(&product).is_none_or(|old| **old != plan);
         let plan = Arc::new(plan);
+        forget_stale(
+            shared,
+            before,
+            scopes,
+            &product,
+            old.get(&product).map(|p| &**p),
+            &plan,
+        );
         kept.insert(product.clone(), Arc::clone(&plan));
+        ready.push((product, plan));
+    }
+    // Before anything is said: what is said of a plan is judged by what the plan makes others say.
+    *lock(&shared.plans) = kept;
+    for (product, plan) in ready {
+        let first = !old.contains_key(&product);
+        let changed = old.get(&product).is_none_or(|old| *old != plan);
         let scope = scopes.products.get(&product);
         if scope.is_none() && is_gone(scopes, &product, &plan) {
             queue.add(Unit::Retire(product.clone()));
@@ -140,7 +166,7 @@ fn fan_out(shared: &Shared, before: &World, scopes: &Scopes, plans: BTreeMap<Pro
         }
         if all || changed {
             let elsewhere = shared.clusters();
-            let has = |state: &super::state::ClusterState| {
+            let has = |state: &ClusterState| {
                 state
                     .units
                     .iter()
@@ -169,21 +195,68 @@ fn fan_out(shared: &Shared, before: &World, scopes: &Scopes, plans: BTreeMap<Pro
             }
         }
     }
-    *lock(&shared.plans) = kept;
+}
+
+/// Forgets what was found out about what is planned otherwise now, so that nothing counts as ready because of what
+/// was true of an earlier plan.
+fn forget_stale(
+    shared: &Shared,
+    before: &World,
+    scopes: &Scopes,
+    product: &ProductName,
+    old: Option<&Plan>,
+    plan: &Plan,
+) {
+    let board = &shared.board;
+    for (cluster, planned) in &plan.clusters {
+        let then = old.and_then(|old| old.clusters.get(cluster));
+        if then.is_none_or(|then| then.waves != planned.waves) {
+            for owner in owners_of(Some(planned)) {
+                board.drop_source(&owner, &Source::Apply(cluster.clone()));
+            }
+        }
+        for unit in &planned.deploys {
+            if then.is_none_or(|then| !then.deploys.contains(unit)) {
+                board.drop_source(&unit.runtime, &Source::Deploy(cluster.clone()));
+            }
+        }
+        for space in &planned.pipelines {
+            if then.is_none_or(|then| !then.pipelines.contains(space)) {
+                board.drop_source(&space.runtime, &Source::Runs);
+            }
+        }
+    }
+    let then = before.scopes().products.get(product);
+    for (sourced, _) in scopes
+        .products
+        .get(product)
+        .into_iter()
+        .flat_map(|scope| scope.code_repos())
+    {
+        let identity = &sourced.identity;
+        if then.and_then(|then| then.resources.get(identity)) != Some(sourced) {
+            board.drop_source(identity, &Source::Forge);
+        }
+    }
 }
 
 /// Whether a product uses a cluster that nobody has asked yet.
-fn waits_for_clusters(shared: &Shared, scopes: &Scopes, product: &ProductName) -> bool {
+fn waits_for_clusters(
+    shared: &Shared,
+    asked: &BTreeMap<ClusterName, ClusterState>,
+    product: &ProductName,
+) -> bool {
+    let world = shared.world();
+    let scopes = world.scopes();
     let Some(scope) = scopes.products.get(product) else {
         return false;
     };
-    let known = shared.clusters();
     let mut waits = false;
     for (_, environment) in scope.environments() {
         let declared = scopes.tenant.cluster(&environment.spec.cluster).is_some();
         if let Ok(name) = ClusterName::new(&environment.spec.cluster)
             && declared
-            && known.get(&name).is_none_or(|state| state.answers.is_none())
+            && asked.get(&name).is_none_or(|state| state.answers.is_none())
         {
             shared.queue.add(Unit::Cluster(name));
             waits = true;

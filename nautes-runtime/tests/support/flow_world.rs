@@ -26,7 +26,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// How long something may take that takes milliseconds.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(120);
 
 pub(crate) struct World {
     pub(crate) platform: Platform,
@@ -53,7 +53,7 @@ fn any() -> SocketAddr {
 
 impl World {
     /// Everything installed, nothing declared but the provider.
-    pub(crate) async fn new() -> Self {
+    async fn new(call: Duration) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let data = tempfile::tempdir().unwrap();
         let forge = LocalForge::open(ForgeOptions::new(data.path().join("forge")))
@@ -102,9 +102,8 @@ impl World {
             .mirrors(data.path().join("mirrors"))
             .webhook_url(format!("http://{address}").parse().unwrap())
             .timing(Timing {
-                call: Duration::from_secs(5),
-                cluster: Duration::from_secs(10),
-                heal: Duration::from_millis(300),
+                call,
+                cluster: call * 2,
                 ..Timing::LOCAL
             })
             .build()
@@ -126,8 +125,8 @@ impl World {
     }
 
     /// All four clusters are registered.
-    pub(crate) async fn with_clusters() -> Self {
-        let world = Self::new().await;
+    pub(crate) async fn with_clusters(call: Duration) -> Self {
+        let world = Self::new(call).await;
         world.provision_virtual().await;
         world.register(&["host", "pipelines", "staging", "live"]).await;
         world
@@ -395,7 +394,7 @@ impl World {
     /// Asks until the answer is good, with a deadline.
     pub(crate) async fn eventually(&self, what: &str, ask: impl AsyncFn() -> Result<(), String>) {
         let end = tokio::time::Instant::now() + LIMIT;
-        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        let mut ticks = tokio::time::interval(Duration::from_millis(100));
         loop {
             ticks.tick().await;
             let Err(last) = ask().await else { return };
