@@ -1,0 +1,134 @@
+//! What a server said, without what differs from run to run.
+
+use std::{collections::BTreeMap, fmt::Write as _, sync::LazyLock};
+
+use regex::{Captures, Regex};
+use serde_json::{Map, Value};
+
+use crate::{case::Step, play::Answer};
+
+pub(crate) struct Transcript {
+    text: String,
+    /// The names of what is unique.
+    unique: Vec<(String, String)>,
+    known: BTreeMap<String, String>,
+}
+
+static TIME: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z").unwrap());
+static UID: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").unwrap());
+static ADDRESS: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^10\.\d+\.\d+\.\d+$").unwrap());
+static REVISION: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"((?:ResourceVersion in [a-z ]+|requested RV|Version is|current): )(\d+)").unwrap());
+static AGE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^(\d+[smhd])+$").unwrap());
+static TOKEN: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_.-]+$").unwrap());
+
+impl Transcript {
+    pub(crate) fn new(values: &BTreeMap<String, String>) -> Self {
+        let mut unique: Vec<_> = values
+            .iter()
+            .map(|(name, value)| (value.clone(), format!("${name}")))
+            .collect();
+        unique.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
+        Self {
+            text: String::new(),
+            unique,
+            known: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn add(&mut self, step: &Step, answer: &Answer) {
+        let _ = writeln!(self.text, "== {}", step.call);
+        if let Some(user) = &step.user {
+            let _ = writeln!(self.text, "as {user}");
+        }
+        let _ = writeln!(self.text, "{}", answer.code);
+        for warning in &answer.warnings {
+            let warning = self.plain(warning);
+            let _ = writeln!(self.text, "warning: {warning}");
+        }
+        let body = self.value("", &answer.body);
+        let body = if step.show.is_empty() {
+            body
+        } else {
+            step.show
+                .iter()
+                .map(|p| (p.clone(), body.pointer(p).cloned().unwrap_or_default()))
+                .collect::<Map<_, _>>()
+                .into()
+        };
+        let yaml = serde_yaml::to_string(&body).unwrap();
+        for line in yaml.lines().filter(|l| !l.is_empty()) {
+            let _ = writeln!(self.text, "{line}");
+        }
+        self.text.push('\n');
+    }
+
+    pub(crate) fn end(self) -> String {
+        self.text
+    }
+
+    /// The name of something, the same for the same thing.
+    fn name(&mut self, kind: &str, value: &str) -> String {
+        let count = self.known.values().filter(|n| n.starts_with(kind)).count();
+        let fresh = || format!("{kind}{}", count + 1);
+        self.known.entry(format!("{kind} {value}")).or_insert_with(fresh).clone()
+    }
+
+    fn plain(&mut self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (value, name) in &self.unique {
+            text = text.replace(value, name);
+        }
+        if ADDRESS.is_match(&text) {
+            return "<address>".to_owned();
+        }
+        if TOKEN.is_match(&text) {
+            return "<token>".to_owned();
+        }
+        let text = TIME.replace_all(&text, "<time>").into_owned();
+        let text = REVISION
+            .replace_all(&text, |c: &Captures<'_>| format!("{}{}", &c[1], self.name("rv", &c[2])))
+            .into_owned();
+        UID.replace_all(&text, |c: &Captures<'_>| self.name("uid", &c[0])).into_owned()
+    }
+
+    fn value(&mut self, key: &str, value: &Value) -> Value {
+        match value {
+            Value::String(text) => self.text_of(key, text).into(),
+            Value::Array(items) => items.iter().map(|item| self.value(key, item)).collect(),
+            Value::Object(fields) => self.fields(fields),
+            other => other.clone(),
+        }
+    }
+
+    fn text_of(&mut self, key: &str, text: &str) -> String {
+        match key {
+            "resourceVersion" if !text.is_empty() => self.name("rv", text),
+            "continue" => "<continue>".to_owned(),
+            "cells" if AGE.is_match(text) => "<age>".to_owned(),
+            _ => self.plain(text),
+        }
+    }
+
+    fn fields(&mut self, fields: &Map<String, Value>) -> Value {
+        let generated = fields.get("generateName").and_then(Value::as_str).map(str::to_owned);
+        let mut sorted: Vec<_> = fields.iter().collect();
+        sorted.sort_by_key(|(key, _)| key.as_str());
+        let mut map = Map::new();
+        for (key, field) in sorted {
+            let mut said = self.value(key, field);
+            if key == "fieldsV1" {
+                said = said.to_string().into();
+            }
+            if let (Some(prefix), "name", Some(name)) = (&generated, key.as_str(), field.as_str())
+                && name.starts_with(prefix.as_str())
+            {
+                said = format!("{prefix}<{} letters>", name.len() - prefix.len()).into();
+            }
+            map.insert(self.plain(key), said);
+        }
+        map.into()
+    }
+}
