@@ -35,6 +35,9 @@
 //! * Custom resources are not converted between versions (`None` strategy only); webhooks are not called.
 //! * Answers are JSON. Bodies are JSON or YAML; of protobuf only the small kinds that kubectl itself makes
 //!   are read (see `protobuf`).
+//! * Answers are those of Kubernetes 1.36 where `tests/conformance` says so; a step there with `differs` is
+//!   known to be told otherwise.
+//! * Exact lists of past revisions are answered as compacted; a field given twice is taken once.
 //! * Everything is in memory; the data folder is a copy. After a restart every watch begins anew (`410`).
 
 mod audit;
@@ -59,6 +62,7 @@ mod openapi;
 mod patch;
 mod prepare;
 mod protobuf;
+mod quantity;
 mod read;
 mod review;
 mod scale;

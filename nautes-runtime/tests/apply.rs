@@ -6,6 +6,10 @@
     reason = "helpers of tests fail like tests"
 )]
 
+#[path = "support/cluster.rs"]
+mod cluster;
+#[path = "support/real.rs"]
+mod real;
 #[path = "support/apply_world.rs"]
 mod world;
 

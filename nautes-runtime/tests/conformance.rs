@@ -36,7 +36,10 @@ async fn conforms(subject: &Subject) {
             continue;
         }
         if case.controllers && !subject.controllers {
-            eprintln!("{}: {} needs the controllers of Kubernetes: skipped", subject.name, case.name);
+            eprintln!(
+                "{}: {} needs the controllers of Kubernetes: skipped",
+                subject.name, case.name
+            );
             continue;
         }
         let said = play::play(subject, &case).await;
@@ -46,7 +49,12 @@ async fn conforms(subject: &Subject) {
             failed.push(format!("{}: {}\n{difference}", subject.name, case.name));
         }
     }
-    assert!(failed.is_empty(), "{}\n{} cases differ", failed.join("\n"), failed.len());
+    assert!(
+        failed.is_empty(),
+        "{}\n{} cases differ",
+        failed.join("\n"),
+        failed.len()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -242,11 +242,8 @@ pub(crate) fn check_escalation(
             if old.is_some_and(same) {
                 return Ok(());
             }
-            (
-                role_rules(state, object, namespace),
-                "bind",
-                json::text(object, &["roleRef", "name"]).to_owned(),
-            )
+            let role = json::text(object, &["roleRef", "name"]).to_owned();
+            (role_rules(state, object, namespace), "bind", role)
         }
     };
     let resource = match (pass, json::text(object, &["roleRef", "kind"])) {
@@ -266,6 +263,9 @@ pub(crate) fn check_escalation(
     if allows(state, user, &door) {
         return Ok(());
     }
+    if pass == "bind" && !role_exists(state, object, namespace) {
+        return Err(Status::not_found(&scope.kind, &role));
+    }
     let own = rules_of(state, user, namespace);
     let missing: Vec<Value> = rules.into_iter().filter(|rule| !covers(&own, rule)).collect();
     if missing.is_empty() {
@@ -281,6 +281,15 @@ pub(crate) fn check_escalation(
     Err(Status::forbidden(&scope.kind, json::name(object), &detail))
 }
 
+fn role_exists(state: &State, binding: &Value, namespace: &str) -> bool {
+    let name = json::text(binding, &["roleRef", "name"]);
+    if json::text(binding, &["roleRef", "kind"]) == "ClusterRole" {
+        state.store.get(CLUSTER_ROLES, "", name).is_some()
+    } else {
+        state.store.get(ROLES, namespace, name).is_some()
+    }
+}
+
 fn shown_rule(rule: &Value) -> String {
     let fields = [
         ("APIGroups", "apiGroups"),
@@ -291,6 +300,7 @@ fn shown_rule(rule: &Value) -> String {
     ];
     let parts: Vec<String> = fields
         .iter()
+        .filter(|(_, key)| !json::list(rule, &[key]).is_empty())
         .filter_map(|(shown, key)| Some(format!("{shown}:{}", rule.get(*key)?)))
         .collect();
     format!("{{{}}}", parts.join(", "))

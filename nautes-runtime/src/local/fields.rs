@@ -444,27 +444,67 @@ pub(crate) fn merge(live: &Value, config: &Value, view: View<'_>) -> Value {
         }
         (Value::Array(a), Value::Array(b)) => match (steps(a, view), steps(b, view)) {
             (Some(before), Some(after)) => {
-                let mut result: Vec<Value> = before
-                    .iter()
-                    .zip(a)
-                    .map(|(step, item)| match after.iter().position(|s| s == step) {
-                        Some(at) => merge(item, &b[at], view.items()),
-                        None => item.clone(),
-                    })
-                    .collect();
-                result.extend(
-                    after
-                        .iter()
-                        .zip(b)
-                        .filter(|(s, _)| !before.contains(s))
-                        .map(|(_, item)| item.clone()),
-                );
-                Value::Array(result)
+                let order = merged_order(&before, &after);
+                Value::Array(
+                    order
+                        .into_iter()
+                        .map(|place| match place {
+                            (Some(at), Some(by)) => merge(&a[at], &b[by], view.items()),
+                            (Some(at), None) => a[at].clone(),
+                            (None, by) => by.map(|by| b[by].clone()).unwrap_or_default(),
+                        })
+                        .collect(),
+                )
             }
             _ => config.clone(),
         },
         _ => config.clone(),
     }
+}
+
+/// In which order the items of two lists stand in their merger: places in the first, places in the second.
+/// What both have stands as in the second; what only one has keeps its place before the next that both have.
+fn merged_order(before: &[Step], after: &[Step]) -> Vec<(Option<usize>, Option<usize>)> {
+    let place = |list: &[Step], step: &Step| list.iter().position(|s| s == step);
+    let mut shared = after.iter().filter(|s| before.contains(s));
+    let mut next = shared.next();
+    let mut taken = vec![false; after.len()];
+    let (mut order, mut left, mut right) = (Vec::new(), 0, 0);
+    while left < before.len() || right < after.len() {
+        if left < before.len() && right < after.len() {
+            if before[left] == after[right] {
+                order.push((Some(left), Some(right)));
+                taken[right] = true;
+                (left, right) = (left + 1, right + 1);
+                next = shared.next();
+                continue;
+            }
+            if after.contains(&before[left]) && next.is_some_and(|n| *n != before[left]) {
+                left += 1;
+                continue;
+            }
+        }
+        if left < before.len() {
+            match place(after, &before[left]) {
+                None => {
+                    order.push((Some(left), None));
+                    left += 1;
+                    continue;
+                }
+                Some(at) if taken[at] => left += 1,
+                Some(_) => {}
+            }
+        }
+        if right < after.len() {
+            order.push((place(before, &after[right]), Some(right)));
+            taken[right] = true;
+            if next == Some(&after[right]) {
+                next = shared.next();
+            }
+            right += 1;
+        }
+    }
+    order
 }
 
 /// Takes the fields of a set out of an object.

@@ -297,7 +297,9 @@ pub(crate) fn apply(
         return Ok(live.cloned().unwrap_or_default());
     }
     if let Some(entry) = entries.iter_mut().find(|e| e.is(writer, "Apply")) {
-        entry.time = json::now();
+        // A configuration that the object agreed with already leaves no time.
+        let agreed = live.is_some() && result == base;
+        entry.time = if agreed { String::new() } else { json::now() };
     }
     encode(&mut result, entries);
     Ok(result)
@@ -369,9 +371,6 @@ fn shown(entry: &Entry) -> String {
     }
     if entry.operation == "Update" {
         text = format!("{text} using {}", entry.api_version);
-        if !entry.time.is_empty() {
-            text = format!("{text} at {}", entry.time);
-        }
     }
     text
 }

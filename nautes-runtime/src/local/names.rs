@@ -101,6 +101,13 @@ fn service_label(text: &str) -> Option<String> {
     bad.then(|| SERVICE_MESSAGE.to_owned())
 }
 
+const STANDARD_FINALIZERS: &[&str] = &[
+    "kubernetes",
+    "orphan",
+    "foregroundDeletion",
+    super::crd::FINALIZER,
+];
+
 /// What is wrong with the metadata of an object.
 pub(crate) fn metadata_causes(object: &Value, kind: &ResourceType) -> Vec<Cause> {
     let mut causes = Vec::new();
@@ -139,7 +146,14 @@ pub(crate) fn metadata_causes(object: &Value, kind: &ResourceType) -> Vec<Cause>
         .enumerate()
     {
         if let Some(why) = qualified_name(finalizer) {
+            causes.push(Cause::invalid(
+                "metadata.finalizers",
+                &Value::from(finalizer),
+                why,
+            ));
+        } else if !kind.custom && !finalizer.contains('/') && !STANDARD_FINALIZERS.contains(&finalizer) {
             let field = format!("metadata.finalizers[{index}]");
+            let why = "name is neither a standard finalizer name nor is it fully qualified";
             causes.push(Cause::invalid(field, &Value::from(finalizer), why));
         }
     }
@@ -171,13 +185,10 @@ fn annotation_causes(object: &Value, causes: &mut Vec<Cause>) {
 
 fn owner_causes(object: &Value, causes: &mut Vec<Cause>) {
     let mut controllers = 0;
-    for (index, owner) in json::list(object, &["metadata", "ownerReferences"])
-        .iter()
-        .enumerate()
-    {
+    for owner in json::list(object, &["metadata", "ownerReferences"]) {
         for field in ["apiVersion", "kind", "name", "uid"] {
             if json::text(owner, &[field]).is_empty() {
-                let path = format!("metadata.ownerReferences[{index}].{field}");
+                let path = format!("metadata.ownerReferences.{field}");
                 causes.push(Cause::invalid(
                     path,
                     &Value::from(""),

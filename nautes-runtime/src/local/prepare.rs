@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use serde_json::{Map, Value, json};
 
-use super::{crd, json, kinds::ResourceType, names, status::Cause};
+use super::{crd, json, kinds::ResourceType, names, quantity, status::Cause};
 
 /// Fills in defaults of built-in kinds.
 pub(crate) fn fill(object: &mut Value, kind: &ResourceType) {
@@ -148,7 +148,13 @@ fn pod(spec: &mut Map<String, Value>) {
             );
             json::default_to(container, "terminationMessagePath", "/dev/termination-log");
             json::default_to(container, "terminationMessagePolicy", "File");
-            json::child_mut(container, "resources");
+            for amounts in json::child_mut(container, "resources").values_mut() {
+                for amount in amounts.as_object_mut().into_iter().flatten().map(|(_, v)| v) {
+                    if let Some(text) = quantity::canonical(amount) {
+                        *amount = text.into();
+                    }
+                }
+            }
             for port in container
                 .get_mut("ports")
                 .and_then(Value::as_array_mut)
@@ -337,12 +343,15 @@ fn workload_causes(object: &Value, old: Option<&Value>, plural: &str, causes: &m
     let labels = json::at(object, &["spec", "template", "metadata", "labels"]);
     let wanted = json::at(object, &["spec", "selector", "matchLabels"]).and_then(Value::as_object);
     if plural != "replicasets" || selector.is_some() {
-        let matches = wanted
-            .into_iter()
-            .flatten()
-            .all(|(k, v)| labels.and_then(|l| l.get(k)) == Some(v));
+        let matches =
+            wanted.is_some() || json::at(object, &["spec", "selector", "matchExpressions"]).is_some();
+        let matches = matches
+            && wanted
+                .into_iter()
+                .flatten()
+                .all(|(k, v)| labels.and_then(|l| l.get(k)) == Some(v));
         if !matches {
-            let value = labels.cloned().unwrap_or_else(|| json!({}));
+            let value = labels.cloned().unwrap_or_default();
             let detail = "`selector` does not match template `labels`";
             causes.push(Cause::invalid("spec.template.metadata.labels", &value, detail));
         }
@@ -409,6 +418,11 @@ fn role_causes(object: &Value, causes: &mut Vec<Cause>) {
             ));
         }
         let urls = !json::list(rule, &["nonResourceURLs"]).is_empty();
+        if urls && json::text(object, &["kind"]) == "Role" {
+            let value = rule.get("nonResourceURLs").cloned().unwrap_or_default();
+            let detail = "namespaced rules cannot apply to non-resource URLs";
+            causes.push(Cause::invalid(format!("{at}.nonResourceURLs"), &value, detail));
+        }
         if !urls && json::list(rule, &["apiGroups"]).is_empty() {
             let detail = "resource rules must supply at least one api group";
             causes.push(Cause::required(format!("{at}.apiGroups"), detail));
@@ -424,8 +438,27 @@ fn binding_causes(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) 
     if let Some(old) = old
         && object.get("roleRef") != old.get("roleRef")
     {
-        let value = object.get("roleRef").cloned().unwrap_or_default();
+        let text = |field: &str| json::text(object, &["roleRef", field]).to_owned();
+        let value = json!({"APIGroup": text("apiGroup"), "Kind": text("kind"), "Name": text("name")});
         causes.push(Cause::invalid("roleRef", &value, "cannot change roleRef"));
+    }
+    let group = json::text(object, &["roleRef", "apiGroup"]);
+    if group != "rbac.authorization.k8s.io" {
+        let known = ["rbac.authorization.k8s.io".to_owned()];
+        causes.push(Cause::not_supported(
+            "roleRef.apiGroup",
+            &Value::from(group),
+            &known,
+        ));
+    }
+    let kinds: &[&str] = match json::text(object, &["kind"]) {
+        "ClusterRoleBinding" => &["ClusterRole"],
+        _ => &["Role", "ClusterRole"],
+    };
+    let kind = json::text(object, &["roleRef", "kind"]);
+    if !kinds.contains(&kind) {
+        let known: Vec<String> = kinds.iter().map(|k| (*k).to_owned()).collect();
+        causes.push(Cause::not_supported("roleRef.kind", &Value::from(kind), &known));
     }
     if json::text(object, &["roleRef", "name"]).is_empty() {
         causes.push(Cause::required("roleRef.name", ""));
@@ -436,7 +469,7 @@ fn binding_causes(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) 
         if json::text(subject, &["name"]).is_empty() {
             causes.push(Cause::required(format!("{at}.name"), ""));
         }
-        let all = ["Group", "ServiceAccount", "User"].map(str::to_owned);
+        let all = ["ServiceAccount", "User", "Group"].map(str::to_owned);
         if !all.iter().any(|k| k == kind) {
             causes.push(Cause::not_supported(
                 format!("{at}.kind"),

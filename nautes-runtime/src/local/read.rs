@@ -11,7 +11,7 @@ use super::{
     kinds::{ResourceType, Version},
     selector::Selector,
     server::{Body, Scope, respond},
-    status::Status,
+    status::{Cause, Status},
     table,
 };
 
@@ -177,12 +177,39 @@ pub(crate) fn selector(scope: &Scope<'_>) -> Result<Selector, Status> {
     )
 }
 
+/// Refuses options that say nothing together.
+fn check_options(scope: &Scope<'_>) -> Result<(), Status> {
+    let matching = scope.call.param("resourceVersionMatch");
+    let mut causes = Vec::new();
+    if !matching.is_empty() && scope.call.param("resourceVersion").is_empty() {
+        let why = "resourceVersionMatch is forbidden unless resourceVersion is provided";
+        causes.push(Cause::forbidden("resourceVersionMatch", why));
+    }
+    if !scope.call.param("sendInitialEvents").is_empty() {
+        let why = "sendInitialEvents is forbidden for list";
+        causes.push(Cause::forbidden("sendInitialEvents", why));
+    }
+    if !["", "Exact", "NotOlderThan"].contains(&matching) {
+        let known = ["Exact", "NotOlderThan", ""].map(str::to_owned);
+        causes.push(Cause::not_supported(
+            "resourceVersionMatch",
+            &Value::from(matching),
+            &known,
+        ));
+    }
+    if causes.is_empty() {
+        return Ok(());
+    }
+    Err(Status::invalid("meta.k8s.io", "ListOptions", "", causes))
+}
+
 pub(crate) fn list(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
     let selector = selector(scope)?;
     let form = form(&scope.call.accept)?;
     let limit = usize::try_from(number(scope.call.param("limit"), "limit")?).unwrap_or(usize::MAX);
     let wanted = number(scope.call.param("resourceVersion"), "resourceVersion")?;
     let exact = scope.call.param("resourceVersionMatch") == "Exact";
+    check_options(scope)?;
     let resume = match scope.call.param("continue") {
         "" => None,
         text => Some(Continue::read(text)?),
@@ -196,7 +223,8 @@ pub(crate) fn list(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
         if wanted > now {
             return Err(too_large(wanted, now));
         }
-        if exact && wanted != now && wanted < state.store.oldest() {
+        // Only the present state is kept whole; an exact revision of the past is as good as compacted.
+        if exact && wanted != now {
             return Err(Status::gone(format!(
                 "The provided resource version is too old: {wanted} ({})",
                 state.store.oldest()

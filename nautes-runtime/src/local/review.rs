@@ -10,12 +10,15 @@ use super::{
     call::User,
     json, read,
     server::{Body, Scope},
-    status::Status,
+    status::{Cause, Status},
     write,
 };
 
 pub(crate) fn serve(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, Status> {
     let request = write::parse(scope, body)?;
+    if scope.kind.kind.ends_with("SubjectAccessReview") {
+        check_asked(&request)?;
+    }
     let status = match scope.kind.kind.as_str() {
         "SelfSubjectReview" => json!({"userInfo": user_info(scope.user)}),
         "TokenReview" => token(scope, &request),
@@ -27,6 +30,26 @@ pub(crate) fn serve(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, S
     answer["status"] = status;
     answer["metadata"] = json!({"creationTimestamp": null});
     read::answer(scope, 201, &answer, &[])
+}
+
+/// A question about access is about a resource or about another path, never both or neither.
+fn check_asked(request: &Value) -> Result<(), Status> {
+    let asked = |field: &str| json::at(request, &["spec", field]).is_some_and(|v| !v.is_null());
+    if asked("resourceAttributes") != asked("nonResourceAttributes") {
+        return Ok(());
+    }
+    let detail = if asked("resourceAttributes") {
+        "cannot be specified in combination with resourceAttributes"
+    } else {
+        "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+    };
+    let field = if asked("resourceAttributes") {
+        "spec.nonResourceAttributes"
+    } else {
+        "spec.resourceAttributes"
+    };
+    let cause = Cause::invalid(field, &Value::Null, detail);
+    Err(Status::invalid("authorization.k8s.io", "", "", vec![cause]))
 }
 
 fn user_info(user: &User) -> Value {

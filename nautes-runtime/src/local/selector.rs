@@ -42,7 +42,14 @@ impl Selector {
                 || builtin_fields(kind).contains(&field.as_str())
                 || version.selectable.iter().any(|s| s == field);
             if !known {
-                return Err(Status::bad_request(format!("field label not supported: {field}")));
+                let message = if builtin_fields(kind).is_empty() && !kind.custom {
+                    format!(
+                        "{field:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+                    )
+                } else {
+                    format!("field label not supported: {field}")
+                };
+                return Err(Status::bad_request(message));
             }
         }
         Ok(Self { labels, fields })
@@ -144,7 +151,7 @@ fn parse_fields(text: &str) -> Result<Vec<(String, String, bool)>, Status> {
             } else if let Some((f, v)) = part.split_once("==").or_else(|| part.split_once('=')) {
                 (f, v, true)
             } else {
-                let message = format!("invalid field selector {part:?}; can't understand {part:?}");
+                let message = format!("invalid selector: '{part}'; can't understand '{part}'");
                 return Err(Status::bad_request(message));
             };
             Ok((field.trim().to_owned(), value.trim().to_owned(), equal))

@@ -15,8 +15,12 @@ pub(crate) use self::{
     delete::{delete, delete_collection},
 };
 use super::{
-    AdmissionRequest, Operation, crd, events, json, managed::Writer, names, prepare, protobuf, schema,
-    server::Scope, status::Status, store::Store,
+    AdmissionRequest, Operation, crd, events, json,
+    managed::Writer,
+    names, prepare, protobuf, schema,
+    server::Scope,
+    status::{Cause, Status},
+    store::Store,
 };
 
 /// How deep an object may be nested.
@@ -38,6 +42,20 @@ pub(crate) fn parse(scope: &Scope<'_>, body: &Bytes) -> Result<Value, Status> {
 
 fn parse_any(content_type: &str, body: &Bytes) -> Result<Value, Status> {
     let media = content_type.split(';').next().unwrap_or_default().trim();
+    let known = [
+        "",
+        "application/json",
+        "application/yaml",
+        "application/apply-patch+yaml",
+    ];
+    if !known.contains(&media) && !media.starts_with("application/vnd.kubernetes.protobuf") {
+        return Err(Status::new(
+            415,
+            "UnsupportedMediaType",
+            "the body of the request was in an unknown format - accepted media types include: \
+             application/json, application/yaml, application/vnd.kubernetes.protobuf",
+        ));
+    }
     if media == "application/vnd.kubernetes.protobuf" {
         return protobuf::decode(body).ok_or_else(|| {
             Status::new(
@@ -129,34 +147,60 @@ fn check_shape(scope: &Scope<'_>, object: &mut Value, warnings: &mut Vec<String>
         "" => "Warn",
         mode @ ("Ignore" | "Warn" | "Strict") => mode,
         other => {
-            return Err(Status::new(
-                422,
-                "Invalid",
-                format!(
-                    "fieldValidation: Unsupported value: {other:?}: supported values: \"Ignore\", \"Strict\", \"Warn\""
-                ),
-            ));
+            let options = match scope.call.verb {
+                "create" => "CreateOptions",
+                "update" => "UpdateOptions",
+                _ => "PatchOptions",
+            };
+            let known = ["", "Ignore", "Strict", "Warn"].map(str::to_owned);
+            let cause = Cause::not_supported("fieldValidation", &Value::from(other), &known);
+            return Err(Status::invalid("meta.k8s.io", options, "", vec![cause]));
         }
     };
-    let gone: Vec<String> = schema::prune(object, view)
+    let pruned = schema::prune(object, view);
+    let media = scope.call.content_type.split(';').next().unwrap_or_default();
+    if media.trim() == "application/apply-patch+yaml" && !pruned.is_empty() {
+        return Err(undeclared(scope, &pruned));
+    }
+    let gone: Vec<String> = pruned
         .into_iter()
         .map(|f| format!("unknown field {f:?}"))
         .collect();
     if mode == "Strict" && !gone.is_empty() {
         let why = format!("strict decoding error: {}", gone.join(", "));
-        return Err(Status::bad_request(if scope.kind.custom {
-            why
-        } else {
-            format!(
-                "{kind} in version {:?} cannot be handled as a {kind}: {why}",
-                scope.version.name
-            )
-        }));
+        return Err(Status::bad_request(format!(
+            "{kind} in version {:?} cannot be handled as a {kind}: {why}",
+            scope.version.name
+        )));
     }
     if mode == "Warn" {
         warnings.extend(gone);
     }
     Ok(())
+}
+
+/// A configuration that is applied can own declared fields only.
+fn undeclared(scope: &Scope<'_>, fields: &[String]) -> Status {
+    let lines: Vec<String> = fields
+        .iter()
+        .map(|field| format!(".{field}: field not declared in schema"))
+        .collect();
+    let detail = match lines.as_slice() {
+        [only] => only.clone(),
+        many => format!("errors:\n  {}", many.join("\n  ")),
+    };
+    let message = format!(
+        "failed to create typed patch object ({}/{}; {}, Kind={}): {detail}",
+        scope.namespace(),
+        scope.name(),
+        if scope.kind.group.is_empty() {
+            format!("/{}", scope.version.name)
+        } else {
+            scope.api_version()
+        },
+        scope.kind.kind
+    );
+    Status::new(500, "", message)
 }
 
 fn fill(scope: &Scope<'_>, object: &mut Value) {

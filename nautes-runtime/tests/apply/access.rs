@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::cluster::Cluster;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use nautes_model::name::ClusterName;
@@ -29,19 +30,20 @@ async fn put(store: &LocalStore, cluster: &ClusterName, text: &str) {
 }
 
 /// A cluster with a port, and a kubeconfig for it.
-async fn served(token: &str) -> (World, String) {
+async fn served(token: &str) -> (World, LocalCluster, String) {
     let mut options = Options::in_memory("served");
     options.listen = Some("127.0.0.1:0".parse().unwrap());
+    let cluster = LocalCluster::start(options).await.unwrap();
+    cluster.add_token(token, "admin", &["system:masters"]);
+    let text = serde_yaml::to_string(&cluster.kubeconfig(token)).unwrap();
     let mut world = World::new().await;
-    world.cluster = LocalCluster::start(options).await.unwrap();
-    world.cluster.add_token(token, "admin", &["system:masters"]);
-    let text = serde_yaml::to_string(&world.cluster.kubeconfig(token)).unwrap();
-    (world, text)
+    world.cluster = Cluster::Local(cluster.clone());
+    (world, cluster, text)
 }
 
 #[tokio::test]
 async fn a_stored_kubeconfig_gives_a_client_and_a_new_version_a_new_one() {
-    let (world, text) = served("canary-token").await;
+    let (_world, local, text) = served("canary-token").await;
     let store = store();
     let clusters = StoredClusters::new(store.clone());
     let cluster = name("served");
@@ -57,7 +59,7 @@ async fn a_stored_kubeconfig_gives_a_client_and_a_new_version_a_new_one() {
     let maps: Api<ConfigMap> = Api::namespaced(clusters.client(&cluster).await.unwrap(), "default");
     assert!(maps.list(&Default::default()).await.is_err());
 
-    let address = world.cluster.address().unwrap();
+    let address = local.address().unwrap();
     put(
         &store,
         &cluster,
@@ -87,7 +89,7 @@ async fn a_kubeconfig_that_would_run_something_is_refused_without_showing_it() {
 
 #[tokio::test]
 async fn a_client_that_acts_as_an_account_has_its_rights_only() {
-    let (world, text) = served("token").await;
+    let (world, _local, text) = served("token").await;
     let spaces = vec![
         planned(namespace("shop"), &["dev"]),
         planned(namespace("other"), &["dev"]),

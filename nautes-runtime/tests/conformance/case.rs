@@ -78,7 +78,11 @@ impl Case {
                 let text = std::fs::read_to_string(&path).unwrap();
                 let mut case: Self =
                     serde_yaml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-                path.file_stem().unwrap().to_str().unwrap().clone_into(&mut case.name);
+                path.file_stem()
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .clone_into(&mut case.name);
                 case
             })
             .collect()
@@ -100,6 +104,8 @@ impl Case {
             if written == *said || (differs && !real) {
                 continue;
             }
+            let name = said.lines().next().unwrap_or_default();
+            let _ = writeln!(text, "  step {index} {name}");
             for line in similar::TextDiff::from_lines(written, said)
                 .unified_diff()
                 .context_radius(4)
@@ -117,5 +123,8 @@ impl Case {
 }
 
 fn split(transcript: &str) -> Vec<&str> {
-    transcript.split_inclusive("\n\n").filter(|s| !s.trim().is_empty()).collect()
+    transcript
+        .split_inclusive("\n\n")
+        .filter(|s| !s.trim().is_empty())
+        .collect()
 }

@@ -71,7 +71,14 @@ pub(crate) async fn play(subject: &Subject, case: &Case) -> String {
         }
     }
     for path in &case.cleanup {
-        let _ = send(subject, "DELETE", &fill(path, &values), &Step::plain(), String::new()).await;
+        let _ = send(
+            subject,
+            "DELETE",
+            &fill(path, &values),
+            &Step::plain(),
+            String::new(),
+        )
+        .await;
     }
     let path = fill("/api/v1/namespaces/$NS", &values);
     let _ = send(subject, "DELETE", &path, &Step::plain(), String::new()).await;
@@ -170,5 +177,8 @@ fn read(bytes: &[u8]) -> Value {
         return value;
     }
     let lines: Result<Vec<Value>, _> = serde_json::Deserializer::from_slice(bytes).into_iter().collect();
-    lines.map_or_else(|_| String::from_utf8_lossy(bytes).into_owned().into(), Value::from)
+    lines.map_or_else(
+        |_| String::from_utf8_lossy(bytes).into_owned().into(),
+        Value::from,
+    )
 }

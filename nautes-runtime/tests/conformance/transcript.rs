@@ -19,10 +19,12 @@ static TIME: LazyLock<Regex> =
 static UID: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").unwrap());
 static ADDRESS: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^10\.\d+\.\d+\.\d+$").unwrap());
-static REVISION: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"((?:ResourceVersion in [a-z ]+|requested RV|Version is|current): )(\d+)").unwrap());
+static REVISION: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"((?:ResourceVersion in [a-z ]+|requested RV|Version is|current): )(\d+)").unwrap()
+});
 static AGE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^(\d+[smhd])+$").unwrap());
-static TOKEN: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_.-]+$").unwrap());
+static TOKEN: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_.-]+$").unwrap());
 
 impl Transcript {
     pub(crate) fn new(values: &BTreeMap<String, String>) -> Self {
@@ -73,7 +75,10 @@ impl Transcript {
     fn name(&mut self, kind: &str, value: &str) -> String {
         let count = self.known.values().filter(|n| n.starts_with(kind)).count();
         let fresh = || format!("{kind}{}", count + 1);
-        self.known.entry(format!("{kind} {value}")).or_insert_with(fresh).clone()
+        self.known
+            .entry(format!("{kind} {value}"))
+            .or_insert_with(fresh)
+            .clone()
     }
 
     fn plain(&mut self, text: &str) -> String {
@@ -89,9 +94,12 @@ impl Transcript {
         }
         let text = TIME.replace_all(&text, "<time>").into_owned();
         let text = REVISION
-            .replace_all(&text, |c: &Captures<'_>| format!("{}{}", &c[1], self.name("rv", &c[2])))
+            .replace_all(&text, |c: &Captures<'_>| {
+                format!("{}{}", &c[1], self.name("rv", &c[2]))
+            })
             .into_owned();
-        UID.replace_all(&text, |c: &Captures<'_>| self.name("uid", &c[0])).into_owned()
+        UID.replace_all(&text, |c: &Captures<'_>| self.name("uid", &c[0]))
+            .into_owned()
     }
 
     fn value(&mut self, key: &str, value: &Value) -> Value {
@@ -113,7 +121,10 @@ impl Transcript {
     }
 
     fn fields(&mut self, fields: &Map<String, Value>) -> Value {
-        let generated = fields.get("generateName").and_then(Value::as_str).map(str::to_owned);
+        let generated = fields
+            .get("generateName")
+            .and_then(Value::as_str)
+            .map(str::to_owned);
         let mut sorted: Vec<_> = fields.iter().collect();
         sorted.sort_by_key(|(key, _)| key.as_str());
         let mut map = Map::new();

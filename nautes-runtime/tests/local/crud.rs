@@ -294,8 +294,8 @@ async fn a_write_can_ask_for_a_certain_object() {
     assert_eq!(
         status.message,
         format!(
-            "Operation cannot be fulfilled on configmaps \"a\": Precondition failed: UID in precondition: other, UID in \
-             object meta: {}",
+            "Operation cannot be fulfilled on ConfigMap \"a\": the UID in the precondition (other) does not match the \
+             UID in record ({}). The object might have been deleted and then recreated",
             made.metadata.uid.unwrap()
         )
     );

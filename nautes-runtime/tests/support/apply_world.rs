@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::client::Body;
@@ -13,13 +14,14 @@ use nautes_model::{Identity, Kind, Secret};
 use nautes_runtime::apply::{
     Applied, ApplyError, Cache, Hold, RemovalPolicy, Strategy, Target, Unit, apply, remove_all,
 };
-use nautes_runtime::local::{LocalCluster, Options};
 use nautes_runtime::plan::{ClusterPlan, Planned, SecretMaterial};
 use nautes_vault::{Expect, LocalStore, MasterKey, SecretStore};
 use serde_json::{Value, json};
 
+use crate::cluster::Cluster;
+
 pub(crate) struct World {
-    pub(crate) cluster: LocalCluster,
+    pub(crate) cluster: Cluster,
     pub(crate) store: Arc<LocalStore>,
     pub(crate) cache: Cache,
     pub(crate) name: ClusterName,
@@ -28,7 +30,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn new() -> Self {
         Self {
-            cluster: LocalCluster::start(Options::in_memory("test")).await.unwrap(),
+            cluster: Cluster::start("test").await,
             store: Arc::new(LocalStore::in_memory(&MasterKey::generate().unwrap()).unwrap()),
             cache: Cache::new(),
             name: "test".parse().unwrap(),
@@ -85,13 +87,15 @@ impl World {
 
     /// Passes until nothing is pending, with a bound.
     pub(crate) async fn remove_all_until_gone(&self, product: &str) {
-        for _ in 0..200 {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+        let mut interval = tokio::time::interval(Duration::from_millis(10));
+        while tokio::time::Instant::now() < deadline {
             let applied = self.remove_all(product).await;
             assert!(applied.failed.is_empty(), "{applied:?}");
             if applied.pending_deletion.is_empty() && applied.inventory == 0 {
                 return;
             }
-            tokio::task::yield_now().await;
+            interval.tick().await;
         }
         panic!("{product} is not gone");
     }
@@ -155,14 +159,24 @@ impl World {
                     "{kind} {} {}",
                     value["metadata"]["namespace"], value["metadata"]["name"]
                 );
-                if value["metadata"]["namespace"] == "nautes-inventory" {
+                if value["metadata"]["namespace"] == "nautes-inventory" || !is_of_tests(&value) {
                     continue;
+                }
+                if let Some(spec) = value["spec"].as_object_mut() {
+                    spec.retain(|field, _| !field.starts_with("clusterIP"));
                 }
                 all.insert(name, value);
             }
         }
         all
     }
+}
+
+/// False of what Kubernetes makes of its own.
+fn is_of_tests(object: &Value) -> bool {
+    let own = |name: &str| name == "default" || name == "kube-root-ca.crt" || name.starts_with("kube-");
+    let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
+    !own(&text("namespace")) && !own(&text("name"))
 }
 
 pub(crate) fn api(client: &kube::Client, kind: &str, namespace: Option<&str>) -> Api<DynamicObject> {

@@ -118,41 +118,63 @@ async fn start(assets: &Path) -> Real {
     write(folder.path(), "sa.key", &key.serialize_pem());
     write(folder.path(), "sa.pub", &key.public_key_pem());
     let token = uuid::Uuid::new_v4().to_string();
-    write(folder.path(), "tokens.csv", &format!("{token},admin,admin,system:masters\n"));
+    write(
+        folder.path(),
+        "tokens.csv",
+        &format!("{token},admin,admin,system:masters\n"),
+    );
     let (store, peers, port) = (free_port(), free_port(), free_port());
-    let (store, peers) = (format!("http://127.0.0.1:{store}"), format!("http://127.0.0.1:{peers}"));
-    let mut children = vec![run(assets, folder.path(), "etcd", &[
-        format!("--data-dir={}", at("etcd")),
-        format!("--listen-client-urls={store}"),
-        format!("--advertise-client-urls={store}"),
-        format!("--listen-peer-urls={peers}"),
-        format!("--initial-advertise-peer-urls={peers}"),
-        format!("--initial-cluster=default={peers}"),
-        "--unsafe-no-fsync=true".to_owned(),
-    ])];
-    children.push(run(assets, folder.path(), "kube-apiserver", &[
-        format!("--etcd-servers={store}"),
-        "--bind-address=127.0.0.1".to_owned(),
-        format!("--secure-port={port}"),
-        format!("--cert-dir={}", at("certs")),
-        format!("--service-account-key-file={}", at("sa.pub")),
-        format!("--service-account-signing-key-file={}", at("sa.key")),
-        "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
-        "--authorization-mode=RBAC".to_owned(),
-        format!("--token-auth-file={}", at("tokens.csv")),
-        "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
-        "--disable-admission-plugins=ServiceAccount".to_owned(),
-        "--allow-privileged=true".to_owned(),
-    ]));
+    let (store, peers) = (
+        format!("http://127.0.0.1:{store}"),
+        format!("http://127.0.0.1:{peers}"),
+    );
+    let mut children = vec![run(
+        assets,
+        folder.path(),
+        "etcd",
+        &[
+            format!("--data-dir={}", at("etcd")),
+            format!("--listen-client-urls={store}"),
+            format!("--advertise-client-urls={store}"),
+            format!("--listen-peer-urls={peers}"),
+            format!("--initial-advertise-peer-urls={peers}"),
+            format!("--initial-cluster=default={peers}"),
+            "--unsafe-no-fsync=true".to_owned(),
+        ],
+    )];
+    children.push(run(
+        assets,
+        folder.path(),
+        "kube-apiserver",
+        &[
+            format!("--etcd-servers={store}"),
+            "--bind-address=127.0.0.1".to_owned(),
+            format!("--secure-port={port}"),
+            format!("--cert-dir={}", at("certs")),
+            format!("--service-account-key-file={}", at("sa.pub")),
+            format!("--service-account-signing-key-file={}", at("sa.key")),
+            "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
+            "--authorization-mode=RBAC".to_owned(),
+            format!("--token-auth-file={}", at("tokens.csv")),
+            "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
+            "--disable-admission-plugins=ServiceAccount".to_owned(),
+            "--allow-privileged=true".to_owned(),
+        ],
+    ));
     let config = reachable(&folder.path().join("certs/apiserver.crt"), port, &token).await;
     if assets.join("kube-controller-manager").exists() {
-        children.push(run(assets, folder.path(), "kube-controller-manager", &[
-            format!("--kubeconfig={}", at("kubeconfig")),
-            "--use-service-account-credentials=false".to_owned(),
-            format!("--service-account-private-key-file={}", at("sa.key")),
-            "--leader-elect=false".to_owned(),
-            "--secure-port=0".to_owned(),
-        ]));
+        children.push(run(
+            assets,
+            folder.path(),
+            "kube-controller-manager",
+            &[
+                format!("--kubeconfig={}", at("kubeconfig")),
+                "--use-service-account-credentials=false".to_owned(),
+                format!("--service-account-private-key-file={}", at("sa.key")),
+                "--leader-elect=false".to_owned(),
+                "--secure-port=0".to_owned(),
+            ],
+        ));
     }
     Real {
         config,
@@ -172,7 +194,11 @@ fn write(folder: &Path, name: &str, text: &str) {
 fn run(assets: &Path, folder: &Path, program: &str, arguments: &[String]) -> Child {
     let log = std::fs::File::create(folder.join(format!("{program}.log"))).unwrap();
     Command::new("sh")
-        .args(["-c", r#""$@" </dev/null & program=$!; read -r _; kill "$program""#, program])
+        .args([
+            "-c",
+            r#""$@" </dev/null & program=$!; read -r _; kill "$program""#,
+            program,
+        ])
         .arg(assets.join(program))
         .args(arguments)
         .stdin(Stdio::piped())
@@ -187,7 +213,10 @@ async fn reachable(certificate: &Path, port: u16, token: &str) -> Config {
     use base64::Engine as _;
     let deadline = tokio::time::Instant::now() + Duration::from_secs(120);
     loop {
-        assert!(tokio::time::Instant::now() < deadline, "kube-apiserver does not get ready");
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "kube-apiserver does not get ready"
+        );
         tokio::time::sleep(Duration::from_millis(250)).await;
         let Ok(pem) = std::fs::read(certificate) else {
             continue;

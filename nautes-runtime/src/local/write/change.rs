@@ -102,6 +102,15 @@ fn apply(
     {
         return Err(Status::bad_request("metadata.managedFields must be nil"));
     }
+    let (version, kind) = (
+        json::text(&config, &["apiVersion"]),
+        json::text(&config, &["kind"]),
+    );
+    if version != scope.api_version() || kind != scope.kind.kind {
+        let (group, version) = version.rsplit_once('/').unwrap_or(("", version));
+        let message = format!("invalid object type: {group}/{version}, Kind={kind}");
+        return Err(Status::bad_request(message));
+    }
     let (name, uid) = (json::name(&config).to_owned(), json::uid(&config).to_owned());
     if !name.is_empty() && name != scope.name() {
         return Err(wrong_name(&name, scope.name()));
@@ -220,6 +229,10 @@ fn check_preconditions(scope: &Scope<'_>, old: &Value, new: &Value, whole: bool)
         );
         return Err(Status::conflict(&scope.kind, scope.name(), &detail));
     }
+    if !version.is_empty() && version.parse::<u64>().is_err() {
+        let message = format!("strconv.ParseUint: parsing {version:?}: invalid syntax");
+        return Err(Status::new(500, "", message));
+    }
     if !version.is_empty() && version != json::resource_version(old) {
         return Err(Status::stale(&scope.kind, scope.name()));
     }
@@ -325,9 +338,9 @@ pub(crate) fn store_update(
         return Ok(Arc::new(new));
     }
     if is_released(&new) {
-        let last = finish(&mut state.store, scope, new);
+        let _ = finish(&mut state.store, scope, new.clone());
         gone(scope, state);
-        return Ok(last);
+        return Ok(Arc::new(new));
     }
     if same(old, &new) {
         return Ok(old.clone());

@@ -35,7 +35,9 @@ pub(super) fn create_object(
     let mut object = decode(scope, object, warnings)?;
     check_namespace(scope, &mut object)?;
     if !json::resource_version(&object).is_empty() && track {
-        return Err(Status::bad_request(
+        return Err(Status::new(
+            500,
+            "",
             "resourceVersion should not be set on objects to be created",
         ));
     }
@@ -52,8 +54,12 @@ pub(super) fn create_object(
         json::namespace(&object).to_owned(),
         json::name(&object).to_owned(),
     );
-    if state.store.get(&scope.kind.storage, &ns, &name).is_some() {
-        return Err(Status::already_exists(&scope.kind, &name));
+    if let Some(there) = state.store.get(&scope.kind.storage, &ns, &name) {
+        let mut status = Status::already_exists(&scope.kind, &name);
+        if json::is_terminating(there) {
+            status.message.insert_str(0, "object is being deleted: ");
+        }
+        return Err(status);
     }
     if track {
         managed::track_update(None, &mut object, &writer(scope), scope.version.schema.view());

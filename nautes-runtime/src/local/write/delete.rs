@@ -41,7 +41,7 @@ impl DeleteOptions {
             let cause = Cause::not_supported(
                 "propagationPolicy",
                 &Value::from(propagation),
-                &["Foreground", "Background", "Orphan"].map(str::to_owned),
+                &["Foreground", "Background", "Orphan", "nil"].map(str::to_owned),
             );
             return Err(Status::invalid("meta.k8s.io", "DeleteOptions", "", vec![cause]));
         }
@@ -70,12 +70,15 @@ pub(crate) fn delete(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, 
     if whole {
         return read::answer(scope, 200, &last, &[]);
     }
+    let mut details = json!({"name": json::name(&old), "kind": scope.kind.plural, "uid": json::uid(&old)});
+    if !scope.kind.group.is_empty() {
+        details["group"] = scope.kind.group.as_str().into();
+    }
     Ok(respond(
         200,
         &json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
-            "details": {"name": json::name(&old), "group": scope.kind.group, "kind": scope.kind.plural,
-                        "uid": json::uid(&old)},
+            "details": details,
         }),
         &[],
     ))
@@ -97,10 +100,17 @@ fn delete_one(
         ),
     ] {
         if !wanted.is_empty() && wanted != found {
-            let detail = format!(
-                "Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}"
+            let why = if what == "UID" {
+                "deleted and then recreated"
+            } else {
+                "modified"
+            };
+            let message = format!(
+                "Operation cannot be fulfilled on {} {name:?}: the {what} in the precondition ({wanted}) does not \
+                 match the {what} in record ({found}). The object might have been {why}",
+                scope.kind.kind
             );
-            return Err(Status::conflict(&scope.kind, &name, &detail));
+            return Err(Status::new(409, "Conflict", message).detail(&name, "", &scope.kind.kind));
         }
     }
     namespace::admit_delete(&scope.kind, old)?;
