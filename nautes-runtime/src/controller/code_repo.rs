@@ -292,7 +292,8 @@ impl Forge<'_> {
     ) -> Result<Option<WantedKeys>, ForgeError> {
         let mut all = WantedKeys::new();
         for level in LEVELS {
-            let Some(public_key) = keys::find_pair(&**self.platform.store(), provider, id, level).await? else {
+            let Some(public_key) = keys::find_pair(&**self.platform.store(), provider, id, level).await?
+            else {
                 return Ok(None);
             };
             let key = WantedKey {

@@ -143,7 +143,12 @@ async fn unknown_fields_are_pruned_warned_of_or_refused() {
     .await;
     assert_eq!(
         (code, body["message"].as_str()),
-        (400, Some("strict decoding error: unknown field \"spec.odd\""))
+        (
+            400,
+            Some(
+                "Widget in version \"v1\" cannot be handled as a Widget: strict decoding error: unknown field \"spec.odd\""
+            )
+        )
     );
     let (code, body) = post(&client, WIDGETS, &widget(&spec)).await;
     assert_eq!(code, 201);
