@@ -133,10 +133,9 @@ fn merged(facts: &[Fact]) -> Vec<(&'static str, Truth, String, String)> {
         VerdictState::Failed => wanted.push((STALLED, Truth::True, reason.clone(), message.clone())),
         VerdictState::Ready | VerdictState::Unknown => {}
     }
-    let message = if state == VerdictState::Ready {
-        "everything is as declared".to_owned()
-    } else {
-        message
+    let (reason, message) = match state {
+        VerdictState::Ready => ("Ready".to_owned(), "everything is as declared".to_owned()),
+        VerdictState::Pending | VerdictState::Failed | VerdictState::Unknown => (reason, message),
     };
     wanted.push((READY, truth(state), reason, message));
     wanted

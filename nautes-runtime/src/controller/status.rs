@@ -26,6 +26,12 @@ pub(super) async fn pass(shared: &Shared, product: Option<&ProductName>) -> Resu
     let live = projection.read().await.map_err(ControlError::Projection)?;
     let now = Time(k8s_openapi::jiff::Timestamp::now());
     let revision = revision(shared, product);
+    // What was said first, then the plan: the plan is there before anything is said of it, so that what is said of a
+    // plan is never judged by an earlier one.
+    let mut all_said: BTreeMap<&Identity, BTreeMap<Source, Facts>> = live
+        .keys()
+        .map(|identity| (identity, said(shared, identity)))
+        .collect();
     let expected = product
         .map(|product| expected(shared, product))
         .unwrap_or_default();
@@ -33,7 +39,10 @@ pub(super) async fn pass(shared: &Shared, product: Option<&ProductName>) -> Resu
     let mut failed = None;
     for (identity, object) in &live {
         let status = if object.ours {
-            let said = said(shared, identity);
+            let mut said = all_said.remove(identity).unwrap_or_default();
+            if let Some(sources) = expected.get(identity) {
+                said.retain(|source, _| !is_of_a_plan(source) || sources.contains(source));
+            }
             let missing = said.is_empty()
                 || needs(shared, identity)
                     .iter()
@@ -126,14 +135,17 @@ fn expected(shared: &Shared, product: &ProductName) -> BTreeMap<Identity, BTreeS
     // What a source said of a plan that is gone does not count any more.
     for (identity, sources) in &expected {
         for (source, _) in shared.board.get(identity) {
-            let is_stale = matches!(source, Source::Apply(_) | Source::Deploy(_) | Source::Runs)
-                && !sources.contains(&source);
-            if is_stale {
+            if is_of_a_plan(&source) && !sources.contains(&source) {
                 shared.board.drop_source(identity, &source);
             }
         }
     }
     expected
+}
+
+/// Whether what a source says is about what a plan has somewhere.
+const fn is_of_a_plan(source: &Source) -> bool {
+    matches!(source, Source::Apply(_) | Source::Deploy(_) | Source::Runs)
 }
 
 /// Forgets what was known of resources that are neither projected nor declared.
