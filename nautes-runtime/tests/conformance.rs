@@ -29,7 +29,8 @@ use play::Subject;
 /// Plays every case on one server and compares.
 async fn conforms(subject: &Subject) {
     let record = subject.real && std::env::var_os("NAUTES_CONFORMANCE_RECORD").is_some();
-    let only = std::env::var("NAUTES_CONFORMANCE_CASE").unwrap_or_default();
+    let only = std::env::var_os("NAUTES_CONFORMANCE_CASE").unwrap_or_default();
+    let only = only.to_string_lossy().into_owned();
     let mut failed = Vec::new();
     for case in Case::all().into_iter().filter(|c| c.name.contains(&only)) {
         if !subject.real && case.differs.is_some() {

@@ -93,14 +93,15 @@ impl Real {
     pub(crate) async fn has_controllers(&self) -> bool {
         let accounts: kube::Api<k8s_openapi::api::core::v1::ServiceAccount> =
             kube::Api::namespaced(self.client(), "default");
+        let mut ticks = tokio::time::interval(Duration::from_millis(250));
         for _ in 0..20 {
+            ticks.tick().await;
             if accounts.get_opt("default").await.unwrap().is_some() {
                 return true;
             }
             if self._programs.is_none() {
                 return false;
             }
-            tokio::time::sleep(Duration::from_millis(250)).await;
         }
         false
     }
@@ -191,6 +192,7 @@ fn write(folder: &Path, name: &str, text: &str) {
 }
 
 /// Starts a program that ends when this process does, however that ends: then its input is closed.
+#[expect(clippy::disallowed_methods, reason = "a real server is a program of its own")]
 fn run(assets: &Path, folder: &Path, program: &str, arguments: &[String]) -> Child {
     let log = std::fs::File::create(folder.join(format!("{program}.log"))).unwrap();
     Command::new("sh")
@@ -212,12 +214,13 @@ fn run(assets: &Path, folder: &Path, program: &str, arguments: &[String]) -> Chi
 async fn reachable(certificate: &Path, port: u16, token: &str) -> Config {
     use base64::Engine as _;
     let deadline = tokio::time::Instant::now() + Duration::from_secs(120);
+    let mut ticks = tokio::time::interval(Duration::from_millis(250));
     loop {
+        ticks.tick().await;
         assert!(
             tokio::time::Instant::now() < deadline,
             "kube-apiserver does not get ready"
         );
-        tokio::time::sleep(Duration::from_millis(250)).await;
         let Ok(pem) = std::fs::read(certificate) else {
             continue;
         };
