@@ -5,7 +5,7 @@
 //! | [`instance`] | the platform as one value: [`Instance::start`](instance::Instance::start) |
 //! | [`clusters`], [`forge`], [`data`], [`ports`] | its parts, and what is remembered |
 //! | [`desk`] | what a running platform is asked by `nautes local` |
-//! | [`up`], [`env`] | commands |
+//! | [`up`], [`mod@env`] | commands |
 //! | [`demo`] | the main process, step by step, observed |
 
 pub mod cli;
