@@ -130,7 +130,14 @@ impl LocalForge {
     ///
     /// # Errors
     /// The folder is in use by another process, cannot be written, or holds something else; or there is no `git`.
-    pub async fn open(options: Options) -> Result<Self, HostError> {
+    pub async fn open(mut options: Options) -> Result<Self, HostError> {
+        // Git runs in another folder, where a relative path would lead nowhere.
+        options.data = std::path::absolute(&options.data).map_err(|e| {
+            HostError::invalid(
+                format!("the data folder {}", options.data.display()),
+                e.to_string(),
+            )
+        })?;
         let git = process::find(options.git.as_deref())?;
         let data = options.data.clone();
         let platform_name = options.platform.clone();

@@ -163,3 +163,21 @@ async fn files_are_for_the_owner_only() {
     assert_eq!(mode(&data.join("state.json")), 0o600);
     assert_eq!(mode(&data.join("hook.key")), 0o600);
 }
+
+/// Git runs in a folder of its own, where a relative path would lead elsewhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relative_data_folder_serves_like_any_other() {
+    let here = std::env::current_dir().unwrap();
+    let up = "../".repeat(here.components().count() - 1);
+    let forge = Forge::start_with(|options| {
+        let data = options.data.strip_prefix("/").unwrap().to_owned();
+        options.data = Path::new(&up).join(data);
+    })
+    .await;
+    let token = forge.user("ann", AccessLevel::Developer).await;
+    let work = forge.git("work");
+    work.init().await;
+    let url = forge.url("demo/app", Some(&token));
+    work.ok(&["push", "-q", &url, "main"]).await;
+    work.ok(&["clone", "-q", &url, "copy"]).await;
+}

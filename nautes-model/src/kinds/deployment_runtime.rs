@@ -99,6 +99,7 @@ pub struct DeploymentRuntimeStatus {
     pub deployed_revision: Option<String>,
     /// How many objects are deployed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<i32>", range(min = 0))]
     pub objects: Option<u32>,
     /// Projects that may not use the repository.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
