@@ -22,6 +22,7 @@ pub fn pieces(text: &str) -> impl Iterator<Item = Piece> {
         line: 1,
         begin: None,
         body: false,
+        open: false,
     }
 }
 
@@ -33,6 +34,8 @@ struct Pieces<'a> {
     begin: Option<(usize, usize)>,
     /// Whether more than directives was seen of it.
     body: bool,
+    /// Whether a marker has begun it: then a line with `%` is content.
+    open: bool,
 }
 
 impl Pieces<'_> {
@@ -63,6 +66,7 @@ impl Iterator for Pieces<'_> {
             if let Some(after) = after_marker(line, b"---") {
                 // Directives stand before the marker and belong to what follows it.
                 let closed = if self.body { self.close(start) } else { None };
+                self.open = true;
                 if !is_empty(after) {
                     self.begin.get_or_insert((start, number));
                     self.body = true;
@@ -72,12 +76,13 @@ impl Iterator for Pieces<'_> {
                 }
             } else if after_marker(line, b"...").is_some() {
                 let closed = self.close(start);
+                self.open = false;
                 if closed.is_some() {
                     return closed;
                 }
             } else if !is_empty(line) {
                 self.begin.get_or_insert((start, number));
-                self.body |= line[0] != b'%';
+                self.body |= self.open || line[0] != b'%';
             }
         }
         self.close(self.text.len())

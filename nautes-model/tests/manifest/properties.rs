@@ -132,7 +132,8 @@ proptest! {
         let good = |name: &str| format!(
             "apiVersion: nautes.resource.nautes.io/v1alpha1\nkind: Project\nmetadata:\n  name: {name}\nspec: {{}}\n"
         );
-        let text = format!("{}---\n{}\n---\n{}", good("first-one"), parts.concat(), good("last-one"));
+        // What stands between `...` and `---` are directives of the next document, so the broken one is ended.
+        let text = format!("{}---\n{}\n...\n---\n{}", good("first-one"), parts.concat(), good("last-one"));
         let parsed = parse(&text, Form::Git);
         for name in ["first-one", "last-one"] {
             prop_assert!(parsed.resources.iter().any(|r| r.identity.name == *name), "{}", text);
