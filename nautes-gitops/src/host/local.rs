@@ -45,6 +45,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, broadcast};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::{GitHost, HostError, Poke, RepoPath, Session};
 
@@ -123,6 +124,8 @@ pub(crate) struct Inner {
     base_url: RwLock<String>,
     pokes: broadcast::Sender<Poke>,
     slots: Arc<Semaphore>,
+    /// The exchanges with clients that go on.
+    exchanges: TaskTracker,
 }
 
 impl LocalForge {
@@ -166,6 +169,7 @@ impl LocalForge {
             base_url,
             pokes,
             slots,
+            exchanges: TaskTracker::new(),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -220,6 +224,7 @@ impl LocalForge {
             address,
             stop,
             task: Some(task),
+            exchanges: self.inner.exchanges.clone(),
         })
     }
 }
@@ -299,16 +304,25 @@ pub struct Serving {
     pub address: SocketAddr,
     stop: CancellationToken,
     task: Option<JoinHandle<()>>,
+    exchanges: TaskTracker,
 }
 
 impl Serving {
     /// Accepts nothing new, and returns when what was begun has ended, or after ten seconds.
+    ///
+    /// An exchange outlives its last byte by a moment; afterwards nothing of it holds the folder any more.
     pub async fn stop(mut self) {
         self.stop.cancel();
-        if let Some(task) = self.task.take() {
-            // What is still going on then has a deadline of its own.
-            let _ = tokio::time::timeout(Duration::from_secs(10), task).await;
-        }
+        self.exchanges.close();
+        let (task, exchanges) = (self.task.take(), self.exchanges.clone());
+        let ended = async {
+            if let Some(task) = task {
+                let _ = task.await;
+            }
+            exchanges.wait().await;
+        };
+        // What is still going on then has a deadline of its own.
+        let _ = tokio::time::timeout(Duration::from_secs(10), ended).await;
     }
 }
 

@@ -81,7 +81,8 @@ async fn answer(inner: Arc<Inner>, request: Request) -> Result<Response, Refusal
     let (sender, receiver) = mpsc::channel::<Bytes>(8);
     let greeting = greeting(&asked, run.protocol.as_deref());
     let path = asked.path.clone();
-    tokio::spawn(async move {
+    let exchanges = inner.exchanges.clone();
+    exchanges.spawn(async move {
         let body = request.into_body();
         if let Some(greeting) = greeting {
             let _ = sender.send(greeting).await;

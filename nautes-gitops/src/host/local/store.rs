@@ -13,7 +13,14 @@ pub(super) struct Store {
     current: RwLock<Arc<State>>,
     writing: Mutex<()>,
     /// Held as long as the forge is open.
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // A child between its fork and its exec has the file open, too: to close it here would not end the lock.
+        let _ = self.lock.unlock();
+    }
 }
 
 impl Store {
@@ -42,7 +49,7 @@ impl Store {
             dir: dir.to_owned(),
             current,
             writing: Mutex::new(()),
-            _lock: lock,
+            lock,
         })
     }
 
