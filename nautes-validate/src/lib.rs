@@ -16,11 +16,13 @@
 //! | [`graph`] | which resource needs which: orders of creation and removal, dependents, cycles |
 //! | [`access`] | who may do what on which repository, and because of what |
 //! | [`catalogue`] | the components that clusters can have, and the hooks of pipelines |
+//! | [`explain`] | what each rule wants, why, and examples that break and keep it |
 //! | [`rule`] | the trait of a rule, what it is given, and sets of rules |
 //! | [`report`] | judging a state ([`check`]) and a change ([`check_change`]) |
 
 pub mod access;
 pub mod catalogue;
+pub mod explain;
 #[doc(hidden)]
 pub mod generate;
 pub mod graph;
@@ -30,6 +32,7 @@ pub mod rule;
 mod rules;
 
 pub use access::{Access, Because, Level};
+pub use explain::{Example, Explained, explain, explained};
 pub use graph::{Graph, Link, Target, order};
 pub use report::{ChangeReport, Report, check, check_change};
 pub use rule::{Checked, Facts, Rule, RuleSet};

@@ -12,6 +12,7 @@ use nautes_model::{Finding, Identity, Kind, Resource, Scopes, Severity, Sourced}
 
 use crate::access::Access;
 use crate::catalogue::Catalogue;
+use crate::explain::Example;
 use crate::graph::{Graph, Target};
 use crate::resolve::Resolver;
 use crate::{report, rules};
@@ -21,15 +22,25 @@ use crate::{report, rules};
 /// A rule is a pure function of what it is given: no I/O, no clock, no panic, and no dependence on order. It
 /// should stay near linear in the number of resources.
 pub trait Rule: Send + Sync + Debug {
-    /// Returns the stable id, for example `EnvironmentClusterMissing`.
-    fn id(&self) -> &'static str;
+    /// Returns the stable id, for example `EnvironmentClusterMissing`: letters and digits.
+    fn id(&self) -> &str;
 
-    /// Says in one sentence what must hold.
-    fn summary(&self) -> &'static str;
+    /// Returns the worst that the rule finds; single findings may be milder.
+    fn severity(&self) -> Severity {
+        Severity::Error
+    }
+
+    /// Says in one sentence what must hold: lower case, no full stop.
+    fn summary(&self) -> &str;
 
     /// Says why, for people who ask.
-    fn explanation(&self) -> &'static str {
+    fn explanation(&self) -> &str {
         ""
+    }
+
+    /// Returns manifests that break the rule, and manifests that keep it.
+    fn examples(&self) -> Option<[Example; 2]> {
+        None
     }
 
     /// Looks for violations and adds a finding for each.
@@ -72,7 +83,7 @@ impl Default for Facts {
 /// A set of rules, and the facts that they are given.
 #[derive(Clone, Debug)]
 pub struct RuleSet {
-    rules: BTreeMap<&'static str, Arc<dyn Rule>>,
+    rules: BTreeMap<String, Arc<dyn Rule>>,
     facts: Facts,
 }
 
@@ -99,7 +110,7 @@ impl RuleSet {
     /// Adds a rule, in the place of the one of the same id if there is one.
     #[must_use]
     pub fn with(mut self, rule: Arc<dyn Rule>) -> Self {
-        self.rules.insert(rule.id(), rule);
+        self.rules.insert(rule.id().to_owned(), rule);
         self
     }
 

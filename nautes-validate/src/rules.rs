@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use nautes_model::{Finding, Identity, Kind};
+use nautes_model::{Finding, Identity, Kind, Severity};
 
+use crate::explain::{Example, examples};
 use crate::rule::{Checked, Rule};
 
 mod binding;
@@ -21,6 +22,14 @@ mod reference;
 mod removal;
 mod runtime;
 
+/// The rules that only ever warn.
+const MILD: &[&str] = &[
+    "ClusterComponentMissing",
+    "ClusterEngineMissing",
+    "CodeRepoUse",
+    "ReferenceHeld",
+];
+
 type Check = fn(&'static str, &Checked<'_>, &mut Vec<Finding>);
 
 /// A rule as a row of a table.
@@ -33,16 +42,28 @@ pub(crate) struct Standard {
 }
 
 impl Rule for Standard {
-    fn id(&self) -> &'static str {
+    fn id(&self) -> &str {
         self.id
     }
 
-    fn summary(&self) -> &'static str {
+    fn severity(&self) -> Severity {
+        if MILD.contains(&self.id) {
+            Severity::Warning
+        } else {
+            Severity::Error
+        }
+    }
+
+    fn summary(&self) -> &str {
         self.summary
     }
 
-    fn explanation(&self) -> &'static str {
+    fn explanation(&self) -> &str {
         self.why
+    }
+
+    fn examples(&self) -> Option<[Example; 2]> {
+        examples(self.id)
     }
 
     fn check(&self, on: &Checked<'_>, out: &mut Vec<Finding>) {

@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use nautes_model::manifest::{self, Context, Form};
 use nautes_model::{Finding, Severity};
 use nautes_validate::catalogue::HookInfo;
-use nautes_validate::{Facts, RuleSet, check, check_change};
+use nautes_validate::{Explained, Facts, RuleSet, check, check_change, explain, explained};
 
 use crate::support::{BASE, scopes};
 
@@ -43,10 +44,21 @@ fn rules() -> RuleSet {
     RuleSet::standard().with_facts(facts)
 }
 
+/// Whether a folder is of a fault that the reader finds, which is told of it alone.
+fn of_reader(folder: &Path) -> bool {
+    name(folder).starts_with("Manifest")
+}
+
 /// What is found. A case with the line `# change` is judged as a change of the base, one with the line
 /// `# after` as a change of what stands above it.
 fn findings(path: &Path) -> Vec<Finding> {
     let text = std::fs::read_to_string(path).unwrap();
+    if path.parent().is_some_and(of_reader) {
+        let read = manifest::parse(&text, &Context::new(name(path), Form::Git));
+        if !read.findings.is_empty() || read.resources.is_empty() {
+            return read.findings;
+        }
+    }
     let rules = rules();
     let now = scopes(name(path), &text);
     let before = match text.split_once("# after\n") {
@@ -82,7 +94,8 @@ fn the_base_breaks_no_rule() {
 
 #[test]
 fn every_rule_has_cases_that_break_it_and_cases_that_do_not() {
-    let ids: BTreeSet<String> = RuleSet::standard().iter().map(|r| r.id().to_owned()).collect();
+    let ids: BTreeSet<String> = explained().map(|e| e.id.into_owned()).collect();
+    assert!(RuleSet::standard().iter().all(|rule| ids.contains(rule.id())));
     let folders: BTreeSet<String> = entries(&folder())
         .iter()
         .filter(|p| p.is_dir())
@@ -147,7 +160,7 @@ fn cases_give_the_findings_that_stand_beside_them() {
 
 #[test]
 fn every_finding_has_a_place_a_field_and_a_way_out() {
-    for rule in entries(&folder()).iter().filter(|p| p.is_dir()) {
+    for rule in entries(&folder()).iter().filter(|p| p.is_dir() && !of_reader(p)) {
         for file in entries(rule)
             .iter()
             .filter(|f| name(f).starts_with("bad") && name(f).ends_with(".yaml"))
@@ -164,14 +177,68 @@ fn every_finding_has_a_place_a_field_and_a_way_out() {
 }
 
 #[test]
-fn every_rule_says_what_it_wants_and_why() {
-    for rule in RuleSet::standard().iter() {
-        assert!(rule.summary().len() > 10, "{}", rule.id());
-        assert!(rule.explanation().len() > 10, "{}", rule.id());
+fn every_rule_says_what_it_wants_and_why_and_shows_it() {
+    for Explained {
+        id,
+        summary,
+        explanation,
+        bad,
+        good,
+        ..
+    } in explained()
+    {
+        assert!(summary.len() > 10 && !summary.ends_with('.'), "{id}");
+        assert!(explanation.len() > 10, "{id}");
+        assert!(id.chars().all(|c| c.is_ascii_alphanumeric()), "{id}");
+        let (bad, good) = (bad.unwrap(), good.unwrap());
         assert!(
-            rule.id().chars().all(|c| c.is_ascii_alphanumeric()),
-            "{}",
-            rule.id()
+            bad.findings.contains(&format!("[{id}]")),
+            "{id}: {}",
+            bad.findings
+        );
+        assert!(good.findings.is_empty(), "{id}");
+        assert!(
+            good.manifests.len() > 10 && bad.manifests != good.manifests,
+            "{id}"
         );
     }
+}
+
+#[test]
+fn the_severity_of_a_rule_is_the_worst_that_its_cases_show() {
+    for rule in entries(&folder()).iter().filter(|p| p.is_dir() && !of_reader(p)) {
+        let cases = entries(rule);
+        let worst = cases
+            .iter()
+            .filter(|f| name(f).starts_with("bad") && name(f).ends_with(".yaml"))
+            .flat_map(|file| findings(file))
+            .filter(|finding| finding.rule == name(rule))
+            .map(|finding| finding.severity)
+            .min();
+        let said = explain(name(rule)).map(|e| e.severity);
+        assert_eq!(said, worst, "{}", name(rule));
+    }
+}
+
+#[test]
+fn every_fault_that_the_reader_knows_is_explained() {
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../nautes-model/src/manifest.rs");
+    let text = std::fs::read_to_string(model).unwrap();
+    let known: BTreeSet<&str> = text
+        .split('"')
+        .filter(|word| word.starts_with("Manifest") && word.chars().all(char::is_alphanumeric))
+        .collect();
+    let said: BTreeSet<String> = explained()
+        .map(|e| e.id.into_owned())
+        .filter(|id| id.starts_with("Manifest"))
+        .collect();
+    assert!(known.len() > 10, "{known:?}");
+    assert_eq!(said.iter().map(String::as_str).collect::<BTreeSet<_>>(), known);
+}
+
+#[test]
+fn a_rule_is_found_whatever_the_case_of_its_id() {
+    let found = explain("environmentmissing").unwrap();
+    assert_eq!(found.id, "EnvironmentMissing");
+    assert_eq!(explain("NoSuchRule"), None);
 }

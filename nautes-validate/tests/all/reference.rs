@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use nautes_validate::RuleSet;
+use nautes_model::Severity;
+use nautes_validate::{Explained, explained};
 
 const HEAD: &str = "# Rules
 
@@ -11,10 +12,26 @@ const HEAD: &str = "# Rules
 
 Every request is judged by these rules, on the platform as it would be afterwards. Only what a request adds or
 touches can be the reason to reject it; older faults elsewhere are shown as warnings. `nautes validate` applies the
-same rules offline.
+same rules offline, and `nautes explain RULE` prints what stands here.
 
 A request can name rules that it wants to skip; the commit then says so. Faults of syntax and schema (their ids begin
 with `Manifest`), missing rights and secrets are no rules in this sense and are never skipped.
+
+An organisation can add rules of its own: see [writing rules](../guide/rules.md).
+
+The examples are the cases that the rules are tested with. Their documents are added to
+[one small platform](../../nautes-validate/tests/cases/base.yaml), or replace what it declares under the same name.
+Their first lines may say more:
+
+| line | meaning |
+|---|---|
+| `# change` | the documents are a change of that platform, and judged as one |
+| `# after` | what stands above is changed to what stands below |
+| `# remove: Kind/name`, `# remove: Kind/product/name` | the platform is without this resource |
+| `# broken: Kind/product/name` | the file of this resource cannot be read |
+| `# unloaded: product` | the repository of this product cannot be read |
+| `# owner: product` | the documents stand in the repository of this product |
+| `# file: name` | another file begins |
 
 ";
 
@@ -29,23 +46,35 @@ fn sentence(text: &str) -> String {
     format!("{first}{}.", characters.as_str())
 }
 
+fn block(language: &str, text: &str) -> String {
+    // A byte order mark is not to be seen, and no page should have one.
+    let text = text.trim_start_matches('\u{feff}').trim_end();
+    format!("```{language}\n{text}\n```\n")
+}
+
+fn section(of: &Explained) -> String {
+    let (summary, why) = (sentence(&of.summary), sentence(&of.explanation));
+    let mut text = format!("\n## {}\n\n**{summary}** {why}\n", of.id);
+    if of.severity == Severity::Warning {
+        text.push_str("\nIt only warns.\n");
+    }
+    let (bad, good) = (of.bad.clone().unwrap(), of.good.clone().unwrap());
+    write!(text, "\nBreaks it:\n\n{}", block("yaml", &bad.manifests)).unwrap();
+    write!(text, "\n{}", block("text", &bad.findings)).unwrap();
+    write!(text, "\nKeeps it:\n\n{}", block("yaml", &good.manifests)).unwrap();
+    text
+}
+
 #[test]
 fn the_page_of_the_rules_is_what_the_rules_say() {
     let mut page = HEAD.to_owned();
     writeln!(page, "| rule | what must hold |\n|---|---|").unwrap();
-    for rule in RuleSet::standard().iter() {
-        let id = rule.id();
-        writeln!(
-            page,
-            "| [{id}](#{}) | {} |",
-            id.to_lowercase(),
-            rule.summary().replace('|', "\\|")
-        )
-        .unwrap();
+    for of in explained() {
+        let (id, summary) = (&of.id, of.summary.replace('|', "\\|"));
+        writeln!(page, "| [{id}](#{}) | {summary} |", id.to_lowercase()).unwrap();
     }
-    for rule in RuleSet::standard().iter() {
-        let (summary, why) = (sentence(rule.summary()), sentence(rule.explanation()));
-        write!(page, "\n## {}\n\n**{summary}** {why}\n", rule.id()).unwrap();
+    for of in explained() {
+        page.push_str(&section(&of));
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/rules.md");
     if std::env::vars().any(|(key, value)| key == "UPDATE" && value == "1") {
@@ -62,8 +91,7 @@ fn the_page_of_the_rules_is_what_the_rules_say() {
 #[test]
 fn pages_name_only_rules_that_there_are() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/kinds");
-    let rules = RuleSet::standard();
-    let ids: Vec<String> = rules.iter().map(|rule| rule.id().to_lowercase()).collect();
+    let ids: Vec<String> = explained().map(|of| of.id.to_lowercase()).collect();
     let mut found = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
