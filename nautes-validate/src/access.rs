@@ -6,23 +6,48 @@
 //! - A binding opens a repository to a product, or to some projects of one. Only a binding in the product that
 //!   owns the repository counts, so that no product grants itself what belongs to another.
 //! - A repository without a project needs a binding, also within its own product.
+//! - The account of a pipeline runtime may do what its project may; the account of a deployment reads the
+//!   repository that the deployment is made from, if all for whom it acts may.
+//! - The people of a product may push to the repositories of its group, and to no other.
+//! - A key of a repository goes with a level: who has the level may read it, and nobody may write it.
+//!
+//! [`Access`] is the relation between products, projects and repositories. [`Permissions`] answers questions
+//! about all of it, with the reasons and the places where they are declared.
+
+mod permissions;
+mod subject;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use nautes_model::kinds::code_repo_binding::Permission;
 use nautes_model::name::{ProductName, ResourceName};
 use nautes_model::{Identity, Kind, Resource, Scopes, Sourced};
+use serde::{Deserialize, Serialize};
 
 use crate::graph::Graph;
 use crate::resolve::Resolver;
 
+pub use permissions::{Cause, Chain, Explanation, Permissions, Step};
+pub use subject::{Item, Key, Subject, UnknownText};
+
 /// What may be done on a repository. A higher level includes the lower.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Reading.
     Read,
     /// Reading and pushing.
     Write,
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        })
+    }
 }
 
 impl From<Permission> for Level {

@@ -31,7 +31,7 @@ mod resolve;
 pub mod rule;
 mod rules;
 
-pub use access::{Access, Because, Level};
+pub use access::{Access, Because, Level, Permissions};
 pub use explain::{Example, Explained, explain, explained};
 pub use graph::{Graph, Link, Target, order};
 pub use report::{ChangeReport, Report, check, check_change};

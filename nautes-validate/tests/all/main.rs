@@ -12,6 +12,7 @@ mod cases;
 mod change;
 mod examples;
 mod graph;
+mod permissions;
 mod picture;
 mod properties;
 mod pure;
