@@ -20,6 +20,10 @@ use nautes_model::kinds::{
 use nautes_model::name::{NameError, ProductName, ResourceName};
 use nautes_model::{Identity, Kind, Resource, Scopes, Sourced};
 
+mod text;
+
+pub use text::{FAULTS, File, GenerateError, Options, files, joined};
+
 /// Makes about `count` resources (at least one whole product) that belong together and break no rule.
 ///
 /// # Errors
@@ -160,6 +164,9 @@ impl Maker {
         for project in 0..projects {
             self.project(&product, project)?;
         }
+        if number > 0 && self.below(3) == 0 {
+            self.share(&product, &ProductName::new(format!("p{}", number - 1))?)?;
+        }
         Ok(())
     }
 
@@ -193,6 +200,18 @@ impl Maker {
             CodeRepoBinding::new(&binding, spec),
         )?;
         self.runtimes(product, number, &project, deploy)
+    }
+
+    /// Opens a repository to another product.
+    fn share(&mut self, product: &ProductName, with: &ProductName) -> Result<(), NameError> {
+        let spec = CodeRepoBindingSpec {
+            code_repo: "source-0".to_owned(),
+            product: with.to_string(),
+            projects: Vec::new(),
+            permissions: Permission::Readonly,
+        };
+        let binding = CodeRepoBinding::new("share", spec);
+        self.add(Kind::CodeRepoBinding, Some(product), "share", binding)
     }
 
     fn repo(&mut self, product: &ProductName, name: &str, project: &str) -> Result<(), NameError> {
