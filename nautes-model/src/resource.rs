@@ -14,6 +14,7 @@ use crate::kinds::{
 };
 use crate::name::{ProductName, ResourceName};
 use crate::secret::Secret;
+use crate::yaml::{Misfit, Node};
 
 /// What a resource is known by: kind, product (for kinds that live in one) and name.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -114,6 +115,17 @@ macro_rules! resources {
                     $(Some(Kind::$kind) => serde_json::from_value::<$kind>(value)
                         .map(|r| Self::$kind(Box::new(r))).map_err(FromJsonError::Field),)*
                     None => Err(FromJsonError::Kind(kind.chars().take(80).collect())),
+                }
+            }
+
+            /// Makes it from its parts; unknown fields of the spec are ignored.
+            pub(crate) fn from_parts(kind: Kind, metadata: ObjectMeta, spec: Node) -> Result<Self, Misfit> {
+                match kind {
+                    $(Kind::$kind => {
+                        let mut resource = $kind::new("", Deserialize::deserialize(spec)?);
+                        resource.metadata = metadata;
+                        Ok(Self::$kind(Box::new(resource)))
+                    })*
                 }
             }
 

@@ -1,9 +1,12 @@
 //! YAML in and out: the one place that knows which crates read and write it.
 //!
-//! Reading goes through parser events into [`Node`]s that remember where they stood. Nothing is recursive on
-//! the way, and every limit is checked while reading, so that no text, of whatever shape, costs more than its
+//! Reading goes through parser events into [`Node`]s that remember where they stood; documents that keep to the
+//! plainest part of YAML take a shorter way to the same. Nothing is recursive on the way beyond the limit of
+//! depth, and every limit is checked while reading, so that no text, of whatever shape, costs more than its
 //! limits allow. Duplicate keys are reported, tags of other languages are refused.
 
+mod de;
+mod plain;
 mod read;
 mod scalar;
 mod split;
@@ -11,6 +14,7 @@ mod write;
 
 use crate::resource::Position;
 
+pub use de::Misfit;
 pub use read::{Document, read};
 pub use split::{Piece, pieces};
 pub use write::write;

@@ -3,6 +3,8 @@
     missing_docs,
     clippy::unwrap_used,
     clippy::print_stdout,
+    clippy::panic,
+    clippy::cast_precision_loss,
     clippy::disallowed_methods,
     reason = "a benchmark"
 )]
@@ -87,7 +89,11 @@ fn main() {
         let scopes = read(&files);
         let rules = RuleSet::standard();
         for _ in 0..runs.parse().unwrap() {
-            match what.as_str() { "read" => drop(read(&files)), "check" => drop(check(&scopes, &rules)), _ => panic!() }
+            match what.as_str() {
+                "read" => drop(read(&files)),
+                "check" => drop(check(&scopes, &rules)),
+                _ => panic!(),
+            }
         }
         return;
     }

@@ -76,6 +76,9 @@ pub enum Command {
     Plan(Plan),
     /// Shows whether a product works, and why not.
     Status(Status),
+    /// Writes a platform of any size, for whoever measures.
+    #[command(hide = true)]
+    Generate(crate::cmd::generate::Generate),
     /// Prints the custom resource definitions.
     Crds,
     /// The whole platform on this machine.

@@ -69,6 +69,7 @@ async fn run(cli: Cli) -> Outcome {
         Command::Validate(args) => cmd::validate::run(&settings, &args),
         Command::Plan(args) => cmd::plan::run(&settings, &args).await,
         Command::Status(args) => cmd::status::run(&settings, &args).await,
+        Command::Generate(args) => cmd::generate::run(&args),
         Command::Crds => cmd::crds(),
         #[cfg(feature = "local")]
         Command::Local(args) => local::run(args, &environment).await,

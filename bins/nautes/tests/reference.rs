@@ -37,7 +37,8 @@ fn section(page: &mut String, path: &str, command: &Command) {
         .to_string();
     let lines: Vec<&str> = help.trim_end().lines().map(str::trim_end).collect();
     write!(page, "\n## {path}\n\n```text\n{}\n```\n", lines.join("\n")).unwrap();
-    for inner in command.get_subcommands().filter(|c| c.get_name() != "help") {
+    let shown = |c: &&Command| c.get_name() != "help" && !c.is_hide_set();
+    for inner in command.get_subcommands().filter(shown) {
         section(page, &format!("{path} {}", inner.get_name()), inner);
     }
 }

@@ -5,6 +5,8 @@ mod owner;
 
 use std::sync::Arc;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::Deserialize;
 use serde_json::json;
 
 use super::check::{check, unknown_field};
@@ -14,7 +16,7 @@ use super::{Context, Form, rule};
 use crate::finding::Finding;
 use crate::kind::{API_VERSION, KINDS, Kind};
 use crate::name::{NameError, ProductName, ResourceName};
-use crate::resource::{FromJsonError, Identity, Position, Resource};
+use crate::resource::{Identity, Position, Resource};
 use crate::secret::Secret;
 use crate::yaml::{Entry, Node, Value};
 use crate::{crd, yaml};
@@ -151,13 +153,9 @@ impl<'a> Draft<'a> {
         if !self.faults.list.is_empty() {
             return None;
         }
-        let json = json!({
-            "apiVersion": API_VERSION, "kind": kind.name(), "metadata": metadata, "spec": spec.into_json(),
-        });
-        let error = match Resource::from_json(json) {
+        let error = match Resource::from_parts(kind, metadata, spec) {
             Ok(resource) => return Some(resource),
-            Err(FromJsonError::Field(e)) => e.to_string(),
-            Err(other) => other.to_string(),
+            Err(error) => error,
         };
         let message = format!("the fields do not fit together: {error}");
         self.faults
@@ -413,11 +411,11 @@ impl<'a> Draft<'a> {
     }
 
     /// Checks what is left of the metadata and returns what is kept of it.
-    fn check_metadata(&mut self, fields: Vec<Entry>) -> serde_json::Value {
-        let mut kept = serde_json::Map::new();
-        if let Some(name) = &self.name {
-            kept.insert("name".to_owned(), json!(name));
-        }
+    fn check_metadata(&mut self, fields: Vec<Entry>) -> ObjectMeta {
+        let mut kept = ObjectMeta {
+            name: self.name.as_ref().map(ToString::to_string),
+            ..ObjectMeta::default()
+        };
         let mut dropped = Vec::new();
         for mut entry in fields {
             let field = join("metadata", &entry.key);
@@ -432,7 +430,12 @@ impl<'a> Draft<'a> {
                     }
                     let texts = json!({ "type": "object", "additionalProperties": { "type": "string" } });
                     check(&texts, &mut entry.node, &field, &mut self.faults);
-                    kept.insert(entry.key, entry.node.into_json());
+                    // What does not fit was reported: nothing is made of this document.
+                    let texts = Deserialize::deserialize(entry.node).ok();
+                    match entry.key.as_str() {
+                        "labels" => kept.labels = texts,
+                        _ => kept.annotations = texts,
+                    }
                 }
                 key if METADATA.contains(&key) => dropped.push(field),
                 key => {
@@ -444,7 +447,7 @@ impl<'a> Draft<'a> {
         if !dropped.is_empty() {
             self.notes.push(format!("left out: {}", dropped.join(", ")));
         }
-        kept.into()
+        kept
     }
 
     /// Notes that a field of the resource stands elsewhere in the text.

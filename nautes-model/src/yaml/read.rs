@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 
 use super::scalar::resolve;
-use super::{DocumentLimits, Entry, Fault, Node, Problem, Value};
+use super::{DocumentLimits, Entry, Fault, Node, Problem, Value, plain};
 use crate::resource::Position;
 
 /// From how many keys on a mapping is searched through a set.
@@ -24,6 +24,17 @@ pub struct Document {
 /// Reads one document: a piece of a text that begins at the given line.
 #[must_use]
 pub fn read(text: &str, line: usize, limits: &DocumentLimits) -> Document {
+    match plain::read(text, line, limits) {
+        Some(root) => Document {
+            root: Some(root),
+            problems: Vec::new(),
+        },
+        None => read_fully(text, line, limits),
+    }
+}
+
+/// Reads one document by every rule of YAML.
+pub(super) fn read_fully(text: &str, line: usize, limits: &DocumentLimits) -> Document {
     let mut reader = Reader {
         limits,
         first_line: line,

@@ -63,7 +63,7 @@ pub enum GenerateError {
 /// Never with what is made here.
 pub fn files(options: &Options) -> Result<Vec<File>, GenerateError> {
     let resources = platform(options.count, options.seed)?;
-    let mut random = options.seed ^ 0x6f6c_64;
+    let mut random = options.seed ^ 0x006f_6c64;
     let mut files = resources
         .iter()
         .map(|resource| {
