@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use nautes_model::kinds::artifact::{ArtifactRepoType, PackageType};
 use nautes_model::kinds::cluster::{ClusterSpec, ClusterType, ClusterUsage, Slot, WorkerType};
 
 /// What the value of a component's setting must look like.
@@ -247,3 +248,44 @@ pub const PIPELINE_EVENTS: &[&str] = &[
 
 /// Events that a repository can report and that start no pipeline.
 pub const OTHER_EVENTS: &[&str] = &["confidential_issues_events", "confidential_note_events"];
+
+/// Types of Git platform that are known; others need a plug-in.
+pub const FORGES: &[&str] = &["gitlab", "github", "local"];
+
+/// What an artifact platform can hold: packages, and the types of repository that it has for them.
+pub type Holds = &'static [(PackageType, &'static [ArtifactRepoType])];
+
+/// Types of artifact platform that are known, and what each can hold.
+pub const ARTIFACT_PLATFORMS: &[(&str, Holds)] = {
+    use ArtifactRepoType::{Local, Remote, Virtual};
+    use PackageType::{Go, Maven, Python};
+    const ALL: &[ArtifactRepoType] = &[Local, Remote, Virtual];
+    &[
+        ("artifactory", &[(Maven, ALL), (Python, ALL), (Go, ALL)]),
+        ("gitlab", &[(Maven, &[Local]), (Python, &[Local])]),
+        ("nexus", &[(Maven, ALL), (Python, ALL), (Go, &[Remote, Virtual])]),
+    ]
+};
+
+/// Returns what a type of artifact platform can hold, if it is known.
+#[must_use]
+pub fn artifact_platform(type_: &str) -> Option<Holds> {
+    let (_, holds) = ARTIFACT_PLATFORMS.iter().find(|(name, _)| *name == type_)?;
+    Some(holds)
+}
+
+/// The built-in variables that inputs of pipelines can name.
+pub const BUILT_IN_VARS: &[&str] = &[
+    "CodeRepoProviderURL",
+    "EventSourceCodeRepoName",
+    "EventSourceCodeRepoURL",
+    "Namespace",
+    "PipelineCodeRepoName",
+    "PipelineCodeRepoURL",
+    "PipelineDashBoardURL",
+    "PipelineFilePath",
+    "PipelineLabel",
+    "PipelineRevision",
+    "ProviderType",
+    "ServiceAccount",
+];

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use nautes_model::{Finding, Identity, Scopes, Severity, manifest};
 
 use crate::rule::{Checked, RuleSet};
+use crate::rules::removal::with_dependents;
 
 /// What is wrong with a state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,7 +49,8 @@ pub struct ChangeReport {
     pub warnings: Vec<Finding>,
     /// What was wrong before and elsewhere, as warnings.
     pub standing: Vec<Finding>,
-    /// What the change removes although something still needs it, and what needs it, in order of identity.
+    /// What the change removes although something still needs it, and everything that would stop working,
+    /// directly or not, in order of identity.
     pub dependents: Vec<(Identity, Vec<Identity>)>,
 }
 
@@ -79,7 +81,7 @@ pub fn check_change(before: &Scopes, after: &Scopes, rules: &RuleSet) -> ChangeR
         dependents: new
             .still_needed
             .iter()
-            .map(|(gone, by)| (gone.clone(), by.iter().cloned().collect()))
+            .map(|(gone, by)| (gone.clone(), with_dependents(&new, by).into_iter().collect()))
             .collect(),
         ..ChangeReport::default()
     };

@@ -5,7 +5,8 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use nautes_model::kinds::{
-    Cluster, CodeRepo, CodeRepoBinding, DeploymentRuntime, Environment, Product, ProjectPipelineRuntime,
+    ArtifactRepo, ArtifactRepoProvider, Cluster, CodeRepo, CodeRepoBinding, DeploymentRuntime, Environment,
+    Product, ProjectArtifactRepo, ProjectPipelineRuntime,
 };
 use nautes_model::name::ProductName;
 use nautes_model::{Finding, Identity, Kind, Resource, Scopes, Severity, Sourced};
@@ -243,6 +244,12 @@ kinds! {
     environments, environment => Environment;
     /// Goes through the repositories to be checked.
     code_repos, code_repo => CodeRepo;
+    /// Goes through the artifact platforms to be checked.
+    artifact_repo_providers, artifact_repo_provider => ArtifactRepoProvider;
+    /// Goes through the artifact repositories to be checked.
+    artifact_repos, artifact_repo => ArtifactRepo;
+    /// Goes through the uses of artifact repositories by projects to be checked.
+    project_artifact_repos, project_artifact_repo => ProjectArtifactRepo;
     /// Goes through the bindings to be checked.
     bindings, binding => CodeRepoBinding;
     /// Goes through the deployment runtimes to be checked.
@@ -319,6 +326,15 @@ impl<'a> Checked<'a> {
             .iter()
             .map(|s| &**s)
             .filter(move |s| only.is_none_or(|only| only.contains(&s.identity)))
+    }
+
+    /// Goes through every resource of a kind, also those that are not to be checked, in order of product and
+    /// identity.
+    pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &'a Sourced> {
+        self.scopes
+            .iter()
+            .map(|s| &**s)
+            .filter(move |s| s.identity.kind == kind)
     }
 
     /// Returns every runtime, also those that are not to be checked, in order of product and identity.

@@ -1,5 +1,6 @@
 //! The rules that Nautes always has, one module a subject.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use nautes_model::{Finding, Identity, Kind, Severity};
@@ -7,6 +8,7 @@ use nautes_model::{Finding, Identity, Kind, Severity};
 use crate::explain::{Example, examples};
 use crate::rule::{Checked, Rule};
 
+mod artifact;
 mod binding;
 mod cluster;
 mod code_repo;
@@ -18,16 +20,22 @@ mod name;
 mod namespace;
 mod pipeline;
 mod product;
+mod provider;
 mod reference;
-mod removal;
+pub(crate) mod removal;
 mod runtime;
+mod step;
 
 /// The rules that only ever warn.
 const MILD: &[&str] = &[
+    "AccountShared",
     "ClusterComponentMissing",
+    "ClusterComponentReplaced",
     "ClusterEngineMissing",
+    "ClusterPermissionWithdrawn",
     "CodeRepoUse",
     "ReferenceHeld",
+    "RuntimeMoved",
 ];
 
 type Check = fn(&'static str, &Checked<'_>, &mut Vec<Finding>);
@@ -74,6 +82,7 @@ impl Rule for Standard {
 /// Goes through all of them.
 pub(crate) fn all() -> impl Iterator<Item = Arc<dyn Rule>> {
     [
+        artifact::RULES,
         binding::RULES,
         cluster::RULES,
         code_repo::RULES,
@@ -85,9 +94,11 @@ pub(crate) fn all() -> impl Iterator<Item = Arc<dyn Rule>> {
         namespace::RULES,
         pipeline::RULES,
         product::RULES,
+        provider::RULES,
         reference::RULES,
         removal::RULES,
         runtime::RULES,
+        step::RULES,
     ]
     .into_iter()
     .flatten()
@@ -155,4 +166,38 @@ fn nearest<'w>(text: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w s
         .filter(|(distance, word)| *distance <= 1 + word.len() / 4)
         .min()
         .map(|(_, word)| word)
+}
+
+/// Who is to be told that several have the same: it stays with whoever had it before the change, and only
+/// newcomers are told. When nobody had it, it was contested already, or there is no change, all are.
+fn newcomers<'i>(
+    all: impl Iterator<Item = &'i Identity>,
+    had: impl Fn(&Identity) -> bool,
+) -> BTreeSet<&'i Identity> {
+    let (old, new): (BTreeSet<_>, BTreeSet<_>) = all.partition(|who| had(who));
+    if old.len() == 1 && !new.is_empty() {
+        new
+    } else {
+        old.into_iter().chain(new).collect()
+    }
+}
+
+/// Whether a field names the same as before the change, however it is spelt.
+fn same_target(on: &Checked<'_>, of: &Identity, field: &str) -> bool {
+    let was = on.before.and_then(|before| before.found(of, field));
+    was.is_some() && was == on.found(of, field)
+}
+
+/// What others are called: those of another product are not named, for they are none of its business.
+fn call<'c>(others: &[&'c Identity], of: &Identity) -> (String, Vec<&'c Identity>) {
+    let own: Vec<&Identity> = others
+        .iter()
+        .copied()
+        .filter(|other| other.product == of.product)
+        .collect();
+    if own.is_empty() {
+        ("another product".to_owned(), own)
+    } else {
+        (say_all(own.iter().copied(), of), own)
+    }
 }

@@ -2,7 +2,7 @@
 
 use nautes_model::{Finding, Resource};
 
-use super::{Standard, say};
+use super::{Standard, same_target, say};
 use crate::rule::Checked;
 
 pub(super) const RULES: &[Standard] = &[
@@ -49,6 +49,7 @@ fn immutable(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
     for (resource, now) in on.bindings() {
         if let Some(Resource::CodeRepoBinding(old)) = on.changed_from(resource).map(|s| &s.resource)
             && old.spec.code_repo != now.spec.code_repo
+            && !same_target(on, &resource.identity, "spec.codeRepo")
         {
             let message = format!(
                 "the repository changes from {:?} to {:?}",

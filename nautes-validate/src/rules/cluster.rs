@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use nautes_model::kinds::Cluster;
-use nautes_model::kinds::cluster::{ClusterType, ClusterUsage};
+use nautes_model::kinds::cluster::{ClusterType, ClusterUsage, Slot};
+use nautes_model::name::{MAX_LABEL, check_label};
 use nautes_model::{Finding, Identity, Resource, Sourced};
 
 use super::{Standard, related, say, say_all};
@@ -67,7 +68,7 @@ pub(super) const RULES: &[Standard] = &[
     },
     Standard {
         id: "ClusterNodePort",
-        summary: "the port of a virtual cluster is a free port of its host",
+        summary: "the ports of virtual clusters and gateways are free ports of their host",
         why: "on one host each port leads to one service; hosts give out 30000 to 32767 unless told otherwise",
         check: node_port,
     },
@@ -82,6 +83,24 @@ pub(super) const RULES: &[Standard] = &[
         summary: "a namespace opened to products is one of the cluster's components",
         why: "only the namespaces of components are reserved, so only they need opening",
         check: reserved_namespace_unknown,
+    },
+    Standard {
+        id: "ClusterNamespaceShared",
+        summary: "a namespace that is opened to products, or keeps secrets, holds one component",
+        why: "who may deploy into a namespace can read and change everything in it, so opening one component would open the other, and the secret store would be open to whatever stands beside it",
+        check: namespace_shared,
+    },
+    Standard {
+        id: "ClusterComponentNamespace",
+        summary: "a component runs in a namespace of its own",
+        why: "the namespaces of products belong to their teams, and those of Kubernetes are managed by whoever runs the cluster",
+        check: component_namespace,
+    },
+    Standard {
+        id: "ClusterMapValue",
+        summary: "kinds that products may deploy are written as kinds and groups",
+        why: "they are compared with what is deployed, letter by letter; one that fits nothing permits nothing",
+        check: map_value,
     },
 ];
 
@@ -248,28 +267,34 @@ fn address(text: &str) -> Option<String> {
 }
 
 fn api_server_taken(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
-    let mut by_address: BTreeMap<String, Vec<&Sourced>> = BTreeMap::new();
+    let mut by_address: BTreeMap<String, Holders<'_>> = BTreeMap::new();
     for (resource, cluster) in on.scopes.tenant.clusters() {
         if let Some(address) = address(&cluster.spec.api_server) {
-            by_address.entry(address).or_default().push(resource);
+            by_address
+                .entry(address)
+                .or_default()
+                .push((resource, "spec.apiServer"));
         }
     }
     let hint = "give each cluster its own address, or register it once";
-    each_taken(id, "spec.apiServer", hint, by_address, on, out);
+    each_taken(id, hint, by_address, on, out);
 }
+
+/// Who has something, and by which field.
+type Holders<'c> = Vec<(&'c Sourced, &'static str)>;
 
 /// Reports everybody who has something that another has as well.
 fn each_taken(
     id: &'static str,
-    field: &str,
     hint: &str,
-    by: BTreeMap<String, Vec<&Sourced>>,
+    by: BTreeMap<String, Holders<'_>>,
     on: &Checked<'_>,
     out: &mut Vec<Finding>,
 ) {
     for (what, all) in by.into_iter().filter(|(_, all)| all.len() > 1) {
-        for (i, resource) in all.iter().enumerate().filter(|(_, r)| on.wants(&r.identity)) {
-            let other = &if i == 0 { all[1] } else { all[0] }.identity;
+        for (i, (resource, field)) in all.iter().enumerate().filter(|(_, (r, _))| on.wants(&r.identity)) {
+            let (other, _) = if i == 0 { all[1] } else { all[0] };
+            let other = &other.identity;
             let message = format!("{what} is also that of {}", say(other, &resource.identity));
             let finding = on.error(id, resource, field, message).hint(hint);
             out.push(related(finding, [other]));
@@ -279,8 +304,9 @@ fn each_taken(
 
 fn node_port(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
     const FIELD: &str = "spec.vcluster.httpsNodePort";
-    let mut by_port: BTreeMap<String, Vec<&Sourced>> = BTreeMap::new();
+    let mut by_port: BTreeMap<String, Holders<'_>> = BTreeMap::new();
     for (resource, cluster) in on.scopes.tenant.clusters() {
+        gateway_ports(resource, cluster, &mut by_port);
         let text = cluster
             .spec
             .vcluster
@@ -318,16 +344,40 @@ fn node_port(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
         by_port
             .entry(format!("port {number} of host {host:?}"))
             .or_default()
-            .push(resource);
+            .push((resource, FIELD));
     }
     each_taken(
         id,
-        FIELD,
-        "give each virtual cluster a port of its own",
+        "give each virtual cluster and each gateway a port of its own",
         by_port,
         on,
         out,
     );
+}
+
+/// The ports that the gateway of a physical cluster takes, where they are given.
+fn gateway_ports<'c>(resource: &'c Sourced, cluster: &Cluster, by_port: &mut BTreeMap<String, Holders<'c>>) {
+    const FIELDS: [(&str, &str); 2] = [
+        (
+            "httpNodePort",
+            "spec.componentsList.gateway.additions.httpNodePort",
+        ),
+        (
+            "httpsNodePort",
+            "spec.componentsList.gateway.additions.httpsNodePort",
+        ),
+    ];
+    let gateway = cluster.spec.components_list.gateway.as_ref();
+    let Some(gateway) = gateway.filter(|_| cluster.spec.cluster_type == ClusterType::Physical) else {
+        return;
+    };
+    for (name, field) in FIELDS {
+        if let Some(number) = gateway.additions.get(name).and_then(|text| port(text)) {
+            let host = resource.identity.name.as_str();
+            let key = format!("port {number} of host {host:?}");
+            by_port.entry(key).or_default().push((resource, field));
+        }
+    }
 }
 
 fn name_reserved(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
@@ -377,6 +427,90 @@ fn reserved_namespace_unknown(id: &'static str, on: &Checked<'_>, out: &mut Vec<
                     format!("components run in {}", names.join(", "))
                 }),
             );
+        }
+    }
+}
+
+fn namespace_shared(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
+    for (resource, cluster) in on.clusters() {
+        let mut by_namespace: BTreeMap<&str, Vec<(Slot, &str)>> = BTreeMap::new();
+        for (slot, component) in cluster.spec.components_list.iter() {
+            let all = by_namespace.entry(component.namespace.as_str()).or_default();
+            all.push((slot, component.name.as_str()));
+        }
+        for (namespace, all) in by_namespace {
+            let Some((slot, name)) = all.iter().find(|(_, name)| *name != all[0].1) else {
+                continue;
+            };
+            let field = format!("spec.componentsList.{}.namespace", slot.field());
+            let hint = "give each component a namespace of its own";
+            if cluster
+                .spec
+                .reserved_namespaces_allowed_products
+                .contains_key(namespace)
+            {
+                let message = format!(
+                    "{name} is in namespace {namespace:?} of {}, which is opened to products",
+                    all[0].1
+                );
+                out.push(on.error(id, resource, &field, message).hint(hint));
+            } else if all.iter().any(|(slot, _)| *slot == Slot::SecretManagement) {
+                let message = format!(
+                    "{name} is in namespace {namespace:?} of {} beside secrets",
+                    all[0].1
+                );
+                out.push(on.warning(id, resource, &field, message).hint(hint));
+            }
+        }
+    }
+}
+
+fn component_namespace(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
+    for (resource, cluster) in on.clusters() {
+        for (slot, component) in cluster.spec.components_list.iter() {
+            let namespace = component.namespace.as_str();
+            let field = format!("spec.componentsList.{}.namespace", slot.field());
+            let hint = format!("write for example `namespace: {}`", component.name);
+            if namespace.starts_with("product-") {
+                let message = format!("namespace {namespace:?} is that of a product");
+                out.push(on.error(id, resource, &field, message).hint(hint));
+            } else if namespace == "default" || namespace.starts_with("kube-") {
+                let message = format!("namespace {namespace:?} is one of Kubernetes");
+                out.push(on.warning(id, resource, &field, message).hint(hint));
+            }
+        }
+    }
+}
+
+fn map_value(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
+    for (resource, cluster) in on.clusters() {
+        for (product, kinds) in &cluster.spec.product_allowed_cluster_resources {
+            for (i, of) in kinds.iter().enumerate() {
+                let field = format!("spec.productAllowedClusterResources.{product}[{i}]");
+                let is_kind = of.kind == "*"
+                    || (of.kind.starts_with(|c: char| c.is_ascii_uppercase())
+                        && of.kind.bytes().all(|b| b.is_ascii_alphanumeric()));
+                if !is_kind {
+                    let message = format!("{:?} is no kind", of.kind);
+                    out.push(
+                        on.error(id, resource, &format!("{field}.kind"), message)
+                            .hint("write it as manifests do, for example ClusterRole"),
+                    );
+                }
+                let is_group = of.group.is_empty()
+                    || of.group == "*"
+                    || of
+                        .group
+                        .split('.')
+                        .all(|label| check_label("group", label, MAX_LABEL).is_ok());
+                if !is_group {
+                    let message = format!("{:?} is no group", of.group);
+                    out.push(
+                        on.error(id, resource, &format!("{field}.group"), message)
+                            .hint("write for example rbac.authorization.k8s.io, without the version, or \"\" for the core group"),
+                    );
+                }
+            }
         }
     }
 }

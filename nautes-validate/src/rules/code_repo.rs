@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use nautes_model::kinds::CodeRepo;
 use nautes_model::{Finding, Identity, Kind, Resource, Sourced};
 
-use super::{Standard, nearest, related, say};
+use super::{Standard, nearest, newcomers, related, say};
 use crate::catalogue::{OTHER_EVENTS, PIPELINE_EVENTS};
 use crate::rule::Checked;
 
@@ -33,6 +33,18 @@ pub(super) const RULES: &[Standard] = &[
         summary: "the path of a code repository does not change",
         why: "the repository would be left behind on the forge and a new, empty one made",
         check: immutable,
+    },
+    Standard {
+        id: "CodeRepoProviderImmutable",
+        summary: "the platform of a code repository does not change",
+        why: "the repository would be left behind on the old platform and a new, empty one made",
+        check: provider_immutable,
+    },
+    Standard {
+        id: "CodeRepoIdTaken",
+        summary: "an id that an older version gave to a code repository is that of one",
+        why: "names such as `repo-297` carry the number of the repository on the forge; of two products that declare the same number one declares what belongs to the other",
+        check: id_taken,
     },
     Standard {
         id: "CodeRepoWebhookEvent",
@@ -175,6 +187,66 @@ fn immutable(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
             out.push(
                 on.error(id, resource, "spec.repoName", message)
                     .hint("add a repository of the other name and move what uses this one"),
+            );
+        }
+    }
+}
+
+fn provider_immutable(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
+    const FIELD: &str = "spec.codeRepoProvider";
+    for (resource, _) in on.code_repos() {
+        let (Some(_), Some(before)) = (on.changed_from(resource), on.before) else {
+            continue;
+        };
+        let of = &resource.identity;
+        if let (Some(was), Some(now)) = (provider_of(before, of), provider_of(on, of))
+            && was != now
+        {
+            let message = format!("it moves from {} to {}", say(was, of), say(now, of));
+            let finding = on
+                .error(id, resource, FIELD, message)
+                .hint("add a repository of another name there and move what uses this one");
+            out.push(related(finding, [was, now]));
+        }
+    }
+}
+
+/// The provider of a repository: the one that it names, else the only one.
+fn provider_of<'c>(on: &'c Checked<'_>, of: &Identity) -> Option<&'c Identity> {
+    if on.graph.target(of, "spec.codeRepoProvider").is_some() {
+        return on.found(of, "spec.codeRepoProvider");
+    }
+    let mut all = on.scopes.tenant.code_repo_providers();
+    let (only, _) = all.next()?;
+    all.next().is_none().then_some(&only.identity)
+}
+
+fn id_taken(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
+    let mut by_name: BTreeMap<&str, Vec<&Sourced>> = BTreeMap::new();
+    for resource in on
+        .of_kind(Kind::CodeRepo)
+        .filter(|r| is_legacy(r.identity.name.as_str()))
+    {
+        by_name
+            .entry(resource.identity.name.as_str())
+            .or_default()
+            .push(resource);
+    }
+    for (name, all) in by_name.into_iter().filter(|(_, all)| all.len() > 1) {
+        let had = |who: &Identity| on.before.is_some_and(|before| before.scopes.get(who).is_some());
+        let told = newcomers(all.iter().map(|r| &r.identity), had);
+        for resource in all
+            .iter()
+            .filter(|r| on.wants(&r.identity) && told.contains(&r.identity))
+        {
+            out.push(
+                on.error(
+                    id,
+                    resource,
+                    "metadata.name",
+                    format!("{name:?} is also declared by another product"),
+                )
+                .hint("give a new repository a name of its own, without the number"),
             );
         }
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use nautes_model::name::ProductName;
 use nautes_model::{Finding, Identity};
 
-use super::{Standard, related, say, say_all};
+use super::{Standard, call, related, say};
 use crate::rule::{Checked, RuntimeUse};
 
 pub(super) const RULES: &[Standard] = &[
@@ -72,20 +72,6 @@ fn told<'c>(
         holders += usize::from(members().any(&had));
     }
     if holders == 1 && !new.is_empty() { new } else { all }
-}
-
-/// What others are called: those of another product are not named, for they are none of its business.
-fn call<'c>(others: &[&'c Identity], of: &Identity) -> (String, Vec<&'c Identity>) {
-    let own: Vec<&Identity> = others
-        .iter()
-        .copied()
-        .filter(|other| other.product == of.product)
-        .collect();
-    if own.is_empty() {
-        ("another product".to_owned(), own)
-    } else {
-        (say_all(own.iter().copied(), of), own)
-    }
 }
 
 fn taken(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
@@ -180,7 +166,7 @@ fn is_reserved(reserved: &BTreeSet<String>, namespace: &str) -> bool {
 }
 
 /// The field that gives a runtime its account; its name, where that is the account by default.
-fn account_field(runtime: &RuntimeUse<'_>) -> &'static str {
+pub(super) fn account_field(runtime: &RuntimeUse<'_>) -> &'static str {
     use nautes_model::Resource::{DeploymentRuntime, ProjectPipelineRuntime};
     let given = match &runtime.sourced.resource {
         DeploymentRuntime(r) => !r.spec.account.is_empty(),

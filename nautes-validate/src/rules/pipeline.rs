@@ -8,8 +8,8 @@ use nautes_model::kinds::pipeline_runtime::{
 use nautes_model::{Finding, Resource, Sourced};
 
 use super::deployment::outside;
-use super::{Standard, nearest};
-use crate::catalogue::PIPELINE_EVENTS;
+use super::{Standard, nearest, same_target};
+use crate::catalogue::{BUILT_IN_VARS, PIPELINE_EVENTS};
 use crate::rule::Checked;
 
 mod calendar;
@@ -238,7 +238,8 @@ fn input(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
                         "neither builtInVar nor fromEvent is given",
                         "write one of the two",
                     ),
-                    _ => {}
+                    (true, false) => unknown_var(&field, input.source.built_in_var.as_deref(), said),
+                    (false, true) => {}
                 }
                 let place = input.transmission_method.kustomization.as_ref();
                 if place.is_none_or(|k| k.path.is_empty()) {
@@ -252,6 +253,18 @@ fn input(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
             }
         }
     });
+}
+
+fn unknown_var(field: &str, name: Option<&str>, said: &mut Said) {
+    let name = name.unwrap_or_default();
+    if !BUILT_IN_VARS.contains(&name) {
+        let hint = nearest(name, BUILT_IN_VARS.iter().copied()).map_or_else(
+            || format!("there are {}", BUILT_IN_VARS.join(", ")),
+            |near| format!("did you mean {near:?}?"),
+        );
+        let message = format!("there is no built-in variable {name:?}");
+        say(said, format!("{field}.source.builtInVar"), message, hint);
+    }
 }
 
 fn event(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
@@ -403,6 +416,7 @@ fn immutable(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
     for (resource, now) in on.pipeline_runtimes() {
         if let Some(Resource::ProjectPipelineRuntime(old)) = on.changed_from(resource).map(|s| &s.resource)
             && old.spec.project != now.spec.project
+            && !same_target(on, &resource.identity, "spec.project")
         {
             let message = format!(
                 "the project changes from {:?} to {:?}",

@@ -38,7 +38,10 @@ pub(super) const RULES: &[Standard] = &[
         id: "ProviderMissing",
         summary: "a provider that is named is registered in the tenant",
         why: "the provider says on which platform a repository lives; a tenant with one provider may also call it by its type",
-        check: |id, on, out| missing(id, &[Kind::CodeRepoProvider, Kind::ArtifactRepoProvider], on, out),
+        check: |id, on, out| {
+            missing(id, &[Kind::CodeRepoProvider, Kind::ArtifactRepoProvider], on, out);
+            ambiguous(id, on, out);
+        },
     },
     Standard {
         id: "ArtifactRepoMissing",
@@ -134,6 +137,37 @@ fn report_missing(
         let near = own.then(|| nearest(&link.reference.text, names.of(on, to).iter().map(String::as_str)));
         out.push(finding.hint(hint(near.flatten(), to)));
     }
+}
+
+/// A repository that names no provider is on the only one; of several nobody can tell which is meant.
+fn ambiguous(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
+    let providers: Vec<&str> = on
+        .scopes
+        .tenant
+        .code_repo_providers()
+        .map(|(provider, _)| provider.identity.name.as_str())
+        .collect();
+    if providers.len() < 2 {
+        return;
+    }
+    for (resource, repo) in on.code_repos() {
+        if repo.spec.code_repo_provider.is_empty() && repo.spec.url.is_empty() {
+            let message = format!("no provider is named, and the tenant has {}", providers.len());
+            out.push(
+                on.error(id, resource, "spec.codeRepoProvider", message)
+                    .hint(format!("name one of {}", some(&providers))),
+            );
+        }
+    }
+}
+
+/// The first few of some names.
+fn some(names: &[&str]) -> String {
+    let more = if names.len() > 5 { ", ..." } else { "" };
+    format!(
+        "{}{more}",
+        names.iter().take(5).copied().collect::<Vec<_>>().join(", ")
+    )
 }
 
 /// Whether the change removes what is named: then the finding is about that, and names this one.
@@ -286,8 +320,8 @@ fn duplicate(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
             say(&again.identity, &again.identity)
         );
         out.push(
-            on.error(id, again, "", message)
-                .at(manifest::locate(&again.source, ""))
+            on.error(id, again, "metadata.name", message)
+                .at(manifest::locate(&again.source, "metadata.name"))
                 .hint("remove one of the two, or give it another name"),
         );
     }

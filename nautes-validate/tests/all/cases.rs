@@ -11,7 +11,7 @@ use nautes_model::{Finding, Severity};
 use nautes_validate::catalogue::HookInfo;
 use nautes_validate::{Explained, Facts, RuleSet, check, check_change, explain, explained};
 
-use crate::support::{BASE, scopes};
+use crate::support::{BASE, changed, scopes};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases")
@@ -60,11 +60,18 @@ fn findings(path: &Path) -> Vec<Finding> {
         }
     }
     let rules = rules();
-    let now = scopes(name(path), &text);
-    let before = match text.split_once("# after\n") {
-        Some((before, _)) => scopes(name(path), before),
-        None if text.lines().any(|line| line == "# change") => scopes("base.yaml", ""),
-        None => return check(&now, &rules).findings,
+    let (before, now) = match text.split_once("# after\n") {
+        Some((before, after)) => {
+            let before_it = before.lines().count() + 1;
+            let before = scopes(name(path), before);
+            // The lines keep their numbers.
+            let after = format!("{}{after}", "\n".repeat(before_it));
+            (before.clone(), changed(before, name(path), &after))
+        }
+        None if text.lines().any(|line| line == "# change") => {
+            (scopes("base.yaml", ""), scopes(name(path), &text))
+        }
+        None => return check(&scopes(name(path), &text), &rules).findings,
     };
     let report = check_change(&before, &now, &rules);
     let mut all = report.rejected;

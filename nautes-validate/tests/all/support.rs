@@ -34,6 +34,11 @@ pub(crate) fn scopes(file: &str, text: &str) -> Scopes {
     for resource in resources("base.yaml", BASE) {
         scopes.insert(resource);
     }
+    changed(scopes, file, text)
+}
+
+/// A platform, changed as a case says. See [`scopes`].
+pub(crate) fn changed(mut scopes: Scopes, file: &str, text: &str) -> Scopes {
     let mut parts = text.split("# file: ");
     let owner = text.lines().find_map(|line| line.strip_prefix("# owner: "));
     for mut resource in resources(file, parts.next().unwrap_or_default()) {
