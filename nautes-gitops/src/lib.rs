@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`conformance`] | what every forge must do, as cases |
+//! | [`folder`] | [`Folder`]: a folder of this machine, or of a revision of any repository on it, read only |
 //! | [`feed`] | [`Feed`]: the revisions of watched repositories as a stream |
 //! | [`host`] | the forge as a trait ([`GitHost`], one [`Session`] per caller), and the local forge |
 //! | [`place`] | [`RepoRef`]: the tenant's repository or a product's, and what its paths are for |
@@ -53,6 +54,7 @@
 pub mod change;
 pub mod conformance;
 pub mod feed;
+pub mod folder;
 pub mod host;
 pub mod oid;
 pub mod place;
@@ -62,6 +64,7 @@ pub mod tree;
 
 pub use change::{ChangeError, ChangeSet};
 pub use feed::{Feed, Watch};
+pub use folder::{Folder, FolderError};
 pub use host::{
     AccessLevel, DeployKey, DeployKeySpec, GitHost, Group, GroupChange, GroupSpec, Hook, HookEvent, HookSpec,
     HostError, Member, Place, Poke, PushError, Refs, RepoChange, RepoPath, RepoSpec, Repository, Session,

@@ -31,6 +31,14 @@ impl Oid {
         Self(git2::Oid::ZERO_SHA1)
     }
 
+    /// Returns the id that a file with this content has in Git; `None` if it cannot be computed.
+    #[must_use]
+    pub fn of_content(bytes: &[u8]) -> Option<Self> {
+        git2::Oid::hash_object(git2::ObjectType::Blob, bytes)
+            .ok()
+            .map(Self)
+    }
+
     /// Returns the first eight digits, for messages.
     #[must_use]
     pub fn short(&self) -> String {

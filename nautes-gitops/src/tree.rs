@@ -22,6 +22,7 @@ use nautes_model::manifest::{self, Context, Form};
 use nautes_model::scope::{Broken, Resources};
 use nautes_model::{Finding, Identity, ProductScope, Revision, Sourced, TenantScope};
 
+use crate::folder::{Folder, FolderError};
 use crate::oid::Oid;
 use crate::place::RepoRef;
 use crate::repo::{Limits, Mirror, Problem, RepoError, Snapshot};
@@ -154,6 +155,7 @@ struct ReadFile {
 pub struct TreeReader {
     of: RepoRef,
     limits: Limits,
+    shown_below: String,
     known: Mutex<HashMap<(String, Oid), Arc<ReadFile>>>,
 }
 
@@ -164,6 +166,7 @@ impl TreeReader {
         Self {
             of,
             limits: Limits::default(),
+            shown_below: String::new(),
             known: Mutex::default(),
         }
     }
@@ -172,6 +175,13 @@ impl TreeReader {
     #[must_use]
     pub const fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Sets what stands before the paths of files where people read them, for example `shop/default.project/`.
+    #[must_use]
+    pub fn shown_below(mut self, prefix: impl Into<String>) -> Self {
+        self.shown_below = prefix.into();
         self
     }
 
@@ -215,6 +225,27 @@ impl TreeReader {
         Ok(reading)
     }
 
+    /// Reads a folder of this machine, or of a revision, as the repository would be read if it were that; and returns
+    /// the files that were looked at too. What a broken file declared is looked for in the history behind the folder.
+    ///
+    /// # Errors
+    /// The repository cannot be read. Nothing that the folder holds is an error.
+    pub fn read_folder(&self, folder: &Folder) -> Result<(Reading, Snapshot), FolderError> {
+        let snapshot = folder.snapshot(self.limits, &|path| self.of.wants(path))?;
+        let mut before = Paths::new();
+        let mut reading = self.assemble(&snapshot, &before);
+        for broken in reading.scope.broken().iter().filter(|b| !b.path.is_empty()) {
+            before.insert(broken.path.clone(), folder.declared(&self.of, &broken.path)?);
+        }
+        if !before.is_empty() {
+            reading = self.assemble(&snapshot, &before);
+        }
+        if !folder.is_revision() {
+            reading = reading.uncommitted();
+        }
+        Ok((reading, snapshot))
+    }
+
     /// Reads the files of a revision.
     pub(crate) async fn snapshot(&self, mirror: &Mirror, revision: Oid) -> Result<Snapshot, RepoError> {
         let of = self.of.clone();
@@ -232,7 +263,7 @@ impl TreeReader {
             }
         }
         for finding in &snapshot.findings {
-            files.insert(&finding.path, Arc::new(unreadable(finding)));
+            files.insert(&finding.path, Arc::new(self.unreadable(finding)));
         }
         self.forget_all_but(snapshot);
         collect(&self.of, snapshot, &files, before)
@@ -249,12 +280,26 @@ impl TreeReader {
         {
             return Arc::clone(known);
         }
-        let file = Arc::new(parse(&self.of, path, bytes));
+        let file = Arc::new(parse(&self.of, path, &self.shown(path), bytes));
         self.known
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(key, Arc::clone(&file));
         file
+    }
+
+    /// The name of a file for people.
+    fn shown(&self, path: &str) -> String {
+        format!("{}{path}", self.shown_below)
+    }
+
+    /// Makes the file of an entry that was not read.
+    fn unreadable(&self, finding: &crate::repo::Finding) -> ReadFile {
+        let shown = match finding.path.as_str() {
+            "" => self.shown_below.trim_end_matches('/').to_owned(),
+            path => self.shown(path),
+        };
+        unreadable(finding, &Arc::from(shown))
     }
 
     fn forget_all_but(&self, snapshot: &Snapshot) {
@@ -265,10 +310,10 @@ impl TreeReader {
     }
 }
 
-/// Reads one file by itself.
-fn parse(of: &RepoRef, path: &str, bytes: &[u8]) -> ReadFile {
+/// Reads one file by itself; `shown` is its name for people.
+fn parse(of: &RepoRef, path: &str, shown: &str, bytes: &[u8]) -> ReadFile {
     let mut read = ReadFile::default();
-    let file: Arc<str> = Arc::from(path);
+    let file: Arc<str> = Arc::from(shown);
     let kinds = match of.place(path) {
         Place::Manifest(kinds) => kinds,
         Place::Misplaced(right) => {
@@ -278,7 +323,7 @@ fn parse(of: &RepoRef, path: &str, bytes: &[u8]) -> ReadFile {
         }
         Place::Generated | Place::Other => return read,
     };
-    let context = Context::new(path, Form::Git).product(of.product());
+    let context = Context::new(shown, Form::Git).product(of.product());
     let parsed = manifest::parse_bytes(bytes, &context);
     for finding in parsed.findings {
         match finding.severity {
@@ -304,9 +349,8 @@ fn parse(of: &RepoRef, path: &str, bytes: &[u8]) -> ReadFile {
 }
 
 /// Makes the file of an entry that was not read. That a tree has too much of everything is no fault of one file.
-fn unreadable(finding: &crate::repo::Finding) -> ReadFile {
-    let file = Arc::from(finding.path.as_str());
-    let found = Finding::error(rule::UNREADABLE, &file, finding.problem.to_string());
+fn unreadable(finding: &crate::repo::Finding, file: &Arc<str>) -> ReadFile {
+    let found = Finding::error(rule::UNREADABLE, file, finding.problem.to_string());
     if matches!(finding.problem, Problem::TooMany { .. }) {
         let found = found.hint("the repository of a product holds manifests; move other things elsewhere");
         return ReadFile {
@@ -315,7 +359,11 @@ fn unreadable(finding: &crate::repo::Finding) -> ReadFile {
         };
     }
     let mut read = ReadFile::default();
-    read.broken(found.hint("manifests are regular files; remove it, or put it elsewhere"));
+    let hint = match finding.problem {
+        Problem::Refused { .. } => "let yourself read it (chmod), or remove it",
+        _ => "manifests are regular files; remove it, or put it elsewhere",
+    };
+    read.broken(found.hint(hint));
     read
 }
 

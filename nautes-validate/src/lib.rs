@@ -18,6 +18,7 @@
 //! | [`catalogue`] | the components that clusters can have, and the hooks of pipelines |
 //! | [`explain`] | what each rule wants, why, and examples that break and keep it |
 //! | [`rule`] | the trait of a rule, what it is given, and sets of rules |
+//! | [`part`] | judging a part of a platform: a product without its tenant |
 //! | [`report`] | judging a state ([`check`]) and a change ([`check_change`]) |
 
 pub mod access;
@@ -26,6 +27,7 @@ pub mod explain;
 #[doc(hidden)]
 pub mod generate;
 pub mod graph;
+pub mod part;
 pub mod report;
 mod resolve;
 pub mod rule;
@@ -34,5 +36,6 @@ mod rules;
 pub use access::{Access, Because, Level, Permissions};
 pub use explain::{Example, Explained, explain, explained};
 pub use graph::{Graph, Link, Target, order};
+pub use part::{Part, check_part, check_part_change};
 pub use report::{ChangeReport, Report, check, check_change};
 pub use rule::{Checked, Facts, Rule, RuleSet};

@@ -104,6 +104,35 @@ pub struct Files {
     pub product: Option<String>,
 }
 
+/// What an offline command looks at.
+#[derive(Clone, Debug, Args)]
+pub struct Inputs {
+    /// A folder (the tree of a repository, several of them, or manifests in no order), a file, a pattern such as
+    /// 'envs/*.yaml', - for stdin, or one of these at a revision: FOLDER@REVISION[:PATH], for example .@HEAD~1 or
+    /// shop.git@main:envs. What comes later is laid over what came before. Without any, the current folder.
+    #[arg(value_name = "INPUT")]
+    pub inputs: Vec<String>,
+    /// The same as INPUT; may be repeated.
+    #[arg(long = "filename", short = 'f', value_name = "INPUT")]
+    pub filename: Vec<String>,
+    /// The product of resources that name none, and of a product's tree that does not say whose it is.
+    #[arg(long, short = 'p', value_name = "PRODUCT")]
+    pub product: Option<String>,
+}
+
+impl Inputs {
+    /// Returns everything that is named, else the current folder.
+    #[must_use]
+    pub fn words(&self) -> Vec<String> {
+        let named: Vec<String> = self.inputs.iter().chain(&self.filename).cloned().collect();
+        if named.is_empty() {
+            vec![".".to_owned()]
+        } else {
+            named
+        }
+    }
+}
+
 /// `nautes apply`, `nautes remove`.
 #[derive(Debug, Args)]
 pub struct Apply {
@@ -168,9 +197,9 @@ pub struct Delete {
 /// `nautes validate`.
 #[derive(Debug, Args)]
 pub struct Validate {
-    /// Where manifests come from.
+    /// What is judged.
     #[command(flatten)]
-    pub files: Files,
+    pub inputs: Inputs,
     /// How findings are printed.
     #[arg(long, short = 'o', value_enum, default_value_t = Output::Table)]
     pub output: Output,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use nautes_model::Secret;
+use nautes_model::name::ProductName;
 use reqwest::Url;
 
 use crate::cli::Global;
@@ -107,6 +108,19 @@ impl Settings {
             request_timeout: Duration::from_secs(global.request_timeout.max(1)),
             product: environment.product.clone(),
         })
+    }
+}
+
+impl Settings {
+    /// Returns the product that `-p` or the environment names.
+    ///
+    /// # Errors
+    /// It is no name of a product.
+    pub fn product(&self, given: Option<&str>) -> Result<Option<ProductName>, Failure> {
+        let named = given.or(self.product.as_deref());
+        named
+            .map(|name| ProductName::new(name).map_err(|e| Failure::usage(format!("-p {name}: {e}"))))
+            .transpose()
     }
 }
 

@@ -113,6 +113,15 @@ pub enum Problem {
     /// The name is not UTF-8.
     #[error("the name is not UTF-8")]
     Name,
+    /// It is neither a file nor a folder: a socket, a pipe, a device.
+    #[error("it is no regular file")]
+    Special,
+    /// The operating system refuses.
+    #[error("it cannot be read: {why}")]
+    Refused {
+        /// What it says.
+        why: String,
+    },
 }
 
 impl Mirror {
@@ -132,22 +141,7 @@ impl Mirror {
             let tree = commit
                 .tree()
                 .map_err(RepoError::lookup(format!("the tree of {revision}")))?;
-            let snapshot = Snapshot {
-                revision,
-                files: BTreeMap::new(),
-                findings: Vec::new(),
-                complete: true,
-            };
-            let mut reader = Reader {
-                repo,
-                limits,
-                wanted: &wanted,
-                snapshot,
-                seen: 0,
-                bytes: 0,
-            };
-            reader.tree(&tree, "", 0)?;
-            Ok(reader.snapshot)
+            read_tree(repo, &tree, revision, limits, &wanted)
         })
         .await
     }
@@ -171,6 +165,30 @@ impl Mirror {
         let mut files = snapshot.files;
         Ok(files.remove(path))
     }
+}
+
+/// Reads the files of a tree whose path `wanted` accepts. See [`Mirror::read`].
+pub(crate) fn read_tree(
+    repo: &Repository,
+    tree: &Tree<'_>,
+    revision: Oid,
+    limits: Limits,
+    wanted: &dyn Fn(&str) -> bool,
+) -> Result<Snapshot, RepoError> {
+    let snapshot = Snapshot {
+        revision,
+        ..Snapshot::empty()
+    };
+    let mut reader = Reader {
+        repo,
+        limits,
+        wanted,
+        snapshot,
+        seen: 0,
+        bytes: 0,
+    };
+    reader.tree(tree, "", 0)?;
+    Ok(reader.snapshot)
 }
 
 struct Reader<'r> {

@@ -29,12 +29,20 @@ pub(super) async fn declared(
     let (of, path) = (reader.of().clone(), path.trim_end_matches('/').to_owned());
     mirror
         .with("looking for an older version of a file", move |repo| {
-            search(repo, &of, revision, &path)
+            search(repo, &of, revision, "", &path)
         })
         .await
 }
 
-fn search(repo: &Repository, of: &RepoRef, revision: Oid, path: &str) -> Result<Vec<Identity>, RepoError> {
+/// See [`declared`]; `root` is where the tree begins in the repository: empty, or a folder with a `/` at its end.
+pub(crate) fn search(
+    repo: &Repository,
+    of: &RepoRef,
+    revision: Oid,
+    root: &str,
+    path: &str,
+) -> Result<Vec<Identity>, RepoError> {
+    let whole = format!("{root}{path}");
     let fail = |source| RepoError::Git {
         action: "walking the history".to_owned(),
         source,
@@ -48,7 +56,7 @@ fn search(repo: &Repository, of: &RepoRef, revision: Oid, path: &str) -> Result<
             .find_commit(id.map_err(fail)?)
             .map_err(RepoError::lookup("a commit"))?;
         let tree = commit.tree().map_err(RepoError::lookup("the tree of a commit"))?;
-        let Ok(entry) = tree.get_path(std::path::Path::new(path)) else {
+        let Ok(entry) = tree.get_path(std::path::Path::new(&whole)) else {
             continue;
         };
         if !seen.insert((entry.id(), entry.filemode())) {
@@ -77,7 +85,7 @@ fn good(repo: &Repository, of: &RepoRef, path: &str, id: git2::Oid) -> Vec<Ident
     if blob.size() > BYTES {
         return Vec::new();
     }
-    let read = parse(of, path, blob.content());
+    let read = parse(of, path, path, blob.content());
     let identities = read.resources.iter().map(|resource| resource.identity.clone());
     if read.problems.is_empty() {
         identities.collect()

@@ -1,0 +1,139 @@
+//! Which repositories a folder holds, by the layout of its files.
+
+use nautes_model::layout::{self, DEFAULT_PROJECT, Place, TENANT_ROOT};
+
+/// What a folder holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// The trees of repositories, each in a folder of its own (or one that is the folder itself).
+    Trees(Vec<TreeAt>),
+    /// Files with manifests, in no particular order.
+    Files,
+}
+
+/// The tree of a repository within a folder.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TreeAt {
+    /// The folder: empty for the folder itself, else with a `/` at its end.
+    pub below: String,
+    /// Whether it is the tenant's; it is a product's otherwise.
+    pub is_tenant: bool,
+    /// The name of the group that it lies in, if its folder says so: `shop/default.project/` is of `shop`.
+    pub group: Option<String>,
+}
+
+/// Recognises the trees of repositories by the names of files.
+///
+/// * The tenant's has a folder `nautes/overlays/production`.
+/// * A product's is a folder `default.project`, has the generated list `production/kustomization.yaml`, or holds all
+///   its manifests where those of a product belong.
+///
+/// `is_product` says whether the folder itself is known to be a product's for another reason; `in_git_form` is asked
+/// for files that stand where a product's manifests do, and says whether they can be (`metadata.name`).
+#[must_use]
+pub fn recognise(files: &[String], is_product: bool, in_git_form: &dyn Fn(&str) -> bool) -> Layout {
+    let mut trees: Vec<TreeAt> = Vec::new();
+    for file in files {
+        let found = tenant_at(file).or_else(|| product_at(file));
+        if let Some(tree) = found
+            && !trees.contains(&tree)
+        {
+            trees.push(tree);
+        }
+    }
+    if trees.is_empty() && (is_product || looks_like_product(files, in_git_form)) {
+        trees.push(TreeAt {
+            below: String::new(),
+            is_tenant: false,
+            group: None,
+        });
+    }
+    trees.sort();
+    if trees.is_empty() {
+        Layout::Files
+    } else {
+        Layout::Trees(trees)
+    }
+}
+
+fn tenant_at(file: &str) -> Option<TreeAt> {
+    let root = format!("{TENANT_ROOT}/");
+    let at = file
+        .match_indices(&root)
+        .map(|(at, _)| at)
+        .find(|at| *at == 0 || file.as_bytes().get(at - 1) == Some(&b'/'))?;
+    Some(TreeAt {
+        below: file[..at].to_owned(),
+        is_tenant: true,
+        group: None,
+    })
+}
+
+fn product_at(file: &str) -> Option<TreeAt> {
+    let folder = format!("{DEFAULT_PROJECT}/");
+    let at = file
+        .match_indices(&folder)
+        .map(|(at, _)| at)
+        .find(|at| *at == 0 || file.as_bytes().get(at - 1) == Some(&b'/'))?;
+    let group = file[..at].trim_end_matches('/').rsplit('/').next();
+    Some(TreeAt {
+        below: file[..at + folder.len()].to_owned(),
+        is_tenant: false,
+        group: group.filter(|g| !g.is_empty()).map(str::to_owned),
+    })
+}
+
+fn looks_like_product(files: &[String], in_git_form: &dyn Fn(&str) -> bool) -> bool {
+    if files.iter().any(|file| file == layout::PRODUCT_KUSTOMIZATION) {
+        return true;
+    }
+    let mut belong = files
+        .iter()
+        .filter(|file| matches!(layout::product_place(file), Place::Manifest(_)))
+        .peekable();
+    let others = || {
+        files
+            .iter()
+            .filter(|file| layout::product_place(file) == Place::Other)
+    };
+    belong.peek().is_some() && others().all(|file| file.contains('/')) && belong.all(|file| in_git_form(file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(files: &[&str]) -> Vec<String> {
+        let files: Vec<String> = files.iter().map(|f| (*f).to_owned()).collect();
+        match recognise(&files, false, &|file| !file.contains("request")) {
+            Layout::Files => Vec::new(),
+            Layout::Trees(trees) => trees
+                .into_iter()
+                .map(|t| format!("{}|{}|{}", t.below, t.is_tenant, t.group.unwrap_or_default()))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn repositories_are_known_by_their_files() {
+        assert_eq!(seen(&["nautes/overlays/production/clusters/a.yaml"]), ["|true|"]);
+        assert_eq!(
+            seen(&[
+                "t/nautes/overlays/production/clusters/a.yaml",
+                "shop/default.project/envs/a.yaml"
+            ]),
+            ["shop/default.project/|false|shop", "t/|true|"]
+        );
+        assert_eq!(seen(&["production/kustomization.yaml", "x.yaml"]), ["|false|"]);
+        assert_eq!(seen(&["envs/a.yaml", "templates/b.yaml"]), ["|false|"]);
+    }
+
+    #[test]
+    fn files_in_no_order_are_no_repository() {
+        assert!(seen(&["a.yaml", "clusters/b.yaml"]).is_empty());
+        assert!(seen(&["envs/a.yaml", "b.yaml"]).is_empty());
+        assert!(seen(&["envs/request.yaml"]).is_empty());
+        assert!(seen(&["xnautes/overlays/production/a.yaml"]).is_empty());
+        assert!(seen(&[]).is_empty());
+    }
+}
