@@ -7,6 +7,7 @@ mod suite {
     mod canary;
     mod conformance;
     mod feed;
+    mod folder;
     mod hooks;
     mod publish;
     mod real_git;

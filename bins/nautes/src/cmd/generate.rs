@@ -100,13 +100,11 @@ mod tests {
             bundled: false,
         };
         run(&args).unwrap();
-        let read = crate::input::read(&[place.path().join("made").display().to_string()]).unwrap();
-        let (findings, resources) = crate::cmd::validate::judge(&read, None);
-        let errors = findings
-            .iter()
-            .filter(|f| f.severity == nautes_model::Severity::Error);
-        assert_eq!(errors.collect::<Vec<_>>(), Vec::<&nautes_model::Finding>::new());
-        assert!(resources.len() >= 60);
+        let made = [place.path().join("made").display().to_string()];
+        let read = crate::input::load(&made, None).unwrap();
+        let verdict = crate::cmd::validate::Verdict::of(&read, &nautes_validate::RuleSet::standard());
+        assert_eq!(verdict.errors(), 0, "{:?}", verdict.findings);
+        assert!(read.scopes.iter().count() >= 60);
         assert!(run(&args).is_err());
     }
 }

@@ -2,7 +2,6 @@
 
 mod verdict;
 
-use nautes_model::Severity;
 use nautes_validate::RuleSet;
 use serde_json::json;
 
@@ -22,11 +21,7 @@ pub fn run(settings: &Settings, args: &Validate) -> Outcome {
     let product = settings.product(args.inputs.product.as_deref())?;
     let input = input::load(&args.inputs.words(), product.as_ref())?;
     let verdict = Verdict::of(&input, &RuleSet::standard());
-    let errors = verdict
-        .findings
-        .iter()
-        .filter(|f| f.severity == Severity::Error)
-        .count();
+    let errors = verdict.errors();
     output::findings(&verdict.findings);
     for note in &input.notes {
         output::say(&format!("note: {note}"));
@@ -37,11 +32,11 @@ pub fn run(settings: &Settings, args: &Validate) -> Outcome {
     }
     match args.output {
         Output::Json => {
-            let shown = json!({ "accepted": errors == 0, "findings": verdict.findings });
+            let shown = shown(&verdict);
             output::data(&format!("{shown:#}\n"))?;
         }
         Output::Yaml => {
-            let shown = json!({ "accepted": errors == 0, "findings": verdict.findings });
+            let shown = shown(&verdict);
             output::data(&output::yaml(&shown)?)?;
         }
         Output::Name => {
@@ -68,6 +63,20 @@ pub fn run(settings: &Settings, args: &Validate) -> Outcome {
     };
     output::say(&format!("{GREEN}valid{GREEN:#}: {found}{aside}"));
     Ok(Exit::Clean)
+}
+
+fn shown(verdict: &Verdict) -> serde_json::Value {
+    let unchecked: Vec<_> = verdict
+        .unchecked
+        .iter()
+        .map(|u| json!({ "resource": u.resource, "by": u.by, "file": u.file, "position": u.position, "field": u.field }))
+        .collect();
+    json!({
+        "accepted": verdict.errors() == 0,
+        "findings": verdict.findings,
+        "standing": verdict.standing,
+        "notChecked": unchecked,
+    })
 }
 
 fn count(number: usize, what: &str) -> String {

@@ -33,9 +33,10 @@ fn malformed_yaml_has_a_place() {
 }
 
 #[test]
-fn text_that_is_not_utf_8_is_refused() {
+fn text_that_is_not_utf_8_is_a_finding_with_its_place() {
     let run = validate(b"kind: \xff\xfe");
-    assert_eq!(run.code, 2);
+    assert_eq!(run.code, 1);
+    assert!(run.err.contains("in.yaml:1:7"), "{}", run.err);
     assert!(run.err.contains("not UTF-8"), "{}", run.err);
 }
 
@@ -52,7 +53,7 @@ fn a_file_of_100_mb_is_refused_before_it_is_read() {
             .args(["validate", "-f", "big.yaml"]),
         "",
     );
-    assert_eq!(run.code, 2);
+    assert_eq!(run.code, 1);
     assert!(run.err.contains("104857600"), "{}", run.err);
 }
 
