@@ -34,6 +34,7 @@ mod convert;
 mod locate;
 mod render;
 mod report;
+mod rewrite;
 
 use std::collections::HashMap;
 use std::collections::hash_map;
@@ -46,6 +47,7 @@ use crate::yaml::{self, DocumentLimits, Entry, Fault, Node, Value};
 
 pub use locate::{locate, locate_all};
 pub use render::{RenderError, render};
+pub use rewrite::{Change, Converted, HeldSecret, convert, without_secrets};
 
 use convert::Draft;
 use report::Report;
@@ -76,6 +78,8 @@ pub mod rule {
     pub const NAME: &str = "ManifestName";
     /// The owning product is not given, or given in two ways that differ.
     pub const PRODUCT: &str = "ManifestProduct";
+    /// A text of an older form is written so that it cannot be converted by an edit.
+    pub const CONVERT: &str = "ManifestConvert";
     /// The same resource is declared twice.
     pub const DUPLICATE: &str = "ManifestDuplicate";
 }

@@ -9,6 +9,7 @@ mod de;
 mod plain;
 mod read;
 mod scalar;
+pub(crate) mod spans;
 mod split;
 mod write;
 

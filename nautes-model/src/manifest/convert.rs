@@ -1,7 +1,9 @@
 //! From a document to a resource: header, name, owner, the other forms, the check, the types.
 
-mod dialect;
+pub(super) mod dialect;
 mod owner;
+pub(super) mod spelling;
+pub(super) mod step;
 
 use std::sync::Arc;
 
@@ -20,6 +22,7 @@ use crate::resource::{Identity, Position, Resource};
 use crate::secret::Secret;
 use crate::yaml::{Entry, Node, Value};
 use crate::{crd, yaml};
+use step::Step;
 
 /// The fields of `metadata` that Kubernetes knows; all but the first four are left out on reading.
 const METADATA: &[&str] = &[
@@ -87,7 +90,11 @@ pub(super) struct Draft<'a> {
     name: Option<ResourceName>,
     product: Option<ProductName>,
     faults: Faults,
+    /// Where the resource stands in the document: empty, or an item of a list.
+    prefix: String,
+    /// Fields that stand elsewhere in the text: (now, as written), below the resource.
     renamed: Vec<(String, String)>,
+    steps: Vec<Step>,
     secrets: Vec<(String, Secret)>,
     notes: Vec<String>,
 }
@@ -113,10 +120,6 @@ pub(super) fn readable_identity(root: &Node, context: &Context<'_>) -> Option<Id
 impl<'a> Draft<'a> {
     /// Begins with a document, or with the part of one that stands at the prefix.
     pub(super) fn new(node: Node, context: &'a Context<'a>, prefix: &str) -> Self {
-        let mut renamed = Vec::new();
-        if !prefix.is_empty() {
-            renamed.push((String::new(), prefix.to_owned()));
-        }
         Self {
             context,
             node: Some(node),
@@ -127,7 +130,9 @@ impl<'a> Draft<'a> {
                 list: Vec::new(),
                 limit: context.limits.findings,
             },
-            renamed,
+            prefix: prefix.to_owned(),
+            renamed: Vec::new(),
+            steps: Vec::new(),
             secrets: Vec::new(),
             notes: Vec::new(),
         }
@@ -177,12 +182,13 @@ impl<'a> Draft<'a> {
     pub(super) fn findings(&mut self, file: &Arc<str>) -> Vec<Finding> {
         let resource = self.identity();
         let faults = std::mem::take(&mut self.faults.list);
+        let renamed = self.renamed_in_document();
         faults
             .into_iter()
             .map(|fault| {
                 let mut finding = Finding::error(fault.rule, file, fault.message).at(fault.at);
                 if !fault.field.is_empty() {
-                    finding.field = Some(written(&self.renamed, &fault.field));
+                    finding.field = Some(written(&renamed, &fault.field));
                 }
                 finding.hint = fault.hint;
                 finding.resource.clone_from(&resource);
@@ -194,7 +200,29 @@ impl<'a> Draft<'a> {
     /// Hands out what goes along with the resource: renamed fields, secrets, notes.
     #[expect(clippy::type_complexity, reason = "the types of the fields of Sourced")]
     pub(super) fn into_parts(self) -> (Vec<(String, String)>, Vec<(String, Secret)>, Vec<String>) {
-        (self.renamed, self.secrets, self.notes)
+        (self.renamed_in_document(), self.secrets, self.notes)
+    }
+
+    /// Returns the secrets that were taken out, by their fields.
+    pub(super) fn secrets(&self) -> &[(String, Secret)] {
+        &self.secrets
+    }
+
+    /// Hands out what an editor of the text has to do, and what it can say about it.
+    pub(super) fn into_steps(self) -> (Vec<Step>, Vec<String>) {
+        (self.steps, self.notes)
+    }
+
+    fn renamed_in_document(&self) -> Vec<(String, String)> {
+        if self.prefix.is_empty() {
+            return self.renamed.clone();
+        }
+        let whole = (String::new(), self.prefix.clone());
+        let fields = self
+            .renamed
+            .iter()
+            .map(|(field, written)| (field.clone(), format!("{}.{written}", self.prefix)));
+        std::iter::once(whole).chain(fields).collect()
     }
 
     /// Takes the document apart and reads kind and version; without a kind nothing more can be said.
@@ -345,6 +373,14 @@ impl<'a> Draft<'a> {
         None
     }
 
+    /// Takes a text that only requests have in their spec; one without a value is left out.
+    fn take_request_text(&mut self, spec: &mut Vec<Entry>, key: &str) -> Option<Entry> {
+        if spec.iter().any(|e| e.key == key && e.node.value == Value::Null) {
+            self.left_out(&join("spec", key));
+        }
+        self.take_text(spec, "spec", key)
+    }
+
     /// Finds the name, in `metadata` or, as the command line may, in `spec`.
     fn read_name(&mut self, kind: Kind, parts: &mut Parts) {
         let wrong_before = self.faults.list.len();
@@ -359,11 +395,17 @@ impl<'a> Draft<'a> {
                     .find(|e| e.key == "name" && e.node.as_text().is_some_and(|t| !t.is_empty()))
                     .cloned()
             } else {
-                self.take_text(&mut parts.spec, "spec", "name")
+                self.take_request_text(&mut parts.spec, "name")
             };
             match (&name, in_spec) {
                 (None, Some(entry)) => {
                     self.rename("metadata.name", "spec.name");
+                    self.steps.push(Step::Metadata {
+                        path: "spec.name".to_owned(),
+                        key: "name",
+                        value: None,
+                        stays: own_field,
+                    });
                     name = Some(entry);
                 }
                 (Some(name), Some(entry)) if !own_field && name.node.as_text() != entry.node.as_text() => {
@@ -376,6 +418,7 @@ impl<'a> Draft<'a> {
                     self.faults
                         .add(rule::NAME, entry.node.at, "spec.name", message, hint);
                 }
+                (Some(_), Some(_)) if !own_field => self.left_out("spec.name"),
                 _ => {}
             }
         }
@@ -452,13 +495,21 @@ impl<'a> Draft<'a> {
 
     /// Notes that a field of the resource stands elsewhere in the text.
     fn rename(&mut self, field: &str, written: &str) {
+        let written = self.as_written(written);
         self.notes.push(format!("{written} is read as {field}"));
-        let prefix = match self.renamed.first() {
-            Some((from, to)) if from.is_empty() => format!("{to}."),
-            _ => String::new(),
-        };
-        self.renamed
-            .push((field.to_owned(), format!("{prefix}{written}")));
+        self.renamed.push((field.to_owned(), written));
+    }
+
+    /// Translates the path of a field to the one in the text, below the resource.
+    fn as_written(&self, field: &str) -> String {
+        written(&self.renamed, field)
+    }
+
+    /// Notes that a field adds nothing.
+    fn left_out(&mut self, field: &str) {
+        let path = self.as_written(field);
+        self.notes.push(format!("{path} adds nothing and is left out"));
+        self.steps.push(Step::Drop { path });
     }
 }
 

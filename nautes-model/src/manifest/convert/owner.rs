@@ -1,5 +1,6 @@
 //! Which product owns a resource.
 
+use super::step::Step;
 use super::{Draft, Parts, set};
 use crate::crd;
 use crate::kind::Kind;
@@ -25,7 +26,7 @@ impl Draft<'_> {
         let mut given: Vec<(&str, Entry)> = Vec::new();
         if request {
             given.extend(
-                self.take_text(&mut parts.spec, "spec", "productName")
+                self.take_request_text(&mut parts.spec, "productName")
                     .map(|e| ("spec.productName", e)),
             );
         }
@@ -35,16 +36,33 @@ impl Draft<'_> {
                     .map(|e| ("spec.product", e)),
             );
         }
+        for (field, entry) in &given {
+            let only_here = *field == "spec.productName" || !declares;
+            if entry.node.as_text() == Some("") && only_here {
+                self.left_out(field);
+            }
+        }
         given.retain(|(_, entry)| entry.node.as_text() != Some(""));
         for (field, entry) in &given {
             self.agree_on_product(field, entry);
         }
+        let has_namespace = namespace.as_ref().is_some_and(|e| e.node.as_text() != Some(""));
         match given.as_slice() {
-            // The product of a binding is the one that is let in; the owner has no field of its own.
-            [(field @ "spec.productName", _)] if declares => self.rename("spec.product", field),
-            [(field @ "spec.productName", _), ..] if !declares => {
-                self.notes.push(format!("{field} is read as the owner"));
+            [(field @ "spec.productName", _)] if declares => {
+                self.rename("spec.product", field);
+                self.steps.push(Step::Key {
+                    path: (*field).to_owned(),
+                    key: "product".to_owned(),
+                });
             }
+            // The product of a binding is the one that is let in; the owner has no field of its own.
+            [(field, _), rest @ ..] if !declares => {
+                self.read_as_owner(field, has_namespace);
+                for (field, _) in rest {
+                    self.left_out(field);
+                }
+            }
+            [("spec.productName", _), _] => self.left_out("spec.productName"),
             _ => {}
         }
         if self.product.is_none() && self.faults.list.len() == wrong_before {
@@ -79,6 +97,22 @@ impl Draft<'_> {
             // The fault is reported; that the field is missing is no second one.
             set(&mut parts.spec, "product", "-");
         }
+    }
+
+    /// In Git, what has no field for its owner names it by its namespace.
+    fn read_as_owner(&mut self, field: &str, has_namespace: bool) {
+        self.notes.push(format!("{field} is read as the owner"));
+        self.steps.push(match &self.product {
+            Some(product) if !has_namespace => Step::Metadata {
+                path: field.to_owned(),
+                key: "namespace",
+                value: Some(product.namespace()),
+                stays: false,
+            },
+            _ => Step::Drop {
+                path: field.to_owned(),
+            },
+        });
     }
 
     fn check_product_name(&mut self, spec: &[Entry], key: &str) {
