@@ -121,3 +121,16 @@ fn limits_are_kept() {
         assert!(converted.text == text && converted.findings[0].message.contains(message));
     }
 }
+
+#[test]
+fn line_ends_of_other_systems_stay() {
+    let text = "apiVersion: nautes.resource.nautes.io/v1alpha1\nkind: Environment\nspec:\n  # name\n  name: dev # d\n  product: demo\n  cluster: a\n  env_type: dev";
+    let expected = "apiVersion: nautes.resource.nautes.io/v1alpha1\nkind: Environment\nmetadata:\n  # name\n  name: dev # d\nspec:\n  product: demo\n  cluster: a\n  envType: dev";
+    let context = Context::new("f", Form::Request);
+    for (from, to) in [
+        (text.to_owned(), expected.to_owned()),
+        (text.replace('\n', "\r\n"), expected.replace('\n', "\r\n")),
+    ] {
+        assert_eq!(manifest::convert(&from, &context).text, to);
+    }
+}
