@@ -1,11 +1,13 @@
 //! The custom resource definitions, made from the types.
 
+pub(crate) mod bounds;
+mod rules;
+
 use std::sync::OnceLock;
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
-};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube_core::CustomResourceExt;
+use serde_json::{Value, json};
 
 use crate::kind::{KINDS, Kind};
 use crate::kinds::{
@@ -15,12 +17,7 @@ use crate::kinds::{
 };
 use crate::yaml;
 
-/// Lists whose items are told apart by a key: section, field, key.
-const KEYED_LISTS: &[(&str, &str, &str)] = &[
-    ("status", "conditions", "type"),
-    ("spec", "pipelines", "name"),
-    ("spec", "eventSources", "name"),
-];
+pub use rules::{Extent, ObjectRule, enforces, rules};
 
 /// Returns the definition of every kind, in order of creation.
 #[must_use]
@@ -31,7 +28,18 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
 /// Returns the definition of a kind.
 #[must_use]
 pub fn definition(kind: Kind) -> CustomResourceDefinition {
-    let mut crd = match kind {
+    let mut crd = from_types(kind);
+    for version in &mut crd.spec.versions {
+        if let Some(schema) = &mut version.schema {
+            // What was taken from a schema and completed is one again.
+            schema.open_api_v3_schema = serde_json::from_value(self::schema(kind).clone()).ok();
+        }
+    }
+    crd
+}
+
+fn from_types(kind: Kind) -> CustomResourceDefinition {
+    match kind {
         Kind::CodeRepoProvider => CodeRepoProvider::crd(),
         Kind::ArtifactRepoProvider => ArtifactRepoProvider::crd(),
         Kind::ProductProvider => ProductProvider::crd(),
@@ -45,54 +53,81 @@ pub fn definition(kind: Kind) -> CustomResourceDefinition {
         Kind::ProjectArtifactRepo => ProjectArtifactRepo::crd(),
         Kind::ProjectPipelineRuntime => ProjectPipelineRuntime::crd(),
         Kind::DeploymentRuntime => DeploymentRuntime::crd(),
-    };
-    for version in &mut crd.spec.versions {
-        if let Some(root) = version
-            .schema
-            .as_mut()
-            .and_then(|s| s.open_api_v3_schema.as_mut())
-        {
-            for (section, field, key) in KEYED_LISTS {
-                if let Some(list) = property(root, section).and_then(|s| property(s, field)) {
-                    set_key(list, key);
-                }
-            }
-        }
-    }
-    crd
-}
-
-fn property<'a>(schema: &'a mut JSONSchemaProps, name: &str) -> Option<&'a mut JSONSchemaProps> {
-    schema.properties.as_mut()?.get_mut(name)
-}
-
-/// Says that the items of a list are told apart by a key, so that server-side apply merges them by it.
-fn set_key(list: &mut JSONSchemaProps, key: &str) {
-    list.x_kubernetes_list_type = Some("map".to_owned());
-    list.x_kubernetes_list_map_keys = Some(vec![key.to_owned()]);
-    if let Some(JSONSchemaPropsOrArray::Schema(item)) = &mut list.items {
-        let required = item.required.get_or_insert_default();
-        if !required.iter().any(|r| r == key) {
-            required.push(key.to_owned());
-        }
     }
 }
 
 /// Returns the schema of a kind: an object with `spec` and `status` among its properties.
 #[must_use]
-pub fn schema(kind: Kind) -> &'static serde_json::Value {
-    static SCHEMAS: OnceLock<Vec<serde_json::Value>> = OnceLock::new();
-    &SCHEMAS.get_or_init(|| KINDS.iter().map(|info| make_schema(info.kind)).collect())[kind as usize]
+pub fn schema(kind: Kind) -> &'static Value {
+    static SCHEMAS: [OnceLock<Value>; KINDS.len()] = [const { OnceLock::new() }; KINDS.len()];
+    SCHEMAS[kind as usize].get_or_init(|| make_schema(kind))
 }
 
-fn make_schema(kind: Kind) -> serde_json::Value {
-    definition(kind)
+fn make_schema(kind: Kind) -> Value {
+    let mut schema = from_types(kind)
         .spec
         .versions
         .into_iter()
         .find_map(|version| version.schema?.open_api_v3_schema)
         .and_then(|schema| serde_json::to_value(schema).ok())
-        .unwrap_or_default()
+        .unwrap_or_default();
+    schema["description"] = schema["properties"]["spec"]["description"].clone();
+    refuse_null(&mut schema["properties"]["spec"]);
+    let conditions = &mut schema["properties"]["status"]["properties"]["conditions"];
+    conditions["x-kubernetes-list-type"] = json!("map");
+    conditions["x-kubernetes-list-map-keys"] = json!(["type"]);
+    for rule in rules().iter().filter(|rule| rule.kind == kind) {
+        add_rule(&mut schema, rule.at, rule);
+    }
+    schema
+}
+
+/// Makes no value the same as no field, which is what an API server does where a value may not be null; rules
+/// then need not ask for both.
+fn refuse_null(schema: &mut Value) {
+    if let Some(schema) = schema.as_object_mut() {
+        schema.remove("nullable");
+        if let Some(choices) = schema.get_mut("enum").and_then(Value::as_array_mut) {
+            choices.retain(|choice| !choice.is_null());
+        }
+    }
+    for (_, inner) in properties(schema) {
+        refuse_null(inner);
+    }
+    for inner in ["items", "additionalProperties"] {
+        if let Some(inner) = schema.get_mut(inner).filter(|inner| inner.is_object()) {
+            refuse_null(inner);
+        }
+    }
+}
+
+fn properties(schema: &mut Value) -> impl Iterator<Item = (&String, &mut Value)> {
+    schema
+        .get_mut("properties")
+        .and_then(Value::as_object_mut)
+        .into_iter()
+        .flatten()
+}
+
+/// Adds a rule to the schemas of the place that it names.
+fn add_rule(schema: &mut Value, at: &str, rule: &ObjectRule) {
+    if at.is_empty() {
+        match schema
+            .get_mut("x-kubernetes-validations")
+            .and_then(Value::as_array_mut)
+        {
+            Some(all) => all.push(rule.entry()),
+            None => schema["x-kubernetes-validations"] = json!([rule.entry()]),
+        }
+        return;
+    }
+    let (part, rest) = at.split_once('.').unwrap_or((at, ""));
+    let (name, items) = part.strip_suffix("[]").map_or((part, false), |name| (name, true));
+    for (key, inner) in properties(schema) {
+        if key == name || name == "*" {
+            add_rule(if items { &mut inner["items"] } else { inner }, rest, rule);
+        }
+    }
 }
 
 /// Returns every definition as one YAML text of several documents.

@@ -102,5 +102,6 @@ pub struct GitlabSpec {
     pub description: Option<String>,
     /// The id of the group above, 0 for none.
     #[serde(default, rename = "parentID", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
     pub parent_id: Option<i64>,
 }

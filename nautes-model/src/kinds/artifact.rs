@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::PlainStatus;
+use crate::crd::bounds::distinct;
 
 /// An artifact platform.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -18,6 +19,10 @@ use super::PlainStatus;
     namespaced,
     status = "PlainStatus",
     derive = "PartialEq",
+    printcolumn = r#"{"name":"Type","type":"string","jsonPath":".spec.providerType"}"#,
+    printcolumn = r#"{"name":"Address","type":"string","jsonPath":".spec.url"}"#,
+    printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
     crates(
         kube_core = "::kube_core",
         k8s_openapi = "::k8s_openapi",
@@ -36,7 +41,7 @@ pub struct ArtifactRepoProviderSpec {
     #[schemars(length(max = 2048))]
     pub api_server: String,
     /// Of what type it is.
-    #[schemars(length(max = 63))]
+    #[schemars(length(min = 1, max = 63))]
     pub provider_type: String,
 }
 
@@ -52,6 +57,11 @@ pub struct ArtifactRepoProviderSpec {
     namespaced,
     status = "PlainStatus",
     derive = "PartialEq",
+    printcolumn = r#"{"name":"Type","type":"string","jsonPath":".spec.repoType"}"#,
+    printcolumn = r#"{"name":"Package","type":"string","jsonPath":".spec.packageType"}"#,
+    printcolumn = r#"{"name":"Repository","type":"string","jsonPath":".spec.repoName"}"#,
+    printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
     crates(
         kube_core = "::kube_core",
         k8s_openapi = "::k8s_openapi",
@@ -70,10 +80,10 @@ pub struct ArtifactRepoSpec {
     pub product: String,
     /// The projects that use it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 1000))]
+    #[schemars(transform = distinct(1000, 63))]
     pub projects: Vec<String>,
     /// Its name on the platform.
-    #[schemars(length(max = 255))]
+    #[schemars(length(min = 1, max = 255))]
     pub repo_name: String,
     /// What it does with artifacts.
     pub repo_type: ArtifactRepoType,
@@ -123,6 +133,10 @@ pub enum PackageType {
     namespaced,
     status = "PlainStatus",
     derive = "PartialEq",
+    printcolumn = r#"{"name":"Project","type":"string","jsonPath":".spec.project"}"#,
+    printcolumn = r#"{"name":"Repository","type":"string","jsonPath":".spec.artifactRepo"}"#,
+    printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
     crates(
         kube_core = "::kube_core",
         k8s_openapi = "::k8s_openapi",

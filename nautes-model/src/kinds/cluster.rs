@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube_derive::CustomResource;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::crd::bounds::{API_GROUP, DOMAIN, LABEL, OBJECT_KIND, choice, distinct, keyed, lists, texts};
 
 /// A cluster.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -51,10 +53,15 @@ pub struct ClusterSpec {
     pub host_cluster: String,
     /// The base domain of the components' URLs.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    #[schemars(length(max = 253))]
+    #[schemars(length(max = 253), regex(pattern = DOMAIN))]
     pub primary_domain: String,
-    /// What a worker is for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// What a worker is for; absent or empty for a host.
+    #[serde(
+        default,
+        deserialize_with = "worker_type",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(transform = choice(&["", "pipeline", "deployment"]))]
     pub worker_type: Option<WorkerType>,
     /// Settings of a virtual cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,9 +71,11 @@ pub struct ClusterSpec {
     pub components_list: ComponentsList,
     /// Products that may also deploy into the namespace of a component: namespace to product names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(transform = lists(100, distinct(1000, 255)))]
     pub reserved_namespaces_allowed_products: BTreeMap<String, Vec<String>>,
     /// Cluster-scoped kinds that a product may deploy: product name to kinds.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(transform = lists(1000, keyed(100, &["group", "kind"])))]
     pub product_allowed_cluster_resources: BTreeMap<String, Vec<ClusterResource>>,
 }
 
@@ -115,6 +124,25 @@ pub enum WorkerType {
     Pipeline,
     /// Deployment runtimes.
     Deployment,
+}
+
+/// Reads a worker type; an empty text, which the Go version writes, is none.
+fn worker_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<WorkerType>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Type(WorkerType),
+        Empty(Empty),
+    }
+    #[derive(Deserialize)]
+    enum Empty {
+        #[serde(rename = "")]
+        Nothing,
+    }
+    Ok(match Option::<Written>::deserialize(deserializer)? {
+        Some(Written::Type(type_)) => Some(type_),
+        Some(Written::Empty(Empty::Nothing)) | None => None,
+    })
 }
 
 /// Settings of a virtual cluster.
@@ -168,13 +196,14 @@ pub struct ComponentsList {
 #[serde(rename_all = "camelCase")]
 pub struct Component {
     /// The name of the engine, for example `argocd`.
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = LABEL))]
     pub name: String,
     /// The namespace in which it runs.
     #[schemars(length(min = 1, max = 63))]
     pub namespace: String,
     /// Its settings.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(transform = texts(100, 4096))]
     pub additions: BTreeMap<String, String>,
 }
 
@@ -262,11 +291,11 @@ impl ComponentsList {
 #[serde(rename_all = "camelCase")]
 pub struct ClusterResource {
     /// The kind.
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = OBJECT_KIND))]
     pub kind: String,
     /// The API group; empty for the core group.
     #[serde(default)]
-    #[schemars(length(max = 253))]
+    #[schemars(length(max = 253), regex(pattern = API_GROUP))]
     pub group: String,
 }
 

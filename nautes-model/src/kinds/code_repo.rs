@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{GitSpec, Retention};
+use crate::crd::bounds::distinct;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 /// A code repository.
@@ -76,7 +77,7 @@ pub struct CodeRepoSpec {
 #[serde(rename_all = "camelCase")]
 pub struct Webhook {
     /// Names of events as GitLab spells them, for example `push_events`.
-    #[schemars(length(max = 32))]
+    #[schemars(transform = distinct(32, 63))]
     pub events: Vec<String>,
 }
 

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::PlainStatus;
+use crate::crd::bounds::distinct;
 
 /// A binding. It lives in the product that owns the repository (the grantor).
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,7 +43,7 @@ pub struct CodeRepoBindingSpec {
     pub product: String,
     /// The projects of the grantee that may use it; all when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 1000))]
+    #[schemars(transform = distinct(1000, 63))]
     pub projects: Vec<String>,
     /// What they may do.
     pub permissions: Permission,

@@ -4,6 +4,7 @@ use kube_derive::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::crd::bounds::{REVISION, distinct};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 /// A deployment runtime.
@@ -38,7 +39,7 @@ pub struct DeploymentRuntimeSpec {
     pub product: String,
     /// The projects whose deployment this is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 1000))]
+    #[schemars(transform = distinct(1000, 63))]
     pub projects_ref: Vec<String>,
     /// What is deployed.
     pub manifest_source: ManifestSource,
@@ -58,10 +59,10 @@ pub struct ManifestSource {
     #[schemars(length(max = 255))]
     pub code_repo: String,
     /// A branch, a tag or a commit.
-    #[schemars(length(max = 255))]
+    #[schemars(length(max = 255), regex(pattern = REVISION))]
     pub target_revision: String,
     /// A folder of the repository, relative to its root.
-    #[schemars(length(max = 4096))]
+    #[schemars(length(max = 1024))]
     pub path: String,
 }
 
@@ -74,7 +75,7 @@ pub struct DeploymentDestination {
     pub environment: String,
     /// The namespaces; one of the runtime's name when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 100))]
+    #[schemars(transform = distinct(100, 253))]
     pub namespaces: Vec<String>,
 }
 

@@ -6,6 +6,7 @@ use kube_derive::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::crd::bounds::{LABEL_VALUE, REVISION, atomic, distinct, keyed, texts};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 /// A pipeline runtime.
@@ -45,18 +46,18 @@ pub struct ProjectPipelineRuntimeSpec {
     #[schemars(length(max = 255))]
     pub pipeline_source: String,
     /// The pipelines.
-    #[schemars(length(max = 100))]
+    #[schemars(transform = keyed(100, &["name"]))]
     pub pipelines: Vec<Pipeline>,
     /// Where the pipelines run.
     pub destination: PipelineDestination,
     /// What can start pipelines.
-    #[schemars(length(max = 100))]
+    #[schemars(transform = keyed(100, &["name"]))]
     pub event_sources: Vec<EventSource>,
     /// Whether runs share resources.
     #[serde(default)]
     pub isolation: Isolation,
     /// Which event starts which pipeline.
-    #[schemars(length(max = 100))]
+    #[schemars(transform = atomic(100))]
     pub pipeline_triggers: Vec<PipelineTrigger>,
     /// More manifests for the runtime's namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,10 +80,10 @@ pub struct Pipeline {
     pub name: String,
     /// Its label; `default` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 63))]
+    #[schemars(length(max = 63), regex(pattern = LABEL_VALUE), extend("default" = "default"))]
     pub label: Option<String>,
     /// The file in the pipeline repository.
-    #[schemars(length(min = 1, max = 4096))]
+    #[schemars(length(min = 1, max = 1024))]
     pub path: String,
 }
 
@@ -123,10 +124,10 @@ pub struct GitlabEvent {
     pub repo_name: String,
     /// A branch, or a pattern on the ref; any when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 255))]
+    #[schemars(length(max = 255), regex(pattern = REVISION))]
     pub revision: Option<String>,
     /// Names of events as GitLab spells them, for example `push_events`.
-    #[schemars(length(max = 32))]
+    #[schemars(transform = distinct(32, 63))]
     pub events: Vec<String>,
 }
 
@@ -144,7 +145,7 @@ pub struct CalendarEvent {
     pub interval: Option<String>,
     /// Days or times (RFC 3339) on which nothing starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 400))]
+    #[schemars(transform = distinct(400, 64))]
     pub exclusion_dates: Vec<String>,
     /// An IANA time zone; UTC when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -177,11 +178,11 @@ pub struct PipelineTrigger {
     pub pipeline: String,
     /// The revision of the pipeline repository; the one of the event when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 255))]
+    #[schemars(length(max = 255), regex(pattern = REVISION))]
     pub revision: Option<String>,
     /// Values that are handed to the pipeline.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 100))]
+    #[schemars(transform = atomic(100))]
     pub inputs: Vec<TriggerInput>,
 }
 
@@ -250,10 +251,10 @@ pub struct AdditionalGit {
     #[schemars(length(max = 2048))]
     pub url: Option<String>,
     /// A branch, a tag or a commit.
-    #[schemars(length(max = 255))]
+    #[schemars(length(max = 255), regex(pattern = REVISION))]
     pub revision: String,
     /// A folder of the repository.
-    #[schemars(length(max = 4096))]
+    #[schemars(length(max = 1024))]
     pub path: String,
 }
 
@@ -263,11 +264,11 @@ pub struct AdditionalGit {
 pub struct Hooks {
     /// Before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 50))]
+    #[schemars(transform = atomic(50))]
     pub pre_hooks: Vec<Hook>,
     /// After.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 50))]
+    #[schemars(transform = atomic(50))]
     pub post_hooks: Vec<Hook>,
 }
 
@@ -284,6 +285,7 @@ pub struct Hook {
     pub alias: Option<String>,
     /// Its parameters.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(transform = texts(100, 4096))]
     pub vars: BTreeMap<String, String>,
 }
 

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::PlainStatus;
+use crate::crd::bounds::WORD;
 
 /// A Git platform.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,6 +21,8 @@ use super::PlainStatus;
     derive = "PartialEq",
     printcolumn = r#"{"name":"Type","type":"string","jsonPath":".spec.providerType"}"#,
     printcolumn = r#"{"name":"Address","type":"string","jsonPath":".spec.httpAddress"}"#,
+    printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
     crates(
         kube_core = "::kube_core",
         k8s_openapi = "::k8s_openapi",
@@ -41,7 +44,7 @@ pub struct CodeRepoProviderSpec {
     #[schemars(length(max = 2048))]
     pub api_server: String,
     /// Of what type it is, for example `gitlab` or `local`.
-    #[schemars(length(max = 63))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = WORD))]
     pub provider_type: String,
 }
 
@@ -59,6 +62,8 @@ pub struct CodeRepoProviderSpec {
     derive = "PartialEq",
     printcolumn = r#"{"name":"Type","type":"string","jsonPath":".spec.type"}"#,
     printcolumn = r#"{"name":"Provider","type":"string","jsonPath":".spec.name"}"#,
+    printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
     crates(
         kube_core = "::kube_core",
         k8s_openapi = "::k8s_openapi",
@@ -71,7 +76,7 @@ pub struct CodeRepoProviderSpec {
 pub struct ProductProviderSpec {
     /// Of what type it is; `coderepo` is known.
     #[serde(rename = "type")]
-    #[schemars(length(max = 63))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = WORD))]
     pub type_: String,
     /// The name of the provider of that type.
     #[schemars(length(max = 63))]

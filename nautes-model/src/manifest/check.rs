@@ -1,121 +1,175 @@
 //! A value against the schema of its kind: every fault at once.
 
-use serde_json::Value as Json;
+mod shape;
 
-use super::report::{any_of, join, nearest, quoted};
+use std::collections::BTreeSet;
+
+use super::report::{any_of, nearest, quoted, shown_key};
 use super::{convert::Faults, rule};
+use crate::crd::bounds;
+use crate::resource::Position;
 use crate::yaml::{Entry, Node, Value};
 
-/// Checks a value and everything below it. Empty texts at optional enumerations count as absent and are taken
-/// out, as are fields without a value.
-pub(super) fn check(schema: &Json, node: &mut Node, path: &str, faults: &mut Faults) {
-    let at = node.at;
-    match (schema["type"].as_str().unwrap_or_default(), &mut node.value) {
-        ("object", Value::Map(entries)) => {
-            if let Some(properties) = schema["properties"].as_object() {
-                check_fields(schema, properties, entries, at, path, faults);
-            } else if schema["additionalProperties"].is_object() {
-                for entry in entries {
-                    let path = join(path, &entry.key);
-                    check(&schema["additionalProperties"], &mut entry.node, &path, faults);
+use shape::{Field, List, Object, Shape, Text, ToldApart};
+
+pub(super) use shape::{spec as shape_of_spec, texts as shape_of_texts};
+
+/// Up to here two items of a list are compared each with each, beyond with a set of what they are told apart by.
+const FEW: usize = 32;
+
+/// Where a value stands; it becomes a text only for a fault.
+#[derive(Clone, Copy)]
+enum Path<'p> {
+    Root(&'p str),
+    Field(&'p Path<'p>, &'p str),
+    Item(&'p Path<'p>, usize),
+}
+
+impl Path<'_> {
+    fn text(&self) -> String {
+        let mut text = String::new();
+        self.write(&mut text);
+        text
+    }
+
+    fn write(&self, text: &mut String) {
+        match self {
+            Self::Root(root) => text.push_str(root),
+            Self::Field(parent, name) => {
+                parent.write(text);
+                if !text.is_empty() {
+                    text.push('.');
                 }
+                text.push_str(&shown_key(name));
             }
-        }
-        ("array", Value::List(items)) => {
-            if let Some(max) = limit(schema, "maxItems").filter(|max| items.len() > *max) {
-                let message = format!("the list has {} items, {max} are allowed", items.len());
-                faults.add(rule::FIELD_VALUE, at, path, message, None);
+            Self::Item(parent, index) => {
+                parent.write(text);
+                text.push_str(&format!("[{index}]"));
             }
-            for (index, item) in items.iter_mut().enumerate() {
-                check(&schema["items"], item, &format!("{path}[{index}]"), faults);
-            }
-        }
-        ("string", Value::Text(text)) => check_text(schema, text, node.at, path, faults),
-        ("boolean", Value::Bool(_)) => {}
-        ("integer", Value::Number(n)) if n.is_i64() => {}
-        ("number", Value::Number(_)) => {}
-        (expected, found) => {
-            let expected_name = match expected {
-                "object" => "a mapping",
-                "array" => "a list",
-                "string" => "a text",
-                "boolean" => "true or false",
-                "integer" => "a whole number",
-                _ => "a number",
-            };
-            let hint = match (expected, &*found) {
-                ("string", Value::Number(n)) => Some(format!("put it in quotes: \"{n}\"")),
-                ("string", Value::Bool(b)) => Some(format!("put it in quotes: \"{b}\"")),
-                ("array", Value::Text(_)) => {
-                    Some("write each item on a line that begins with '- '".to_owned())
-                }
-                ("boolean", Value::Text(_)) => Some("write true or false without quotes".to_owned()),
-                _ => None,
-            };
-            let message = format!("expected {expected_name}, found {}", found.type_name());
-            faults.add(rule::FIELD_TYPE, at, path, message, hint);
         }
     }
 }
 
-fn limit(schema: &Json, key: &str) -> Option<usize> {
-    schema[key].as_u64().and_then(|n| usize::try_from(n).ok())
+/// Checks a value that stands at a path, and everything below it. Empty texts at optional enumerations count
+/// as absent and are taken out, as are fields without a value.
+pub(super) fn check(shape: &Shape, node: &mut Node, path: &str, faults: &mut Faults) {
+    check_value(shape, node, Path::Root(path), faults);
+}
+
+fn check_value(shape: &Shape, node: &mut Node, path: Path<'_>, faults: &mut Faults) {
+    let at = node.at;
+    match (shape, &mut node.value) {
+        (Shape::Object(object), Value::Map(entries)) => check_fields(object, entries, at, path, faults),
+        (Shape::Map { values, max }, Value::Map(entries)) => {
+            if entries.len() > *max {
+                let message = format!("the mapping has {} entries, {max} are allowed", entries.len());
+                faults.add(rule::FIELD_VALUE, at, &path.text(), message, None);
+            }
+            for entry in entries {
+                let path = Path::Field(&path, &entry.key);
+                check_value(values, &mut entry.node, path, faults);
+            }
+        }
+        (Shape::List(list), Value::List(items)) => check_list(list, items, at, path, faults),
+        (Shape::Text(text), Value::Text(found)) => check_text(text, found, at, path, faults),
+        (Shape::Integer { min, max }, Value::Number(number)) if number.is_i64() => {
+            let number = number.as_i64().unwrap_or_default();
+            let message = match (min, max) {
+                (Some(min), _) if number < *min => {
+                    format!("the number is {number}, at least {min} is needed")
+                }
+                (_, Some(max)) if number > *max => {
+                    format!("the number is {number}, at most {max} is allowed")
+                }
+                _ => return,
+            };
+            faults.add(rule::FIELD_VALUE, at, &path.text(), message, None);
+        }
+        (Shape::Boolean, Value::Bool(_)) | (Shape::Number, Value::Number(_)) | (Shape::Any, _) => {}
+        (expected, found) => wrong_type(expected, found, at, path, faults),
+    }
+}
+
+fn wrong_type(expected: &Shape, found: &Value, at: Option<Position>, path: Path<'_>, faults: &mut Faults) {
+    let name = match expected {
+        Shape::Object(_) | Shape::Map { .. } => "a mapping",
+        Shape::List(_) => "a list",
+        Shape::Text(_) => "a text",
+        Shape::Boolean => "true or false",
+        Shape::Integer { .. } => "a whole number",
+        Shape::Number | Shape::Any => "a number",
+    };
+    let hint = match (expected, found) {
+        (Shape::Text(_), Value::Number(n)) => Some(format!("put it in quotes: \"{n}\"")),
+        (Shape::Text(_), Value::Bool(b)) => Some(format!("put it in quotes: \"{b}\"")),
+        (Shape::List(_), Value::Text(_)) => {
+            Some("write each item on a line that begins with '- '".to_owned())
+        }
+        (Shape::Boolean, Value::Text(_)) => Some("write true or false without quotes".to_owned()),
+        _ => None,
+    };
+    let message = format!("expected {name}, found {}", found.type_name());
+    faults.add(rule::FIELD_TYPE, at, &path.text(), message, hint);
 }
 
 fn check_fields(
-    schema: &Json,
-    properties: &serde_json::Map<String, Json>,
+    object: &Object,
     entries: &mut Vec<Entry>,
-    at: Option<crate::resource::Position>,
-    path: &str,
+    at: Option<Position>,
+    path: Path<'_>,
     faults: &mut Faults,
 ) {
-    let required: Vec<&str> = schema["required"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Json::as_str)
-        .collect();
-    entries.retain(|entry| {
-        let empty_choice = || {
-            entry.node.as_text() == Some("")
-                && properties.get(&entry.key).is_some_and(|s| s["enum"].is_array())
-                && !required.contains(&entry.key.as_str())
-        };
-        entry.node.value != Value::Null && !empty_choice()
+    entries.retain(|entry| match &entry.node.value {
+        Value::Null => false,
+        Value::Text(text) if text.is_empty() => {
+            let field = object.field(&entry.key).map(|i| &object.fields[i]);
+            !field.is_some_and(|f| !f.required && matches!(&f.shape, Shape::Text(t) if t.choices.is_some()))
+        }
+        _ => true,
     });
+    let mut found = 0;
     for entry in entries.iter_mut() {
-        let field = join(path, &entry.key);
-        match properties.get(&entry.key) {
-            Some(schema) => check(schema, &mut entry.node, &field, faults),
-            None => unknown_field(&entry.key, entry.at, &field, properties.keys(), faults),
-        }
-    }
-    for name in required {
-        if entries.iter().all(|e| e.key != name) {
-            let hint = schema["properties"][name]["description"]
-                .as_str()
-                .map(|text| format!("{name}: {}", first_sentence(text)));
-            faults.add(
-                rule::FIELD_MISSING,
-                at,
-                &join(path, name),
-                "the field is missing",
-                hint,
+        if let Some(index) = object.field(&entry.key) {
+            let field = &object.fields[index];
+            found += usize::from(field.required);
+            check_value(
+                &field.shape,
+                &mut entry.node,
+                Path::Field(&path, &entry.key),
+                faults,
             );
+        } else {
+            let known = object.fields.iter().map(|f| &*f.name);
+            let path = Path::Field(&path, &entry.key).text();
+            unknown_field(&entry.key, entry.at, &path, known, faults);
         }
     }
+    // A field that stands twice was reported as such by the parser, so counting tells whether one is missing.
+    if found < object.required {
+        for field in object.fields.iter().filter(|f| f.required) {
+            if entries.iter().all(|e| *e.key != *field.name) {
+                missing_field(field, at, path, faults);
+            }
+        }
+    }
+}
+
+fn missing_field(field: &Field, at: Option<Position>, path: Path<'_>, faults: &mut Faults) {
+    let hint = (!field.description.is_empty())
+        .then(|| format!("{}: {}", field.name, first_sentence(&field.description)));
+    let path = Path::Field(&path, &field.name).text();
+    faults.add(rule::FIELD_MISSING, at, &path, "the field is missing", hint);
 }
 
 /// Reports a field that the schema does not have.
 pub(super) fn unknown_field<'a>(
     key: &str,
-    at: Option<crate::resource::Position>,
+    at: Option<Position>,
     field: &str,
-    known: impl IntoIterator<Item = &'a String>,
+    known: impl IntoIterator<Item = &'a str>,
     faults: &mut Faults,
 ) {
-    let known: Vec<&str> = known.into_iter().map(String::as_str).collect();
+    let known: Vec<&str> = known.into_iter().collect();
     let hint = match nearest(key, known.iter().copied()) {
         Some(name) => format!("did you mean {name}?"),
         None => format!("known here: {}", known.join(", ")),
@@ -138,33 +192,137 @@ fn first_sentence(text: &str) -> String {
         .unwrap_or_default()
 }
 
-fn check_text(
-    schema: &Json,
-    text: &str,
-    at: Option<crate::resource::Position>,
-    path: &str,
-    faults: &mut Faults,
-) {
-    if let Some(allowed) = schema["enum"].as_array() {
-        let allowed: Vec<&str> = allowed.iter().filter_map(Json::as_str).collect();
-        if !allowed.contains(&text) {
-            let hint = nearest(text, allowed.iter().copied()).map(|word| format!("did you mean {word}?"));
-            let message = format!("{} is not {}", quoted(text), any_of(&allowed));
-            faults.add(rule::FIELD_VALUE, at, path, message, hint);
+fn check_list(list: &List, items: &mut [Node], at: Option<Position>, path: Path<'_>, faults: &mut Faults) {
+    if items.len() > list.max {
+        let message = format!("the list has {} items, {} are allowed", items.len(), list.max);
+        faults.add(rule::FIELD_VALUE, at, &path.text(), message, None);
+    }
+    if items.len() < list.min {
+        let message = format!(
+            "the list has {} items, at least {} are needed",
+            items.len(),
+            list.min
+        );
+        faults.add(rule::FIELD_VALUE, at, &path.text(), message, None);
+    }
+    for (index, item) in items.iter_mut().enumerate() {
+        check_value(&list.items, item, Path::Item(&path, index), faults);
+    }
+    let keys: &[Box<str>] = match &list.told_apart {
+        ToldApart::Not => return,
+        ToldApart::ByText => &[],
+        ToldApart::ByKeys(keys) => keys,
+    };
+    for index in repeated(items, keys) {
+        let item = Path::Item(&path, index);
+        match keys {
+            [] => twice(&items[index], item, "keep one of the two", faults),
+            // What is told apart by one field is told apart by changing it.
+            [key] => {
+                let node = items[index].get(key).unwrap_or(&items[index]);
+                twice(
+                    node,
+                    Path::Field(&item, key),
+                    "give each a name of its own",
+                    faults,
+                );
+            }
+            _ => twice(&items[index], item, "keep one of the two", faults),
+        }
+    }
+}
+
+fn twice(node: &Node, path: Path<'_>, hint: &str, faults: &mut Faults) {
+    let message = match node.as_text() {
+        Some(text) => format!("{} stands twice", quoted(text)),
+        None => "the same stands twice".to_owned(),
+    };
+    faults.add(
+        rule::FIELD_VALUE,
+        node.at,
+        &path.text(),
+        message,
+        Some(hint.to_owned()),
+    );
+}
+
+/// Returns the items that are the same as one before them. An item of another type than it should be is like
+/// no other.
+fn repeated(items: &[Node], keys: &[Box<str>]) -> Vec<usize> {
+    if items.len() <= FEW {
+        let again = |index: &usize| {
+            items[..*index]
+                .iter()
+                .any(|other| same(other, &items[*index], keys))
+        };
+        return (1..items.len()).filter(again).collect();
+    }
+    let mut seen = BTreeSet::new();
+    let again = |index: &usize| {
+        let item = &items[*index];
+        let key: Option<Vec<&str>> = match keys {
+            [] => item.as_text().map(|text| vec![text]),
+            keys => keys.iter().map(|key| part(item, key)).collect(),
+        };
+        key.is_some_and(|key| !seen.insert(key))
+    };
+    (0..items.len()).filter(again).collect()
+}
+
+fn same(one: &Node, other: &Node, keys: &[Box<str>]) -> bool {
+    match keys {
+        [] => one.as_text().is_some() && one.as_text() == other.as_text(),
+        keys => keys.iter().all(|key| {
+            let part_of_one = part(one, key);
+            part_of_one.is_some() && part_of_one == part(other, key)
+        }),
+    }
+}
+
+/// Returns a field by which an item is told apart; one that is not there counts as empty, which is its default.
+fn part<'n>(node: &'n Node, key: &str) -> Option<&'n str> {
+    match &node.value {
+        Value::Map(_) => node.get(key).map_or(Some(""), Node::as_text),
+        _ => None,
+    }
+}
+
+fn check_text(shape: &Text, text: &str, at: Option<Position>, path: Path<'_>, faults: &mut Faults) {
+    let mut say = |message: String, hint: Option<String>| {
+        faults.add(rule::FIELD_VALUE, at, &path.text(), message, hint);
+    };
+    if let Some(choices) = &shape.choices {
+        if choices.iter().all(|choice| **choice != *text) {
+            let known: Vec<&str> = choices.iter().map(|c| &**c).filter(|c| !c.is_empty()).collect();
+            let hint = nearest(text, known.iter().copied()).map(|word| format!("did you mean {word}?"));
+            say(format!("{} is not {}", quoted(text), any_of(&known)), hint);
         }
         return;
     }
-    let length = text.chars().count();
-    if let Some(max) = limit(schema, "maxLength").filter(|max| length > *max) {
-        let message = format!("the text has {length} characters, {max} are allowed");
-        faults.add(rule::FIELD_VALUE, at, path, message, None);
+    // A text has at most as many characters as bytes, so most need not be counted.
+    if text.len() > shape.max || text.len() < shape.min.saturating_mul(4) {
+        let length = text.chars().count();
+        if length > shape.max {
+            say(
+                format!("the text has {length} characters, {} are allowed", shape.max),
+                None,
+            );
+        } else if length == 0 && shape.min > 0 {
+            say("the text is empty".to_owned(), None);
+            return;
+        } else if length < shape.min {
+            let min = shape.min;
+            say(
+                format!("the text has {length} characters, at least {min} are needed"),
+                None,
+            );
+        }
     }
-    if let Some(min) = limit(schema, "minLength").filter(|min| length < *min) {
-        let message = if length == 0 {
-            "the text is empty".to_owned()
-        } else {
-            format!("the text has {length} characters, at least {min} are needed")
-        };
-        faults.add(rule::FIELD_VALUE, at, path, message, None);
+    if let Some(pattern) = &shape.pattern
+        && pattern.regex.as_ref().is_some_and(|regex| !regex.is_match(text))
+    {
+        let hint = bounds::words(&pattern.source)
+            .map_or_else(|| format!("it must match {}", pattern.source), str::to_owned);
+        say(format!("{} does not fit", quoted(text)), Some(hint));
     }
 }

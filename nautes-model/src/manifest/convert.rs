@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::check::{check, unknown_field};
+use super::check::{check, shape_of_spec, shape_of_texts, unknown_field};
 use super::locate::written;
 use super::report::{join, nearest, quoted};
 use super::{Context, Form, rule};
@@ -20,8 +20,8 @@ use crate::kind::{API_VERSION, KINDS, Kind};
 use crate::name::{NameError, ProductName, ResourceName};
 use crate::resource::{Identity, Position, Resource};
 use crate::secret::Secret;
+use crate::yaml;
 use crate::yaml::{Entry, Node, Value};
-use crate::{crd, yaml};
 use step::Step;
 
 /// The fields of `metadata` that Kubernetes knows; all but the first four are left out on reading.
@@ -152,8 +152,7 @@ impl<'a> Draft<'a> {
             value: Value::Map(parts.spec),
         };
         if parts.has_spec {
-            let schema = &crd::schema(kind)["properties"]["spec"];
-            check(schema, &mut spec, "spec", &mut self.faults);
+            check(shape_of_spec(kind), &mut spec, "spec", &mut self.faults);
         }
         if !self.faults.list.is_empty() {
             return None;
@@ -264,13 +263,13 @@ impl<'a> Draft<'a> {
         self.read_kind(kind, parts.at);
         if self.kind.is_some() {
             self.read_version(version, parts.at);
-            let known = ["apiVersion", "kind", "metadata", "spec", "status"].map(str::to_owned);
+            let known = ["apiVersion", "kind", "metadata", "spec", "status"];
             for entry in unknown {
                 unknown_field(
                     &entry.key,
                     entry.at,
                     &join("", &entry.key),
-                    &known,
+                    known,
                     &mut self.faults,
                 );
             }
@@ -471,8 +470,7 @@ impl<'a> Draft<'a> {
                             continue;
                         }
                     }
-                    let texts = json!({ "type": "object", "additionalProperties": { "type": "string" } });
-                    check(&texts, &mut entry.node, &field, &mut self.faults);
+                    check(shape_of_texts(), &mut entry.node, &field, &mut self.faults);
                     // What does not fit was reported: nothing is made of this document.
                     let texts = Deserialize::deserialize(entry.node).ok();
                     match entry.key.as_str() {
@@ -482,8 +480,8 @@ impl<'a> Draft<'a> {
                 }
                 key if METADATA.contains(&key) => dropped.push(field),
                 key => {
-                    let known = METADATA[..4].iter().map(|k| (*k).to_owned()).collect::<Vec<_>>();
-                    unknown_field(key, entry.at, &field, &known, &mut self.faults);
+                    let known = METADATA[..4].iter().copied();
+                    unknown_field(key, entry.at, &field, known, &mut self.faults);
                 }
             }
         }

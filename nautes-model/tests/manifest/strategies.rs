@@ -8,6 +8,7 @@ use nautes_model::{Kind, crd, kind::KINDS};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
+use proptest::string::string_regex;
 use serde_json::{Map, Value, json};
 
 /// A name as every kind accepts it.
@@ -50,7 +51,10 @@ fn fitting(schema: &'static Value) -> BoxedStrategy<Value> {
                 .boxed()
         }
         "array" => vec(fitting(&schema["items"]), 0..4)
-            .prop_map(Value::Array)
+            .prop_map(move |mut items| {
+                different(&mut items, schema);
+                Value::Array(items)
+            })
             .boxed(),
         "string" => match schema["enum"].as_array() {
             Some(allowed) => {
@@ -60,17 +64,49 @@ fn fitting(schema: &'static Value) -> BoxedStrategy<Value> {
             None => {
                 let min = schema["minLength"].as_u64().unwrap_or(0);
                 let max = usize::try_from(schema["maxLength"].as_u64().unwrap_or(40)).unwrap();
-                text()
-                    .prop_map(move |s| s.chars().take(max).collect::<String>())
+                let pattern = schema["pattern"].as_str();
+                let text = pattern.map_or_else(|| text().boxed(), |pattern| matching(pattern, max));
+                text.prop_map(move |s| s.chars().take(max).collect::<String>())
                     .prop_filter("long enough", move |s| min == 0 || !s.is_empty())
                     .prop_map(Value::String)
                     .boxed()
             }
         },
         "boolean" => any::<bool>().prop_map(Value::Bool).boxed(),
-        "integer" => any::<i64>().prop_map(|n| json!(n)).boxed(),
+        "integer" => (0..=i64::MAX).prop_map(|n| json!(n)).boxed(),
         other => unreachable!("{other}"),
     }
+}
+
+/// A text that matches a pattern and is not too long.
+fn matching(pattern: &str, max: usize) -> BoxedStrategy<String> {
+    let regex = regex::Regex::new(pattern).unwrap();
+    let inner = pattern.trim_start_matches('^').trim_end_matches('$');
+    string_regex(inner)
+        .unwrap()
+        .prop_map(move |text| text.chars().take(max).collect::<String>())
+        .prop_filter("still matches when cut", move |text| regex.is_match(text))
+        .boxed()
+}
+
+/// Leaves out the items of a list that are not told apart from one before them.
+fn different(items: &mut Vec<Value>, schema: &Value) {
+    let mut seen = Vec::new();
+    let keys = schema["x-kubernetes-list-map-keys"].as_array();
+    items.retain(|item| {
+        let key: Vec<Value> = match keys {
+            Some(keys) => keys.iter().map(|k| item[k.as_str().unwrap()].clone()).collect(),
+            None if schema["x-kubernetes-list-type"] == "set" => vec![item.clone()],
+            None => return true,
+        };
+        let key: Vec<Value> = key
+            .into_iter()
+            .map(|k| if k.is_null() { json!("") } else { k })
+            .collect();
+        let new = !seen.contains(&key);
+        seen.push(key);
+        new
+    });
 }
 
 fn object(schema: &'static Value) -> BoxedStrategy<Value> {

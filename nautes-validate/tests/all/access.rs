@@ -61,7 +61,8 @@ fn platform(owners: &[usize], grants: &[Grant]) -> Scopes {
         add("CodeRepo", repo, product, &spec);
     }
     for (i, (within, repo, to, projects, write)) in grants.iter().enumerate() {
-        let projects: Vec<&str> = projects.iter().map(|p| PROJECTS[*p]).collect();
+        let projects: BTreeSet<&str> = projects.iter().map(|p| PROJECTS[*p]).collect();
+        let projects: Vec<&str> = projects.into_iter().collect();
         let spec = format!(
             "{{codeRepo: {}, product: {}, projects: [{}], permissions: {}}}",
             REPOS[*repo],
