@@ -214,6 +214,164 @@ mod tests {
         assert_eq!(pipelines["x-kubernetes-list-map-keys"][0], "name");
     }
 
+    /// Calls with every schema below a place, and the place.
+    fn each(path: &str, schema: &Value, look: &mut impl FnMut(&str, &Value)) {
+        look(path, schema);
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            each(&format!("{path}.{name}"), property, look);
+        }
+        for (inner, mark) in [("items", "[]"), ("additionalProperties", ".*")] {
+            if schema[inner].is_object() {
+                each(&format!("{path}{mark}"), &schema[inner], look);
+            }
+        }
+    }
+
+    fn each_of_specs(mut look: impl FnMut(&str, &Value)) {
+        for info in KINDS {
+            each(info.name, &schema(info.kind)["properties"]["spec"], &mut look);
+        }
+    }
+
+    #[test]
+    fn everything_in_a_spec_has_a_bound() {
+        each_of_specs(|path, schema| {
+            let bound = match schema["type"].as_str().unwrap() {
+                "string" if schema["enum"].is_array() => return,
+                "string" => "maxLength",
+                "array" => "maxItems",
+                "object" if schema["additionalProperties"].is_object() => "maxProperties",
+                "integer" => "minimum",
+                _ => return,
+            };
+            assert!(schema[bound].is_number(), "{path} has no {bound}");
+        });
+    }
+
+    #[test]
+    fn every_list_says_how_its_items_are_told_apart() {
+        each_of_specs(|path, schema| {
+            if schema["type"] == "array" {
+                let of_objects = schema["items"]["type"] == "object";
+                match schema["x-kubernetes-list-type"].as_str() {
+                    Some("set") => assert!(!of_objects, "{path}"),
+                    Some("atomic") => {}
+                    Some("map") => {
+                        for key in schema["x-kubernetes-list-map-keys"].as_array().unwrap() {
+                            let item = &schema["items"];
+                            let required = item["required"].as_array().is_some_and(|r| r.contains(key));
+                            let field = &item["properties"][key.as_str().unwrap()];
+                            assert!(required || field["default"].is_string(), "{path}: {key}");
+                        }
+                    }
+                    other => unreachable!("{path}: {other:?}"),
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn every_field_is_described_and_none_may_be_null() {
+        for info in KINDS {
+            let schema = schema(info.kind);
+            assert!(!schema["description"].as_str().unwrap().contains("Auto-generated"));
+            each(info.name, schema, &mut |path, schema| {
+                for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+                    let described = field["description"].as_str().is_some_and(|d| d.len() > 5);
+                    assert!(described, "{path}.{name} is not described");
+                }
+            });
+        }
+        each_of_specs(|path, schema| assert!(schema["nullable"].is_null(), "{path}"));
+    }
+
+    #[test]
+    fn every_pattern_is_said_in_words() {
+        each_of_specs(|path, schema| {
+            if let Some(pattern) = schema["pattern"].as_str() {
+                assert!(bounds::words(pattern).is_some(), "{path}: {pattern}");
+            }
+        });
+    }
+
+    #[test]
+    fn every_rule_stands_in_the_definition_of_its_kind_at_a_field_that_is_there() {
+        for info in KINDS {
+            let mut found = 0;
+            each("", schema(info.kind), &mut |path, schema| {
+                for rule in schema["x-kubernetes-validations"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                {
+                    found += 1;
+                    let mut field = schema;
+                    for part in rule["fieldPath"].as_str().unwrap_or_default().split('.').skip(1) {
+                        field = &field["properties"][part];
+                        assert!(field.is_object(), "{path}: {rule}");
+                    }
+                    let message = rule["message"].as_str().unwrap();
+                    assert!(message.len() < 2048 && !message.contains('\n'), "{message}");
+                }
+            });
+            let wanted: Vec<_> = rules().iter().filter(|r| r.kind == info.kind).collect();
+            // A star stands for each of the ten slots.
+            let stars = wanted.iter().filter(|r| r.at.contains('*')).count();
+            assert_eq!(found, wanted.len() + stars * 9, "{}", info.name);
+        }
+        assert!(enforces("PipelineStatic"));
+        assert!(!enforces("EnvironmentMissing"));
+    }
+
+    #[test]
+    fn every_kind_has_columns_for_its_state_and_its_age() {
+        for crd in definitions() {
+            let columns = crd.spec.versions[0]
+                .additional_printer_columns
+                .as_deref()
+                .unwrap();
+            let names: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
+            assert!(names.ends_with(&["Ready", "Age"]), "{names:?}");
+            assert!(names.len() > 2, "{names:?}");
+            assert_eq!(
+                crd.spec.names.categories.as_deref(),
+                Some(&["nautes".to_owned()][..])
+            );
+            assert!(crd.spec.names.short_names.is_some());
+            let schema = crd.spec.versions[0].schema.as_ref().unwrap();
+            let schema = serde_json::to_value(schema.open_api_v3_schema.as_ref().unwrap()).unwrap();
+            for column in columns {
+                let path = column.json_path.trim_start_matches('.');
+                let path = path.split('[').next().unwrap();
+                if path != "metadata.creationTimestamp" {
+                    let field = path.split('.').fold(&schema, |at, part| &at["properties"][part]);
+                    assert!(field.is_object(), "{}: {}", crd.spec.names.kind, column.json_path);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_status_has_conditions_by_convention() {
+        for info in KINDS {
+            let status = &schema(info.kind)["properties"]["status"]["properties"];
+            for field in ["conditions", "observedGeneration", "revision"] {
+                assert!(status[field].is_object(), "{}: {field}", info.name);
+            }
+            let condition = &status["conditions"]["items"]["properties"];
+            for field in [
+                "type",
+                "status",
+                "reason",
+                "message",
+                "lastTransitionTime",
+                "observedGeneration",
+            ] {
+                assert!(condition[field].is_object(), "{}: {field}", info.name);
+            }
+        }
+    }
+
     #[test]
     fn the_yaml_of_all_definitions_reads_back() {
         let documents = yaml::documents(&yaml().unwrap(), &yaml::DocumentLimits::default()).unwrap();

@@ -25,7 +25,7 @@ pub use product::Product;
 pub use project::Project;
 pub use provider::{CodeRepoProvider, ProductProvider};
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +42,23 @@ pub struct PlainStatus {
     /// The commit of the repository from which the resource was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
+}
+
+/// What the Go version last brought to another system. It is kept where it is, so that a tenant cluster that was
+/// taken over loses nothing; what Nautes itself has done is in the conditions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SyncRecord {
+    /// The spec that was brought there, as JSON text.
+    pub last_success_spec: String,
+    /// When it was.
+    pub last_success_time: Time,
+    /// The version of the secret that went with it.
+    #[serde(rename = "secretID")]
+    pub secret_id: String,
+    /// The URL of the repository, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
 }
 
 /// What becomes of something on the forge when its manifest goes.

@@ -7,7 +7,10 @@ use kube_derive::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::crd::bounds::{API_GROUP, DOMAIN, LABEL, OBJECT_KIND, choice, distinct, keyed, lists, texts};
+use super::SyncRecord;
+use crate::crd::bounds::{
+    API_GROUP, DOMAIN, LABEL, OBJECT_KIND, choice, distinct, free, keyed, lists, texts,
+};
 
 /// A cluster.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -321,6 +324,20 @@ pub struct ClusterStatus {
     /// Ports at which traffic enters, by service.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub entry_points: BTreeMap<String, EntryPoint>,
+    /// The access to the cluster, as it was last kept in the secret store. Written by the Go version only; kept where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mgt_auth_status: Option<SyncRecord>,
+    /// The cluster, as Argo CD was last told of it. Written by the Go version only; kept where it is.
+    #[serde(default, rename = "sync2ArgoStatus", skip_serializing_if = "Option::is_none")]
+    pub sync_to_argo_status: Option<SyncRecord>,
+    /// What components did with the cluster, by slot. Written by the Go version only; kept where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = free)]
+    pub components_status: Option<serde_json::Value>,
+    /// What is given out to products. Written by the Go version only; kept where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = free)]
+    pub allocated_resources: Option<serde_json::Value>,
 }
 
 /// Something about a cluster that is not as it should be and stops nothing.

@@ -4,7 +4,7 @@ use kube_derive::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{GitSpec, Retention};
+use super::{GitSpec, Retention, SyncRecord};
 use crate::crd::bounds::distinct;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
@@ -100,4 +100,7 @@ pub struct CodeRepoStatus {
     /// The URL from which it is cloned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// The repository, as Argo CD was last told of it. Written by the Go version only; kept where it is.
+    #[serde(default, rename = "sync2ArgoStatus", skip_serializing_if = "Option::is_none")]
+    pub sync_to_argo_status: Option<SyncRecord>,
 }

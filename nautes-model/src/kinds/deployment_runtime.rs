@@ -4,7 +4,7 @@ use kube_derive::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::crd::bounds::{REVISION, distinct};
+use crate::crd::bounds::{REVISION, distinct, free};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 /// A deployment runtime.
@@ -105,6 +105,14 @@ pub struct DeploymentRuntimeStatus {
     /// Projects that may not use the repository.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub illegal_project_refs: Vec<IllegalProjectRef>,
+    /// What was deployed last. Written by the Go version only; kept where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = free)]
+    pub deploy_history: Option<serde_json::Value>,
+    /// What was made for the runtime. Written by the Go version only; kept where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = free)]
+    pub deploy_status: Option<serde_json::Value>,
 }
 
 /// A project that may not use the repository of the runtime.
@@ -113,7 +121,7 @@ pub struct DeploymentRuntimeStatus {
 pub struct IllegalProjectRef {
     /// The project.
     pub project_name: String,
-    /// Why.
+    /// Why it may not be used.
     pub reason: String,
 }
 

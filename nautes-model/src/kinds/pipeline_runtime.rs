@@ -6,7 +6,7 @@ use kube_derive::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::crd::bounds::{LABEL_VALUE, REVISION, atomic, distinct, keyed, texts};
+use crate::crd::bounds::{LABEL_VALUE, REVISION, atomic, distinct, free, keyed, texts};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 /// A pipeline runtime.
@@ -311,6 +311,10 @@ pub struct PipelineRuntimeStatus {
     /// Event sources that the runtime may not use.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub illegal_event_sources: Vec<IllegalEventSource>,
+    /// What was made for the runtime. Written by the Go version only; kept where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = free)]
+    pub deploy_status: Option<serde_json::Value>,
 }
 
 /// What a trigger handled last.
@@ -336,7 +340,7 @@ pub struct TriggerStatus {
 pub struct IllegalEventSource {
     /// The event source.
     pub event_source: EventSource,
-    /// Why.
+    /// Why it may not be used.
     pub reason: String,
 }
 

@@ -1,5 +1,6 @@
 //! A value against the schema of its kind: every fault at once.
 
+mod labels;
 mod shape;
 
 use std::collections::BTreeSet;
@@ -12,6 +13,7 @@ use crate::yaml::{Entry, Node, Value};
 
 use shape::{Field, List, Object, Shape, Text, ToldApart};
 
+pub(super) use labels::check as check_labels;
 pub(super) use shape::{spec as shape_of_spec, texts as shape_of_texts};
 
 /// Up to here two items of a list are compared each with each, beyond with a set of what they are told apart by.
@@ -21,8 +23,8 @@ const FEW: usize = 32;
 #[derive(Clone, Copy)]
 enum Path<'p> {
     Root(&'p str),
-    Field(&'p Path<'p>, &'p str),
-    Item(&'p Path<'p>, usize),
+    Field(&'p Self, &'p str),
+    Item(&'p Self, usize),
 }
 
 impl Path<'_> {

@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::check::{check, shape_of_spec, shape_of_texts, unknown_field};
+use super::check::{check, check_labels, shape_of_spec, shape_of_texts, unknown_field};
 use super::locate::written;
 use super::report::{join, nearest, quoted};
 use super::{Context, Form, rule};
@@ -471,6 +471,9 @@ impl<'a> Draft<'a> {
                         }
                     }
                     check(shape_of_texts(), &mut entry.node, &field, &mut self.faults);
+                    if let Value::Map(texts) = &entry.node.value {
+                        check_labels(&field, entry.key == "labels", texts, &mut self.faults);
+                    }
                     // What does not fit was reported: nothing is made of this document.
                     let texts = Deserialize::deserialize(entry.node).ok();
                     match entry.key.as_str() {

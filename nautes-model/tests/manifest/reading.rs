@@ -262,3 +262,80 @@ spec:
 "#
     );
 }
+
+/// A cluster with as many entries in each list and mapping as is said.
+fn crowded(products: usize, namespaces: usize, additions: usize) -> String {
+    let list = |n: usize, text: &dyn Fn(usize) -> String| (0..n).map(text).collect::<Vec<_>>().join(", ");
+    let products = list(products, &|i| format!("p{i}"));
+    let namespaces = list(namespaces, &|i| format!("n{i}: [{products}]"));
+    let additions = list(additions, &|i| format!("a{i}: x"));
+    format!(
+        "{HEADER}kind: Cluster\nmetadata:\n  name: c\nspec:\n  apiServer: https://a.b\n  clusterType: physical\n  usage: host\n  componentsList:\n    gateway: {{name: a, namespace: n0, additions: {{{additions}}}}}\n  reservedNamespacesAllowedProducts: {{{namespaces}}}\n"
+    )
+}
+
+#[test]
+fn lists_and_mappings_have_their_bounds() {
+    assert_eq!(request(&crowded(1000, 1, 100)).findings, []);
+    assert_eq!(request(&crowded(1, 100, 1)).findings, []);
+    let said = |text: &str| -> Vec<String> {
+        let findings = request(text).findings;
+        assert!(
+            findings
+                .iter()
+                .all(|f| f.rule == rule::FIELD_VALUE && f.position.is_some())
+        );
+        findings
+            .into_iter()
+            .map(|f| format!("{}: {}", f.field.unwrap(), f.message))
+            .collect()
+    };
+    assert_eq!(
+        said(&crowded(1001, 1, 101)),
+        [
+            "spec.componentsList.gateway.additions: the mapping has 101 entries, 100 are allowed",
+            "spec.reservedNamespacesAllowedProducts.n0: the list has 1001 items, 1000 are allowed",
+        ]
+    );
+    assert_eq!(
+        said(&crowded(1, 101, 0)),
+        ["spec.reservedNamespacesAllowedProducts: the mapping has 101 entries, 100 are allowed"]
+    );
+}
+
+#[test]
+fn what_stands_twice_is_found_in_long_lists_too() {
+    let text = crowded(100, 1, 0)
+        .replace("p77,", "p7,")
+        .replace("p99]", "p99, p99]");
+    let fields: Vec<String> = request(&text)
+        .findings
+        .into_iter()
+        .filter_map(|f| f.field)
+        .collect();
+    let list = "spec.reservedNamespacesAllowedProducts.n0";
+    assert_eq!(fields, [format!("{list}[77]"), format!("{list}[100]")]);
+}
+
+#[test]
+fn faults_of_json_have_the_same_fields_as_those_of_yaml() {
+    let text =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/manifest/bounds.yaml")).unwrap();
+    let product: ProductName = "demo".parse().unwrap();
+    let context = Context::new("f", Form::Git).product(Some(&product));
+    for document in text.split("---\n") {
+        let mut of_yaml = manifest::parse(document, &context).findings;
+        let json =
+            nautes_model::yaml::documents(document, &nautes_model::yaml::DocumentLimits::default()).unwrap();
+        let of_text = manifest::parse(&serde_json::to_string_pretty(&json[0]).unwrap(), &context).findings;
+        let mut of_json = manifest::parse_json(json[0].clone(), &context).findings;
+        assert!(!of_yaml.is_empty() && of_yaml.len() == of_text.len());
+        assert!(of_yaml.iter().chain(&of_text).all(|f| f.position.is_some()));
+        for finding in of_yaml.iter_mut().chain(&mut of_json) {
+            finding.position = None;
+        }
+        of_yaml.sort();
+        of_json.sort();
+        assert_eq!(of_yaml, of_json);
+    }
+}

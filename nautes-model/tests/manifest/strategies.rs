@@ -130,14 +130,23 @@ fn object(schema: &'static Value) -> BoxedStrategy<Value> {
     all.prop_map(Value::Object).boxed()
 }
 
-fn texts() -> impl Strategy<Value = BTreeMap<String, String>> {
-    btree_map(text(), text(), 0..3)
+/// The key of a label or annotation.
+fn key() -> impl Strategy<Value = String> {
+    "([a-z0-9]([-a-z0-9]{0,9}[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]{0,9}[a-z0-9])?){0,2}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,9}[A-Za-z0-9])?"
+}
+
+fn labels() -> impl Strategy<Value = BTreeMap<String, String>> {
+    btree_map(key(), "([A-Za-z0-9]([-A-Za-z0-9_.]{0,20}[A-Za-z0-9])?)?", 0..3)
+}
+
+fn annotations() -> impl Strategy<Value = BTreeMap<String, String>> {
+    btree_map(key(), text(), 0..3)
 }
 
 /// A resource of a kind that belongs to the product `demo`, if to any.
 pub(crate) fn resource_of(kind: Kind) -> BoxedStrategy<Resource> {
     let spec = &crd::schema(kind)["properties"]["spec"];
-    (name(), texts(), texts(), fitting(spec), name())
+    (name(), labels(), annotations(), fitting(spec), name())
         .prop_map(move |(name, labels, annotations, mut spec, product)| {
             if spec["product"].is_string() || kind.is_of_product() {
                 let owner = if kind == Kind::CodeRepoBinding {

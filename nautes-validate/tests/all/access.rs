@@ -1,5 +1,7 @@
 //! The access relation, against the obvious and slow reading of the manifests.
 
+use std::collections::BTreeSet;
+
 use nautes_model::kinds::code_repo_binding::Permission;
 use nautes_model::name::{ProductName, ResourceName};
 use nautes_model::{Identity, Kind, Scopes};

@@ -15,7 +15,7 @@ pub(in crate::manifest) enum Shape {
     Object(Object),
     /// A mapping of any keys.
     Map {
-        values: Box<Shape>,
+        values: Box<Self>,
         max: usize,
     },
     List(List),
