@@ -39,6 +39,13 @@ pub trait Rule: Send + Sync + Debug {
         ""
     }
 
+    /// Whether a request may ask to be accepted although it breaks the rule.
+    ///
+    /// Not where the definitions of the kinds enforce it: an API server would never take what was committed.
+    fn skippable(&self) -> bool {
+        true
+    }
+
     /// Returns manifests that break the rule, and manifests that keep it.
     fn examples(&self) -> Option<[Example; 2]> {
         None
@@ -138,6 +145,13 @@ impl RuleSet {
     /// Goes through the rules in order of id.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Rule>> {
         self.rules.values()
+    }
+
+    /// Whether a request may skip the rule of an id; see [`Rule::skippable`]. What is no rule of the set, such as
+    /// a fault that the reader finds, cannot be skipped.
+    #[must_use]
+    pub fn is_skippable(&self, id: &str) -> bool {
+        self.get(id).is_some_and(|rule| rule.skippable())
     }
 
     /// Finds a rule.

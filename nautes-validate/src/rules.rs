@@ -70,6 +70,10 @@ impl Rule for Standard {
         self.why
     }
 
+    fn skippable(&self) -> bool {
+        !nautes_model::crd::enforces(self.id)
+    }
+
     fn examples(&self) -> Option<[Example; 2]> {
         examples(self.id)
     }

@@ -174,7 +174,12 @@ async fn finish(
         }
     }
     faults.extend(secrets::check(app, &change).await?);
-    let mut skipped = report.rejected;
+    let rules = app.platform().rules();
+    let (mut skipped, firm): (Vec<_>, Vec<_>) = report
+        .rejected
+        .into_iter()
+        .partition(|f| rules.is_skippable(&f.rule));
+    faults.extend(firm);
     if !options.skip_check || !faults.is_empty() {
         faults.append(&mut skipped);
     }

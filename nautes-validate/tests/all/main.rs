@@ -10,6 +10,7 @@
 mod access;
 mod cases;
 mod change;
+mod definitions;
 mod examples;
 mod graph;
 mod permissions;

@@ -131,15 +131,16 @@ async fn one(
     };
     let everything = super::scopes(app).await?;
     let check = |old: &Scope, new: &Scope| {
-        if options.skip_check {
-            return Ok(());
-        }
         let (old, new) = (placed(&everything, old), placed(&everything, new));
-        let report = check_change(&old, &new, app.platform().rules());
-        if report.is_ok() {
+        let rules = app.platform().rules();
+        let mut rejected = check_change(&old, &new, rules).rejected;
+        if options.skip_check {
+            rejected.retain(|f| !rules.is_skippable(&f.rule));
+        }
+        if rejected.is_empty() {
             Ok(())
         } else {
-            Err(report.rejected)
+            Err(rejected)
         }
     };
     let session = session(app, caller, change, of).await?;

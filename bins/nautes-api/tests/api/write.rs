@@ -170,6 +170,44 @@ spec: { name: later, product: shop, cluster: nowhere, envType: test }
 }
 
 #[tokio::test]
+async fn rules_that_the_definitions_enforce_are_not_skipped() {
+    let world = World::new().await;
+    world.apply(&world.admin, &pipelines()).await;
+    world.apply(&world.admin, &product("shop", "pipelines")).await;
+    let tip = world.tip("shop/default.project").await;
+    // The event source is not there: no API server would take the runtime. The project may come later.
+    let text = "apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: ProjectPipelineRuntime
+metadata: { name: broken, namespace: product-shop }
+spec:
+  project: later
+  pipelineSource: web
+  pipelines: [{ name: main, path: main.yaml }]
+  destination: { environment: dev }
+  eventSources: [{ name: nightly, calendar: { interval: 1h } }]
+  pipelineTriggers: [{ eventSource: nightli, pipeline: main, revision: main }]
+";
+    let path = "/api/v1/apply?insecure_skip_check=true";
+    let refused = world.post(&world.admin, path, text).await;
+    assert_eq!(
+        refused.status,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "{:#}",
+        refused.body
+    );
+    let findings = refused.body["findings"].as_array().unwrap();
+    for rule in ["PipelineStatic", "ProjectMissing"] {
+        assert!(findings.iter().any(|f| f["rule"] == rule), "{:#}", refused.body);
+    }
+    assert_eq!(world.tip("shop/default.project").await, tip);
+    let mended = world
+        .post(&world.admin, path, &text.replace("nightli,", "nightly,"))
+        .await;
+    assert_eq!(mended.status, StatusCode::OK, "{:#}", mended.body);
+    assert!(mended.body["skipped"].as_array().is_some_and(|s| !s.is_empty()));
+}
+
+#[tokio::test]
 async fn what_is_still_needed_is_not_removed() {
     let world = World::new().await;
     world.apply(&world.admin, &pipelines()).await;
