@@ -122,10 +122,17 @@ fn add_rule(schema: &mut Value, at: &str, rule: &ObjectRule) {
         return;
     }
     let (part, rest) = at.split_once('.').unwrap_or((at, ""));
-    let (name, items) = part.strip_suffix("[]").map_or((part, false), |name| (name, true));
-    for (key, inner) in properties(schema) {
+    let (part, of_items) = part.strip_suffix("[]").map_or((part, false), |part| (part, true));
+    let (name, of_values) = part.strip_suffix("{}").map_or((part, false), |name| (name, true));
+    for (key, mut inner) in properties(schema) {
         if key == name || name == "*" {
-            add_rule(if items { &mut inner["items"] } else { inner }, rest, rule);
+            if of_values {
+                inner = &mut inner["additionalProperties"];
+            }
+            if of_items {
+                inner = &mut inner["items"];
+            }
+            add_rule(inner, rest, rule);
         }
     }
 }

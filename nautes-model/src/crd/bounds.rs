@@ -11,10 +11,6 @@ pub(crate) const DOMAIN: &str =
     r"^([A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?(\.[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)*)?$";
 /// The value of a Kubernetes label, or nothing.
 pub(crate) const LABEL_VALUE: &str = "^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$";
-/// The name of a kind of object, or `*`.
-pub(crate) const OBJECT_KIND: &str = r"^(\*|[A-Za-z][A-Za-z0-9]*)$";
-/// An API group, `*`, or nothing for the core group.
-pub(crate) const API_GROUP: &str = r"^(\*|[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*)?$";
 /// A word that says of what type something is.
 pub(crate) const WORD: &str = "^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$";
 /// A branch, a tag, a commit or a pattern on them, or nothing.
@@ -27,10 +23,6 @@ pub(crate) fn words(pattern: &str) -> Option<&'static str> {
         DOMAIN => "write a domain, for example apps.example.org",
         LABEL_VALUE | WORD => {
             "use letters, digits, '-', '_' and '.', beginning and ending with a letter or digit"
-        }
-        OBJECT_KIND => "write the name of a kind, for example ClusterRole",
-        API_GROUP => {
-            "write an API group, for example rbac.authorization.k8s.io, or leave it out for the core group"
         }
         REVISION => "write a branch, a tag or a commit: no white space, and no '-' at the beginning",
         _ => return None,

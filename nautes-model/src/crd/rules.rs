@@ -25,7 +25,8 @@ pub struct ObjectRule {
     pub id: &'static str,
     /// The kind.
     pub kind: Kind,
-    /// The place in the schema that is `self`: `[]` stands for the items of a list, `*` for every field.
+    /// The place in the schema that is `self`: `[]` stands for the items of a list, `{}` for the values
+    /// of a mapping, `*` for every field.
     pub at: &'static str,
     /// The field that a refusal names, below the place; the place itself when empty.
     pub field: &'static str,
@@ -79,6 +80,8 @@ macro_rules! rules {
     };
 }
 
+const HTTP: &str = r"self.matches('^[Hh][Tt][Tt][Pp][Ss]?:') && !self.matches(r'[\x00-\x20\x7f-\x{9f}?#]')";
+const FORGE: &str = "write a URL without a user name or password, for example https://forge.example.org";
 const NOT_EMPTY: &str = "self != ''";
 const NOT_NONE: &str = "size(self) > 0";
 const LABEL: &str = "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')";
@@ -94,6 +97,22 @@ const PATH: &str =
 const NAME: &str = "use lower-case letters, digits and '-', beginning and ending with a letter or digit";
 
 rules! {
+    CodeRepoProvider {
+        Part ProviderUrl at "spec.httpAddress": HTTP, FORGE;
+        Part ProviderUrl at "spec.apiServer": HTTP, FORGE;
+        Part ProviderUrl at "spec.sshAddress":
+            r"self == '' || !self.matches(r'[\x00-\x20\x7f-\x{9f}]')",
+            "write for example ssh://git@forge.example.org or git@forge.example.org";
+    }
+    ArtifactRepoProvider {
+        Part ProviderUrl at "spec.url": HTTP, FORGE;
+        Part ProviderUrl at "spec.apiServer": HTTP, FORGE;
+    }
+    ProductProvider {
+        Whole ProviderType at "spec.type":
+            "self == 'coderepo'",
+            "products are groups of a code repository provider; write `type: coderepo`";
+    }
     Cluster {
         Whole ClusterHostMustBePhysical at "spec" -> ".clusterType":
             "self.usage != 'host' || self.clusterType == 'physical'",
@@ -111,7 +130,7 @@ rules! {
             "self.usage != 'worker' || (has(self.workerType) && self.workerType != '')",
             "a worker needs a worker type; write `workerType: pipeline` or `workerType: deployment`";
         Part ClusterApiServer at "spec.apiServer":
-            r"self.matches('^[Hh][Tt][Tt][Pp][Ss]?:') && !self.matches(r'[\x00-\x20\x7f?#]')",
+            HTTP,
             "write the URL of the API server, for example https://10.0.0.1:6443";
         Part ClusterNodePort at "spec.vcluster.httpsNodePort":
             "self == '' || (self.matches('^[0-9]{1,5}$') && int(self) >= 1 && int(self) <= 65535)",
@@ -132,6 +151,15 @@ rules! {
             ),
             "a namespace opened to products must be that of one of the cluster's components";
         Whole NameInvalid at "spec.componentsList.*.namespace": LABEL, NAME;
+        Whole ClusterComponentNamespace at "spec.componentsList.*.namespace":
+            "!self.startsWith('product-')",
+            "it is the namespace of a product; give the component one of its own";
+        Part ClusterMapValue at "spec.productAllowedClusterResources{}[].kind":
+            r"self.matches(r'^(\*|[A-Z][A-Za-z0-9]*)$')",
+            "it is no kind; write it as manifests do, for example ClusterRole";
+        Part ClusterMapValue at "spec.productAllowedClusterResources{}[].group":
+            r"self.matches(r'^(\*|[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*)?$')",
+            "it is no group; write for example rbac.authorization.k8s.io, without the version, or '' for the core group";
         Part NameTooLong at "" -> ".spec.clusterType":
             "self.spec.clusterType != 'virtual' || size(self.metadata.name) <= 52",
             "the name of a virtual cluster has at most 52 characters; choose a shorter name";
@@ -141,6 +169,11 @@ rules! {
             "!has(self.spec.git) || !has(self.spec.git.gitlab) || !has(self.spec.git.gitlab.path) || \
              self.spec.git.gitlab.path in ['', self.metadata.name, has(self.spec.name) ? self.spec.name : '']",
             "the path of the group is the name of the product; write it so, or leave it out";
+    }
+    ArtifactRepo {
+        Whole ArtifactRepoName at "spec.repoName":
+            "self.matches('^[A-Za-z0-9][A-Za-z0-9._-]*$')",
+            "use letters, digits, '.', '_' and '-', and begin with a letter or digit";
     }
     CodeRepo {
         Part CodeRepoUrl at "spec.url":
@@ -192,6 +225,11 @@ rules! {
         Whole PipelineInput at "spec.pipelineTriggers[].inputs[].source":
             "(has(self.builtInVar) && self.builtInVar != '') != (has(self.fromEvent) && self.fromEvent != '')",
             "an input has one source; write either builtInVar or fromEvent";
+        Whole PipelineInput at "spec.pipelineTriggers[].inputs[].source.builtInVar":
+            "self in ['', 'CodeRepoProviderURL', 'EventSourceCodeRepoName', 'EventSourceCodeRepoURL', 'Namespace', \
+             'PipelineCodeRepoName', 'PipelineCodeRepoURL', 'PipelineDashBoardURL', 'PipelineFilePath', 'PipelineLabel', \
+             'PipelineRevision', 'ProviderType', 'ServiceAccount']",
+            "there is no such built-in variable; write for example Namespace or PipelineRevision";
         Whole PipelineInput at "spec.pipelineTriggers[].inputs[]" -> ".transmissionMethod":
             "has(self.transmissionMethod) && has(self.transmissionMethod.kustomization) && \
              self.transmissionMethod.kustomization.path != ''",

@@ -8,9 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::SyncRecord;
-use crate::crd::bounds::{
-    API_GROUP, DOMAIN, LABEL, OBJECT_KIND, choice, distinct, free, keyed, lists, texts,
-};
+use crate::crd::bounds::{DOMAIN, LABEL, choice, distinct, free, keyed, lists, texts};
 
 /// A cluster.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -78,7 +76,7 @@ pub struct ClusterSpec {
     pub reserved_namespaces_allowed_products: BTreeMap<String, Vec<String>>,
     /// Cluster-scoped kinds that a product may deploy: product name to kinds.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(transform = lists(1000, keyed(100, &["group", "kind"])))]
+    #[schemars(transform = lists(100, keyed(50, &["group", "kind"])))]
     pub product_allowed_cluster_resources: BTreeMap<String, Vec<ClusterResource>>,
 }
 
@@ -294,11 +292,11 @@ impl ComponentsList {
 #[serde(rename_all = "camelCase")]
 pub struct ClusterResource {
     /// The kind.
-    #[schemars(length(min = 1, max = 63), regex(pattern = OBJECT_KIND))]
+    #[schemars(length(min = 1, max = 63))]
     pub kind: String,
     /// The API group; empty for the core group.
     #[serde(default)]
-    #[schemars(length(max = 253), regex(pattern = API_GROUP))]
+    #[schemars(length(max = 253))]
     pub group: String,
 }
 

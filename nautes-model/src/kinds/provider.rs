@@ -76,7 +76,7 @@ pub struct CodeRepoProviderSpec {
 pub struct ProductProviderSpec {
     /// Of what type it is; `coderepo` is known.
     #[serde(rename = "type")]
-    #[schemars(length(min = 1, max = 63), regex(pattern = WORD))]
+    #[schemars(length(min = 1, max = 63))]
     pub type_: String,
     /// The name of the provider of that type.
     #[schemars(length(max = 63))]

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
-use serde_json::json;
 
 use super::check::{check, check_labels, shape_of_spec, shape_of_texts, unknown_field};
 use super::locate::written;

@@ -96,6 +96,9 @@ const fn is_platform(kind: Kind) -> bool {
 }
 
 fn http_address(text: &str) -> Result<(), String> {
+    if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err("the URL has white space in it".to_owned());
+    }
     let url = url::Url::parse(text).map_err(|e| format!("it is not a URL: {e}"))?;
     if !matches!(url.scheme(), "https" | "http") {
         return Err(format!("{:?} is not the scheme of a web address", url.scheme()));

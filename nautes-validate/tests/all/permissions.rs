@@ -1,5 +1,7 @@
 //! Who may do what, against a slow reading of the manifests that looks at everything each time.
 
+use std::collections::BTreeSet;
+
 use nautes_model::kinds::code_repo_binding::Permission;
 use nautes_model::name::ProductName;
 use nautes_model::{Identity, Kind, Resource, Scopes, Sourced};
@@ -100,7 +102,8 @@ fn platform(owners: &[usize], gone: &[bool], bindings: &[Binding], runtimes: &[R
         add("CodeRepo", REPOS[i % 2], i / 2, &spec);
     }
     let list = |projects: &[usize]| {
-        let names: Vec<&str> = projects.iter().map(|p| PROJECTS[*p]).collect();
+        let names: BTreeSet<&str> = projects.iter().map(|p| PROJECTS[*p]).collect();
+        let names: Vec<&str> = names.into_iter().collect();
         names.join(", ")
     };
     for (i, b) in bindings.iter().enumerate() {
