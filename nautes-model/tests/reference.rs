@@ -9,6 +9,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use nautes_model::kind::KINDS;
 use nautes_model::manifest::{self, Context, Form};
 use nautes_model::name::ProductName;
 use nautes_model::{Kind, crd, yaml};
@@ -70,6 +71,46 @@ fn every_page_lists_the_fields_of_its_kind() {
         fields(&mut table, "", &crd::schema(kind)["properties"]["spec"]);
         is_kept(&path, &format!("{head}{begin}{table}{END}{tail}"));
     }
+}
+
+#[test]
+fn every_kind_has_a_page() {
+    let mut of_pages: Vec<Kind> = pages().iter().map(|(_, page)| kind(page)).collect();
+    of_pages.sort();
+    let all: Vec<Kind> = KINDS.iter().map(|info| info.kind).collect();
+    assert_eq!(of_pages, all);
+}
+
+#[test]
+fn the_page_of_the_rules_of_definitions_lists_them() {
+    let mut page = "# Rules that an API server enforces
+
+What one object alone decides stands in the custom resource definitions as well (`x-kubernetes-validations`), under the
+id of the rule that says the same offline: see [the rules](rules.md). An API server refuses an object that breaks one,
+so no request can skip them. `whole`: both refuse the same objects; `part`: offline more is found.
+
+| rule | kind | field | how much | what a refusal says |
+|---|---|---|---|---|
+"
+    .to_owned();
+    for rule in crd::rules() {
+        let extent = match rule.extent {
+            crd::Extent::Whole => "whole",
+            crd::Extent::Part => "part",
+        };
+        let field = format!("{}{}", rule.at, rule.field);
+        writeln!(
+            page,
+            "| [{}](rules.md#{}) | {} | `{}` | {extent} | {} |",
+            rule.id,
+            rule.id.to_lowercase(),
+            rule.kind,
+            field.trim_start_matches('.'),
+            rule.message
+        )
+        .unwrap();
+    }
+    is_kept(&docs().join("reference/definitions.md"), &page);
 }
 
 #[test]

@@ -438,7 +438,9 @@ impl<'a> Draft<'a> {
             (Some(error), _) | (None, Err(error)) => self.bad_name(&error, entry.node.at, "metadata.name"),
             (None, Ok(name)) => self.name = Some(name),
         }
-        if kind == Kind::Product && text_of(&parts.spec, "name").is_none_or(str::is_empty) {
+        // A value of another type is left to the check.
+        let is_open = |e: &Entry| e.node.value == Value::Null || e.node.as_text() == Some("");
+        if kind == Kind::Product && parts.spec.iter().find(|e| e.key == "name").is_none_or(is_open) {
             set(&mut parts.spec, "name", text);
         }
     }
