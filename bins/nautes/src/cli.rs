@@ -196,13 +196,53 @@ pub struct Delete {
 
 /// `nautes validate`.
 #[derive(Debug, Args)]
+#[command(after_help = VALIDATE)]
 pub struct Validate {
     /// What is judged.
     #[command(flatten)]
     pub inputs: Inputs,
     /// How findings are printed.
-    #[arg(long, short = 'o', value_enum, default_value_t = Output::Table)]
-    pub output: Output,
+    #[arg(long, short = 'o', value_enum, default_value_t = ReportFormat::Text)]
+    pub output: ReportFormat,
+    /// Judges only what differs from this revision of the repository around the input. What was wrong before and
+    /// elsewhere is shown and does not count.
+    #[arg(long, value_name = "REVISION")]
+    pub changed_since: Option<String>,
+    /// Ends with code 1 for warnings too.
+    #[arg(long)]
+    pub deny_warnings: bool,
+    /// How many findings are shown, errors first; 0 for all. Text shows 100 unless told, other forms show all.
+    #[arg(long, value_name = "NUMBER")]
+    pub max_findings: Option<usize>,
+}
+
+const VALIDATE: &str = "\
+Examples:
+  nautes validate                              the tree in the current folder
+  nautes validate tenant shop/default.project  a tenant and a product together
+  nautes validate .@main envs/dev.yaml         what main would be with this file
+  nautes validate --changed-since origin/main  what this branch adds
+  nautes validate -o sarif > nautes.sarif      for code scanning
+  kubectl get environments -A -o yaml | nautes validate -
+
+Exit codes: 0 no errors, 1 errors (or warnings, with --deny-warnings), 2 something cannot be read.";
+
+/// How findings are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For people: each with the lines that it is about.
+    #[value(alias = "table")]
+    Text,
+    /// Everything, as JSON.
+    Json,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// JUnit XML, for the test reports of CI systems.
+    Junit,
+    /// Workflow commands of GitHub Actions.
+    Github,
+    /// The code quality report of GitLab.
+    Gitlab,
 }
 
 /// `nautes plan`.

@@ -76,6 +76,18 @@ pub fn load(words: &[String], product: Option<&ProductName>) -> Result<Input, Fa
     Ok(input)
 }
 
+/// Reads everything that is named, and takes what is not there for nothing: it may have been removed.
+///
+/// # Errors
+/// See [`load`].
+pub fn load_or_nothing(words: &[String], product: Option<&ProductName>) -> Result<Input, Failure> {
+    let sources = each(words, |word| match Source::find(word) {
+        Err(_) if word::may_be_gone(word) => Ok(Vec::new()),
+        found => found,
+    })?;
+    Ok(read_all(sources, product)?.0)
+}
+
 /// Reads what is named as it was at a revision. What was not there then is passed over.
 ///
 /// # Errors
@@ -228,6 +240,14 @@ impl Input {
             .and_then(|identity| self.scopes.get(identity))
             .and_then(of)
             .or_else(|| self.scopes.iter().find_map(of))
+    }
+
+    /// Goes through the names of all files, in order.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.keys.keys().map(|name| &**name).collect();
+        names.sort_unstable();
+        names
     }
 
     /// Returns the path of a file without the revision that it was read from.

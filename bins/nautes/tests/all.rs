@@ -9,6 +9,8 @@
 mod bad_input;
 #[path = "all/kit.rs"]
 mod kit;
+#[path = "all/parity.rs"]
+mod parity;
 #[path = "all/plain.rs"]
 mod plain;
 #[cfg(feature = "local")]
@@ -17,6 +19,8 @@ mod restart;
 #[cfg(feature = "local")]
 #[path = "all/story.rs"]
 mod story;
+#[path = "all/validate.rs"]
+mod validate;
 #[cfg(feature = "local")]
 #[path = "all/writers.rs"]
 mod writers;

@@ -1,6 +1,10 @@
 //! Which repositories a folder holds, by the layout of its files.
 
 use nautes_model::layout::{self, DEFAULT_PROJECT, Place, TENANT_ROOT};
+use nautes_model::manifest::Form;
+
+/// How many files are asked for their form.
+const ASKED: usize = 200;
 
 /// What a folder holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,10 +32,11 @@ pub struct TreeAt {
 /// * A product's is a folder `default.project`, has the generated list `production/kustomization.yaml`, or holds all
 ///   its manifests where those of a product belong.
 ///
-/// `is_product` says whether the folder itself is known to be a product's for another reason; `in_git_form` is asked
-/// for files that stand where a product's manifests do, and says whether they can be (`metadata.name`).
+/// `is_product` says whether the folder itself is known to be a product's for another reason; `form` is asked for files
+/// that stand where a product's manifests do, and says in which form they are if they can be read: most must be in the
+/// one that is kept in Git.
 #[must_use]
-pub fn recognise(files: &[String], is_product: bool, in_git_form: &dyn Fn(&str) -> bool) -> Layout {
+pub fn recognise(files: &[String], is_product: bool, form: &dyn Fn(&str) -> Option<Form>) -> Layout {
     let mut trees: Vec<TreeAt> = Vec::new();
     for file in files {
         let found = tenant_at(file).or_else(|| product_at(file));
@@ -41,7 +46,7 @@ pub fn recognise(files: &[String], is_product: bool, in_git_form: &dyn Fn(&str) 
             trees.push(tree);
         }
     }
-    if trees.is_empty() && (is_product || looks_like_product(files, in_git_form)) {
+    if trees.is_empty() && (is_product || looks_like_product(files, form)) {
         trees.push(TreeAt {
             below: String::new(),
             is_tenant: false,
@@ -83,20 +88,26 @@ fn product_at(file: &str) -> Option<TreeAt> {
     })
 }
 
-fn looks_like_product(files: &[String], in_git_form: &dyn Fn(&str) -> bool) -> bool {
+fn looks_like_product(files: &[String], form: &dyn Fn(&str) -> Option<Form>) -> bool {
     if files.iter().any(|file| file == layout::PRODUCT_KUSTOMIZATION) {
         return true;
     }
-    let mut belong = files
+    let is_other = |file: &&String| layout::product_place(file) == Place::Other;
+    if files.iter().filter(is_other).any(|file| !file.contains('/')) {
+        return false;
+    }
+    let belong = files
         .iter()
-        .filter(|file| matches!(layout::product_place(file), Place::Manifest(_)))
-        .peekable();
-    let others = || {
-        files
-            .iter()
-            .filter(|file| layout::product_place(file) == Place::Other)
-    };
-    belong.peek().is_some() && others().all(|file| file.contains('/')) && belong.all(|file| in_git_form(file))
+        .filter(|file| matches!(layout::product_place(file), Place::Manifest(_)));
+    let (mut git, mut request) = (0, 0);
+    for file in belong.take(ASKED) {
+        match form(file) {
+            Some(Form::Git) => git += 1,
+            Some(Form::Request) => request += 1,
+            None => {}
+        }
+    }
+    git > request
 }
 
 #[cfg(test)]
@@ -105,7 +116,12 @@ mod tests {
 
     fn seen(files: &[&str]) -> Vec<String> {
         let files: Vec<String> = files.iter().map(|f| (*f).to_owned()).collect();
-        match recognise(&files, false, &|file| !file.contains("request")) {
+        let form = |file: &str| match file {
+            file if file.contains("request") => Some(Form::Request),
+            file if file.contains("torn") => None,
+            _ => Some(Form::Git),
+        };
+        match recognise(&files, false, &form) {
             Layout::Files => Vec::new(),
             Layout::Trees(trees) => trees
                 .into_iter()
@@ -125,7 +141,10 @@ mod tests {
             ["shop/default.project/|false|shop", "t/|true|"]
         );
         assert_eq!(seen(&["production/kustomization.yaml", "x.yaml"]), ["|false|"]);
-        assert_eq!(seen(&["envs/a.yaml", "templates/b.yaml"]), ["|false|"]);
+        assert_eq!(
+            seen(&["envs/a.yaml", "templates/b.yaml", "envs/torn.yaml"]),
+            ["|false|"]
+        );
     }
 
     #[test]

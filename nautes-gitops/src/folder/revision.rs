@@ -257,7 +257,7 @@ fn no_revision(repo: &Repository, path: &Path, revision: &str, error: &git2::Err
 /// Names of branches and tags that are like what was asked for.
 fn near_revision(repo: &Repository, revision: &str) -> Vec<String> {
     let stem = revision.split(['~', '^', '@']).next().unwrap_or(revision);
-    let mut names = Vec::new();
+    let mut names = vec!["HEAD".to_owned()];
     if let Ok(references) = repo.references() {
         for reference in references.flatten() {
             if let Ok(name) = reference.shorthand()

@@ -1,17 +1,32 @@
 //! `nautes validate`: syntax, schema, references and rules, without a server.
 
+mod excerpt;
+mod mask;
+mod report;
 mod verdict;
 
 use nautes_validate::RuleSet;
-use serde_json::json;
 
-use crate::cli::{Output, Validate};
+use crate::cli::{ReportFormat, Validate};
 use crate::exit::{Exit, Outcome};
-use crate::input;
-use crate::output::{self, GREEN};
+use crate::input::{self, Input};
+use crate::output::{self, DIM, GREEN, RED, YELLOW};
 use crate::settings::Settings;
 
+use excerpt::Texts;
+use report::{Report, Style};
+
 pub use verdict::Verdict;
+
+/// How many findings people are shown unless they say.
+const SHOWN: usize = 100;
+/// How text is laid out. Colours are for terminals: the printer takes them away elsewhere.
+const STYLE: Style = Style {
+    colours: true,
+    width: 120,
+};
+/// How many names a note lists.
+const NAMES: usize = 5;
 
 /// Runs the command.
 ///
@@ -19,64 +34,115 @@ pub use verdict::Verdict;
 /// Something cannot be read. Findings are no error: they are printed, and decide the exit code.
 pub fn run(settings: &Settings, args: &Validate) -> Outcome {
     let product = settings.product(args.inputs.product.as_deref())?;
-    let input = input::load(&args.inputs.words(), product.as_ref())?;
-    let verdict = Verdict::of(&input, &RuleSet::standard());
-    let errors = verdict.errors();
-    output::findings(&verdict.findings);
-    for note in &input.notes {
-        output::say(&format!("note: {note}"));
-    }
-    if !verdict.unchecked.is_empty() {
-        let names: Vec<String> = verdict.unchecked.iter().map(|u| u.resource.to_string()).collect();
-        output::say(&format!("note: not part of what is judged: {}", names.join(", ")));
-    }
-    match args.output {
-        Output::Json => {
-            let shown = shown(&verdict);
-            output::data(&format!("{shown:#}\n"))?;
+    let words = args.inputs.words();
+    let rules = RuleSet::standard();
+    let (before, input) = match &args.changed_since {
+        None => (None, input::load(&words, product.as_ref())?),
+        Some(revision) => {
+            let before = input::load_at(&words, revision, product.as_ref())?;
+            (Some(before), input::load_or_nothing(&words, product.as_ref())?)
         }
-        Output::Yaml => {
-            let shown = shown(&verdict);
-            output::data(&output::yaml(&shown)?)?;
-        }
-        Output::Name => {
-            for resource in input.scopes.iter() {
-                output::data(&format!("{}\n", resource.identity))?;
-            }
-        }
-        Output::Table | Output::Wide => {}
-    }
-    let warnings = verdict.findings.len() - errors;
-    if errors > 0 {
-        output::say(&format!(
-            "{} and {}",
-            count(errors, "error"),
-            count(warnings, "warning")
-        ));
-        return Ok(Exit::Findings);
-    }
-    let found = count(input.scopes.iter().count(), "resource");
-    let aside = if warnings > 0 {
-        format!(", {}", count(warnings, "warning"))
-    } else {
-        String::new()
     };
-    output::say(&format!("{GREEN}valid{GREEN:#}: {found}{aside}"));
-    Ok(Exit::Clean)
+    let verdict = match &before {
+        None => Verdict::of(&input, &rules),
+        Some(before) => Verdict::of_change(before, &input, &rules),
+    };
+    let limit = match (args.max_findings, args.output) {
+        (Some(0), _) => usize::MAX,
+        (Some(limit), _) => limit,
+        (None, ReportFormat::Text) => SHOWN,
+        (None, _) => usize::MAX,
+    };
+    let report = Report {
+        input: &input,
+        verdict: &verdict,
+        rules: &rules,
+        texts: Texts::new(std::iter::once(&input).chain(&before).collect()),
+        is_change: before.is_some(),
+        limit,
+        style: STYLE,
+    };
+    output::data(&report.write(args.output))?;
+    if args.output == ReportFormat::Text {
+        notes(&input, &verdict);
+        let all = verdict.findings.len() + verdict.standing.len();
+        if all > limit {
+            counts(&verdict, all - limit);
+        }
+    }
+    summary(&input, &verdict, before.is_some());
+    let failed = verdict.errors() > 0 || (args.deny_warnings && verdict.warnings() > 0);
+    Ok(if failed { Exit::Findings } else { Exit::Clean })
 }
 
-fn shown(verdict: &Verdict) -> serde_json::Value {
-    let unchecked: Vec<_> = verdict
+/// Says what was not looked at.
+fn notes(input: &Input, verdict: &Verdict) {
+    for note in &input.notes {
+        output::say(&format!("{DIM}note:{DIM:#} {note}"));
+    }
+    if verdict.unchecked.is_empty() {
+        return;
+    }
+    let names = verdict
         .unchecked
         .iter()
-        .map(|u| json!({ "resource": u.resource, "by": u.by, "file": u.file, "position": u.position, "field": u.field }))
-        .collect();
-    json!({
-        "accepted": verdict.errors() == 0,
-        "findings": verdict.findings,
-        "standing": verdict.standing,
-        "notChecked": unchecked,
-    })
+        .take(NAMES)
+        .map(|u| u.resource.to_string());
+    let more = match verdict.unchecked.len().saturating_sub(NAMES) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    output::say(&format!(
+        "{DIM}note:{DIM:#} not part of the input, and taken on trust: {}{more}",
+        names.collect::<Vec<_>>().join(", ")
+    ));
+    output::say(&format!(
+        "  {DIM}hint:{DIM:#} name the tenant's files too, or ask the server: nautes plan -f"
+    ));
+}
+
+/// Says what most of the findings are, when not all are shown.
+fn counts(verdict: &Verdict, rest: usize) {
+    let mut by_rule = std::collections::BTreeMap::<&str, usize>::new();
+    for finding in verdict.findings.iter().chain(&verdict.standing) {
+        *by_rule.entry(&finding.rule).or_default() += 1;
+    }
+    let mut by_rule: Vec<_> = by_rule.into_iter().collect();
+    by_rule.sort_by_key(|(rule, count)| (std::cmp::Reverse(*count), *rule));
+    let most = by_rule
+        .iter()
+        .take(NAMES)
+        .map(|(rule, count)| format!("{count} {rule}"));
+    output::say(&format!(
+        "{DIM}note:{DIM:#} {rest} more are not shown; in all: {}",
+        most.collect::<Vec<_>>().join(", ")
+    ));
+    output::say(&format!("  {DIM}hint:{DIM:#} --max-findings 0 shows all of them"));
+}
+
+fn summary(input: &Input, verdict: &Verdict, is_change: bool) {
+    let (errors, warnings) = (verdict.errors(), verdict.warnings());
+    let read = format!(
+        "{} in {}",
+        count(input.scopes.iter().count(), "resource"),
+        count(input.files, "file")
+    );
+    let standing = match verdict.standing.len() {
+        0 => String::new(),
+        some => format!("; {} before and elsewhere", count(some, "fault")),
+    };
+    let text = match (errors, warnings) {
+        (0, 0) if is_change => format!("{GREEN}valid{GREEN:#}: the change adds no fault to {read}"),
+        (0, 0) => format!("{GREEN}valid{GREEN:#}: {read}"),
+        (0, _) => format!("{YELLOW}valid{YELLOW:#}: {read}, {}", count(warnings, "warning")),
+        (_, 0) => format!("{RED}{}{RED:#} in {read}", count(errors, "error")),
+        _ => format!(
+            "{RED}{}{RED:#} and {} in {read}",
+            count(errors, "error"),
+            count(warnings, "warning")
+        ),
+    };
+    output::say(&format!("{text}{standing}"));
 }
 
 fn count(number: usize, what: &str) -> String {

@@ -38,13 +38,17 @@ pub(super) fn open(folder: Box<Folder>, path: PathBuf, shown: Shown) -> Result<O
         || folder
             .origin()
             .is_some_and(|origin| origin.ends_with(&format!("/{DEFAULT_PROJECT}")));
-    let in_git_form = |file: &str| {
-        let bytes = folder.peek(file, GLANCE).unwrap_or_default();
-        String::from_utf8_lossy(&bytes)
-            .lines()
-            .any(|line| line.starts_with("metadata:"))
+    let form = |file: &str| {
+        let bytes = folder.peek(file, GLANCE)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let has = |key: &str| text.lines().any(|line| line.starts_with(key));
+        if has("metadata:") {
+            Some(Form::Git)
+        } else {
+            has("spec:").then_some(Form::Request)
+        }
     };
-    let layout = recognise(&listing.files, is_product, &in_git_form);
+    let layout = recognise(&listing.files, is_product, &form);
     Ok(Opened {
         folder,
         path,

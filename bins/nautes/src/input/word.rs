@@ -115,6 +115,14 @@ impl Source {
     }
 }
 
+/// Whether a word names a path that is not there now, and may have been.
+pub(super) fn may_be_gone(word: &str) -> bool {
+    word != "-"
+        && split_revision(word).is_none()
+        && !word.contains(['*', '?', '['])
+        && Path::new(word).symlink_metadata().is_err()
+}
+
 /// Splits at the first `@` that follows the name of something that exists, or nothing.
 fn split_revision(word: &str) -> Option<(&str, &str)> {
     word.match_indices('@')

@@ -28,7 +28,7 @@ fn malformed_yaml_has_a_place() {
     ] {
         let run = validate(text.as_bytes());
         assert_eq!(run.code, 1, "{text:?}: {}", run.err);
-        assert!(run.err.contains("in.yaml:"), "{text:?}: {}", run.err);
+        assert!(run.out.contains("in.yaml:"), "{text:?}: {}", run.err);
     }
 }
 
@@ -36,8 +36,8 @@ fn malformed_yaml_has_a_place() {
 fn text_that_is_not_utf_8_is_a_finding_with_its_place() {
     let run = validate(b"kind: \xff\xfe");
     assert_eq!(run.code, 1);
-    assert!(run.err.contains("in.yaml:1:7"), "{}", run.err);
-    assert!(run.err.contains("not UTF-8"), "{}", run.err);
+    assert!(run.out.contains("in.yaml:1:7"), "{}", run.out);
+    assert!(run.out.contains("not UTF-8"), "{}", run.out);
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_file_of_100_mb_is_refused_before_it_is_read() {
         "",
     );
     assert_eq!(run.code, 1);
-    assert!(run.err.contains("104857600"), "{}", run.err);
+    assert!(run.out.contains("104857600"), "{}", run.out);
 }
 
 #[test]

@@ -63,4 +63,10 @@ impl Verdict {
             .filter(|finding| finding.severity == Severity::Error)
             .count()
     }
+
+    /// Returns how many warnings there are, without what was wrong before.
+    #[must_use]
+    pub fn warnings(&self) -> usize {
+        self.findings.len() - self.errors()
+    }
 }

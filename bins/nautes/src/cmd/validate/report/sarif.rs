@@ -1,0 +1,139 @@
+//! SARIF 2.1.0, for code scanning.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{Report, Shown, fingerprints, told};
+
+const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
+
+pub(super) fn write(report: &Report<'_>) -> String {
+    let (shown, rest) = report.shown();
+    let mut rules: BTreeMap<&str, usize> = shown.iter().map(|s| (s.finding.rule.as_str(), 0)).collect();
+    for (index, at) in rules.values_mut().enumerate() {
+        *at = index;
+    }
+    let described: Vec<Value> = rules.keys().map(|id| rule(report, id)).collect();
+    let prints = fingerprints(report, &shown);
+    let results: Vec<Value> = shown
+        .iter()
+        .zip(prints)
+        .map(|(shown, print)| result(report, *shown, rules[shown.finding.rule.as_str()], &print))
+        .collect();
+    let mut notes: Vec<String> = report.input.notes.clone();
+    if rest > 0 {
+        notes.push(format!("{rest} more findings are not shown"));
+    }
+    let notes: Vec<Value> = notes
+        .into_iter()
+        .map(|text| json!({ "level": "note", "message": { "text": text } }))
+        .collect();
+    let log = json!({
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [{
+            "tool": { "driver": {
+                "name": "nautes",
+                "semanticVersion": env!("CARGO_PKG_VERSION"),
+                "rules": described,
+            } },
+            "columnKind": "unicodeCodePoints",
+            "invocations": [{ "executionSuccessful": true, "toolExecutionNotifications": notes }],
+            "results": results,
+        }],
+    });
+    format!("{log:#}\n")
+}
+
+fn rule(report: &Report<'_>, id: &str) -> Value {
+    let Some(explained) = report.explain(id) else {
+        return json!({ "id": id, "shortDescription": { "text": id } });
+    };
+    let level = match explained.severity {
+        nautes_model::Severity::Error => "error",
+        nautes_model::Severity::Warning => "warning",
+    };
+    let mut help = format!("{}\n\n{}", explained.summary, explained.explanation);
+    if let Some(good) = &explained.good {
+        help.push_str(&format!("\n\nFor example:\n\n{}", good.manifests));
+    }
+    json!({
+        "id": id,
+        "name": id,
+        "shortDescription": { "text": explained.summary },
+        "fullDescription": { "text": explained.explanation },
+        "help": { "text": help },
+        "defaultConfiguration": { "level": level },
+    })
+}
+
+fn result(report: &Report<'_>, shown: Shown<'_>, index: usize, fingerprint: &str) -> Value {
+    let finding = shown.finding;
+    let level = match (shown.is_standing, shown.is_error()) {
+        (true, _) => "note",
+        (false, true) => "error",
+        (false, false) => "warning",
+    };
+    let mut region = json!({ "startLine": 1 });
+    if let Some(at) = finding.position {
+        region = json!({ "startLine": at.line, "startColumn": at.column });
+        if let Some(end) = report.texts.end_column(finding) {
+            region["endColumn"] = end.into();
+        }
+    }
+    let mut location = json!({
+        "physicalLocation": {
+            "artifactLocation": { "uri": uri(report.texts.path(&finding.file)) },
+            "region": region,
+        },
+    });
+    if let Some(resource) = &finding.resource {
+        location["logicalLocations"] = json!([{ "fullyQualifiedName": super::subject(finding), "name": resource.to_string(), "kind": "resource" }]);
+    }
+    let mut result = json!({
+        "ruleId": finding.rule,
+        "ruleIndex": index,
+        "level": level,
+        "message": { "text": told(finding) },
+        "locations": [location],
+        "partialFingerprints": { "nautes/v1": fingerprint },
+    });
+    if report.is_change {
+        result["baselineState"] = if shown.is_standing { "unchanged" } else { "new" }.into();
+    }
+    result
+}
+
+/// The path of a file as a relative reference, or as an address if it is absolute.
+fn uri(path: &str) -> String {
+    let path = match path {
+        "" | "-" => "stdin",
+        path => path,
+    };
+    let mut out = String::new();
+    if path.starts_with('/') {
+        out.push_str("file://");
+    }
+    for byte in path.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                out.push(char::from(byte))
+            }
+            other => out.push_str(&format!("%{other:02X}")),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::uri;
+
+    #[test]
+    fn paths_become_references() {
+        assert_eq!(uri("envs/a b#é.yaml"), "envs/a%20b%23%C3%A9.yaml");
+        assert_eq!(uri("/srv/a.yaml"), "file:///srv/a.yaml");
+        assert_eq!(uri("-"), "stdin");
+    }
+}
