@@ -88,7 +88,19 @@ impl Folder {
     /// # Errors
     /// There is no repository, no such revision (the nearest names are in the error), or no such path.
     pub fn at_revision(path: &Path, revision: &str, inner: &str) -> Result<Found, FolderError> {
-        let revision = Revision::open(path, revision)?;
+        Self::found(Revision::open(path, revision)?, inner)
+    }
+
+    /// Takes what `path` was where what is checked out began to differ from a revision: their common ancestor. For a
+    /// revision that is an ancestor itself this is the revision.
+    ///
+    /// # Errors
+    /// See [`Folder::at_revision`]; and a shallow clone may lack the common ancestor.
+    pub fn since(path: &Path, revision: &str) -> Result<Found, FolderError> {
+        Self::found(Revision::open(path, revision)?.common(path, revision)?, "")
+    }
+
+    fn found(revision: Revision, inner: &str) -> Result<Found, FolderError> {
         Ok(match revision.enter(inner)? {
             revision::Entered::Folder(revision) => Found::Folder(Self {
                 place: Place::Revision,

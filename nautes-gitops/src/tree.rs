@@ -37,6 +37,30 @@ pub mod rule {
     pub const KIND: &str = "TreeKind";
     /// A file declares nothing.
     pub const EMPTY: &str = "TreeEmpty";
+
+    /// Every rule of this module: its id, what must hold, and why.
+    pub const ALL: &[(&str, &str, &str)] = &[
+        (
+            EMPTY,
+            "a file where manifests belong declares something",
+            "an empty file is more often an accident than a wish; what it declared before is kept until it is gone",
+        ),
+        (
+            KIND,
+            "a file declares only what belongs in its folder",
+            "the place of a file says what is in it, so that a change can be judged by where it is made",
+        ),
+        (
+            MISPLACED,
+            "the folders of Nautes hold manifests only where these belong",
+            "a manifest elsewhere would be passed over in silence",
+        ),
+        (
+            UNREADABLE,
+            "everything where manifests belong can be read as a file",
+            "links and submodules may lead anywhere, and what is too large or too deep would hold up all the others",
+        ),
+    ];
 }
 
 /// What each file of a revision declares, and what each broken one declared last.

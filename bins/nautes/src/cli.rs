@@ -204,8 +204,8 @@ pub struct Validate {
     /// How findings are printed.
     #[arg(long, short = 'o', value_enum, default_value_t = ReportFormat::Text)]
     pub output: ReportFormat,
-    /// Judges only what differs from this revision of the repository around the input. What was wrong before and
-    /// elsewhere is shown and does not count.
+    /// Judges only what differs from where the work tree parted from this revision. What was wrong before and elsewhere
+    /// is shown and does not count.
     #[arg(long, value_name = "REVISION")]
     pub changed_since: Option<String>,
     /// Ends with code 1 for warnings too.

@@ -88,7 +88,8 @@ pub fn load_or_nothing(words: &[String], product: Option<&ProductName>) -> Resul
     Ok(read_all(sources, product)?.0)
 }
 
-/// Reads what is named as it was at a revision. What was not there then is passed over.
+/// Reads what is named as it was where what is checked out began to differ from a revision. What was not there then is
+/// passed over.
 ///
 /// # Errors
 /// The revision is not there, or something is named that has no past: standard input, or a revision.
@@ -190,6 +191,14 @@ fn read_folder(
         layer.files.extend(files);
         notes.extend(loose::notes(&opened.listing, &opened.shown));
         return Ok(());
+    }
+    if !opened.listing.complete {
+        let failure = Failure::usage(format!(
+            "{}: more than {} files and folders",
+            opened.path.display(),
+            loose::LIMITS.entries
+        ));
+        return Err(failure.hint("name the folders of the repositories"));
     }
     notes.extend(opened.outside());
     let mut problems = Problems::default();

@@ -42,6 +42,14 @@ pub enum FolderError {
         /// Whether the repository has only the newest part of its history.
         shallow: bool,
     },
+    /// The clone is shallow and does not reach back to where two histories part.
+    #[error("{} does not reach back to where it parted from {revision:?}", path.display())]
+    NoCommonHistory {
+        /// Where the repository is.
+        path: PathBuf,
+        /// What was asked for.
+        revision: String,
+    },
     /// The revision is no commit.
     #[error("{revision:?} is no commit in {}", path.display())]
     NoCommit {
@@ -78,6 +86,7 @@ impl FolderError {
             Self::Read { .. }
             | Self::NoRepository { .. }
             | Self::NoRevision { .. }
+            | Self::NoCommonHistory { .. }
             | Self::NoCommit { .. }
             | Self::NoPath { .. } => Class::NotFound,
             Self::NotTrusted { .. } => Class::Denied,
@@ -111,6 +120,9 @@ impl FolderError {
                 )),
                 (true, false) => Some("git branch --all and git log show what there is".to_owned()),
             },
+            Self::NoCommonHistory { .. } => {
+                Some("the clone is shallow: git fetch --unshallow, or clone with its history".to_owned())
+            }
             Self::NoCommit { .. } => Some("name a branch, a tag or a commit".to_owned()),
             Self::NoPath { near, .. } if !near.is_empty() => {
                 Some(format!("did you mean {}?", near.join(" or ")))

@@ -52,6 +52,29 @@ impl Revision {
         Some(Self { repo, id, folder })
     }
 
+    /// Goes back to where what is checked out began to differ.
+    pub(super) fn common(mut self, path: &Path, revision: &str) -> Result<Self, FolderError> {
+        let head = self.repo.head().ok().and_then(|head| head.peel_to_commit().ok());
+        let Some(head) = head.map(|head| head.id()) else {
+            return Ok(self);
+        };
+        match self.repo.merge_base(head, self.id.git()) {
+            Ok(base) => self.id = base.into(),
+            Err(error) if error.code() != ErrorCode::NotFound => {
+                return Err(RepoError::git("looking for the common ancestor")(error).into());
+            }
+            Err(_) if self.repo.is_shallow() => {
+                return Err(FolderError::NoCommonHistory {
+                    path: path.to_owned(),
+                    revision: revision.to_owned(),
+                });
+            }
+            // Histories that have nothing in common differ in everything.
+            Err(_) => {}
+        }
+        Ok(self)
+    }
+
     pub(super) const fn repo(&self) -> &Repository {
         &self.repo
     }

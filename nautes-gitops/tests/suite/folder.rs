@@ -174,3 +174,22 @@ fn the_names_of_files_are_shown_below_what_the_caller_says() {
     assert_eq!(&*reading.findings[0].file, "shop/envs/dev.yaml");
     assert_eq!(reading.scope.broken()[0].path, "envs/dev.yaml");
 }
+
+#[test]
+fn a_branch_is_compared_with_where_it_left_the_other() {
+    let work = Work::new();
+    work.write("a.yaml", b"1");
+    let first = work.commit();
+    let commit = work.repo.find_commit(first).unwrap();
+    work.repo.branch("side", &commit, false).unwrap();
+    work.write("b.yaml", b"2");
+    work.commit();
+    let main = at(work.path(), "main", "").revision();
+    work.repo.set_head("refs/heads/side").unwrap();
+    let Found::Folder(since) = Folder::since(work.path(), "main").unwrap() else {
+        panic!("a file");
+    };
+    assert_eq!(since.revision().unwrap().to_string(), first.to_string());
+    assert_ne!(since.revision(), main);
+    assert_eq!(since.list(Limits::default()).unwrap().files, ["a.yaml"]);
+}

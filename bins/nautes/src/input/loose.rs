@@ -219,8 +219,5 @@ pub(super) fn notes(listing: &Listing, shown: &Shown) -> Vec<String> {
         };
         notes.push(format!("links are not followed: {}{first}{more}", shown.prefix));
     }
-    for (folder, why) in &listing.refused {
-        notes.push(format!("{}{folder} cannot be read: {why}", shown.prefix));
-    }
     notes
 }

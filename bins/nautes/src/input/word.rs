@@ -83,7 +83,8 @@ impl Source {
                     .hint("name a file or a folder of a work tree"));
                 }
             };
-            match Self::at(&path.to_string_lossy(), revision, "") {
+            let found = Folder::since(&path, revision);
+            match found.map(|found| Self::named(found, &path.to_string_lossy(), revision, "")) {
                 Ok(found) => past.push(found),
                 Err(FolderError::NoPath { .. }) => {}
                 Err(error) => return Err(unreadable(word, &error)),
@@ -95,12 +96,18 @@ impl Source {
     fn at(before: &str, revision: &str, inner: &str) -> Result<Self, FolderError> {
         let path = Path::new(if before.is_empty() { "." } else { before });
         let inner = inner.trim_matches('/');
+        let found = Folder::at_revision(path, revision, inner)?;
+        Ok(Self::named(found, before, revision, inner))
+    }
+
+    fn named(found: Found, before: &str, revision: &str, inner: &str) -> Self {
+        let path = Path::new(if before.is_empty() { "." } else { before });
         let mark = format!("{}@{revision}:", if before == "." { "" } else { before });
         let shown = |prefix: String| Shown {
             prefix: format!("{mark}{prefix}"),
             revision: mark.clone(),
         };
-        Ok(match Folder::at_revision(path, revision, inner)? {
+        match found {
             Found::Folder(folder) => Self::Folder(Box::new(folder), path.to_owned(), shown(prefix(inner))),
             Found::File(bytes) if inner.is_empty() => {
                 let mark = format!("@{revision}:");
@@ -111,7 +118,7 @@ impl Source {
                 Self::Blob(shown, before.to_owned(), true, bytes)
             }
             Found::File(bytes) => Self::Blob(shown(String::new()), inner.to_owned(), false, bytes),
-        })
+        }
     }
 }
 

@@ -48,7 +48,11 @@ pub(super) fn write(report: &Report<'_>) -> String {
 
 fn rule(report: &Report<'_>, id: &str) -> Value {
     let Some(explained) = report.explain(id) else {
-        return json!({ "id": id, "shortDescription": { "text": id } });
+        let known = nautes_gitops::tree::rule::ALL
+            .iter()
+            .find(|(known, ..)| *known == id);
+        let (_, summary, why) = known.copied().unwrap_or((id, id, ""));
+        return described(id, summary, why, &format!("{summary}\n\n{why}"), "error");
     };
     let level = match explained.severity {
         nautes_model::Severity::Error => "error",
@@ -58,11 +62,16 @@ fn rule(report: &Report<'_>, id: &str) -> Value {
     if let Some(good) = &explained.good {
         help.push_str(&format!("\n\nFor example:\n\n{}", good.manifests));
     }
+    described(id, &explained.summary, &explained.explanation, &help, level)
+}
+
+fn described(id: &str, summary: &str, why: &str, help: &str, level: &str) -> Value {
+    let why = if why.is_empty() { summary } else { why };
     json!({
         "id": id,
         "name": id,
-        "shortDescription": { "text": explained.summary },
-        "fullDescription": { "text": explained.explanation },
+        "shortDescription": { "text": summary },
+        "fullDescription": { "text": why },
         "help": { "text": help },
         "defaultConfiguration": { "level": level },
     })
