@@ -88,7 +88,7 @@ impl Folder {
     /// # Errors
     /// There is no repository, no such revision (the nearest names are in the error), or no such path.
     pub fn at_revision(path: &Path, revision: &str, inner: &str) -> Result<Found, FolderError> {
-        Self::found(Revision::open(path, revision)?, inner)
+        Self::found(&Revision::open(path, revision)?, inner)
     }
 
     /// Takes what `path` was where what is checked out began to differ from a revision: their common ancestor. For a
@@ -97,10 +97,10 @@ impl Folder {
     /// # Errors
     /// See [`Folder::at_revision`]; and a shallow clone may lack the common ancestor.
     pub fn since(path: &Path, revision: &str) -> Result<Found, FolderError> {
-        Self::found(Revision::open(path, revision)?.common(path, revision)?, "")
+        Self::found(&Revision::open(path, revision)?.common(path, revision)?, "")
     }
 
-    fn found(revision: Revision, inner: &str) -> Result<Found, FolderError> {
+    fn found(revision: &Revision, inner: &str) -> Result<Found, FolderError> {
         Ok(match revision.enter(inner)? {
             revision::Entered::Folder(revision) => Found::Folder(Self {
                 place: Place::Revision,

@@ -67,7 +67,7 @@ pub struct Input {
 /// Something that is named cannot be read at all, or nothing is found: every such thing at once. What is wrong with
 /// the content is in [`Input::findings`].
 pub fn load(words: &[String], product: Option<&ProductName>) -> Result<Input, Failure> {
-    let sources = each(words, |word| Source::find(word))?;
+    let sources = each(words, Source::find)?;
     let (input, empty) = read_all(sources, product)?;
     if input.files == 0 && input.findings.is_empty() && empty {
         let failure = Failure::usage(format!("{}: no manifests found", words.join(" ")));
