@@ -1,5 +1,7 @@
 //! Which repositories a folder holds, by the layout of its files.
 
+use std::collections::BTreeMap;
+
 use nautes_model::layout::{self, DEFAULT_PROJECT, Place, TENANT_ROOT};
 use nautes_model::manifest::Form;
 
@@ -30,7 +32,8 @@ pub struct TreeAt {
 ///
 /// * The tenant's has a folder `nautes/overlays/production`.
 /// * A product's is a folder `default.project`, has the generated list `production/kustomization.yaml`, or holds all
-///   its manifests where those of a product belong.
+///   its manifests where those of a product belong. Folders further down that do so are products' if a tenant's tree
+///   is beside them, or if nothing lies outside of them.
 ///
 /// `is_product` says whether the folder itself is known to be a product's for another reason; `form` is asked for files
 /// that stand where a product's manifests do, and says in which form they are if they can be read: most must be in the
@@ -53,6 +56,8 @@ pub fn recognise(files: &[String], is_product: bool, form: &dyn Fn(&str) -> Opti
             group: None,
         });
     }
+    let others = products_below(files, &trees, form);
+    trees.extend(others);
     trees.sort();
     if trees.is_empty() {
         Layout::Files
@@ -86,6 +91,40 @@ fn product_at(file: &str) -> Option<TreeAt> {
         is_tenant: false,
         group: group.filter(|g| !g.is_empty()).map(str::to_owned),
     })
+}
+
+/// Finds folders that are laid out as a product's and are not called so.
+fn products_below(files: &[String], known: &[TreeAt], form: &dyn Fn(&str) -> Option<Form>) -> Vec<TreeAt> {
+    let mut below: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut is_outside = false;
+    let free = |file: &&String| !known.iter().any(|tree| file.starts_with(&tree.below));
+    for file in files.iter().filter(free) {
+        let starts = file.match_indices('/').map(|(at, _)| at + 1);
+        let found = starts
+            .map(|at| file.split_at(at))
+            .find(|(_, path)| layout::product_place(path) != Place::Other);
+        match found {
+            Some((root, path)) => below.entry(root).or_default().push(path.to_owned()),
+            None => is_outside = true,
+        }
+    }
+    if is_outside && !known.iter().any(|tree| tree.is_tenant) {
+        return Vec::new();
+    }
+    let trees: Vec<TreeAt> = below
+        .iter()
+        .filter(|(root, files)| looks_like_product(files, &|path| form(&format!("{root}{path}"))))
+        .map(|(root, _)| TreeAt {
+            below: (*root).to_owned(),
+            is_tenant: false,
+            group: None,
+        })
+        .collect();
+    // Without a tenant beside them, all or none: what is read must not depend on one file.
+    if known.is_empty() && trees.len() < below.len() {
+        return Vec::new();
+    }
+    trees
 }
 
 fn looks_like_product(files: &[String], form: &dyn Fn(&str) -> Option<Form>) -> bool {
@@ -145,6 +184,26 @@ mod tests {
             seen(&["envs/a.yaml", "templates/b.yaml", "envs/torn.yaml"]),
             ["|false|"]
         );
+    }
+
+    #[test]
+    fn products_that_are_not_called_so_are_known_by_their_layout() {
+        let tenant = "tenant/nautes/overlays/production/clusters/a.yaml";
+        assert_eq!(
+            seen(&[
+                tenant,
+                "products/p0/envs/a.yaml",
+                "products/p1/runtimes/b.yaml",
+                "notes.yaml"
+            ]),
+            ["products/p0/|false|", "products/p1/|false|", "tenant/|true|"]
+        );
+        assert_eq!(
+            seen(&["p0/envs/a.yaml", "p1/envs/a.yaml"]),
+            ["p0/|false|", "p1/|false|"]
+        );
+        assert!(seen(&["p0/envs/a.yaml", "notes.yaml"]).is_empty());
+        assert!(seen(&["p0/envs/a.yaml", "p1/envs/request.yaml"]).is_empty());
     }
 
     #[test]

@@ -183,10 +183,11 @@ pub(super) fn product_of(
     if let Some(product) = at.group.as_deref().and_then(of_group) {
         return Ok(product);
     }
-    if let Some(product) = given {
+    let is_root = at.below.is_empty();
+    if let Some(product) = given.filter(|_| is_root) {
         return Ok(product.clone());
     }
-    let origin = opened.folder.origin();
+    let origin = opened.folder.origin().filter(|_| is_root);
     let group = origin
         .as_deref()
         .and_then(|origin| origin.strip_suffix(DEFAULT_PROJECT)?.strip_suffix('/'));
@@ -196,19 +197,32 @@ pub(super) fn product_of(
     if let Some(product) = by_manifests(opened, at) {
         return Ok(product);
     }
+    if let Some(name) = at
+        .below
+        .trim_end_matches('/')
+        .rsplit('/')
+        .next()
+        .filter(|_| !is_root)
+    {
+        return of_group(name).ok_or_else(|| unknown(&format!("{}{}", opened.shown.prefix, at.below)));
+    }
     let real = opened.path.canonicalize().unwrap_or_else(|_| opened.path.clone());
     let around = real.parent().and_then(Path::file_name);
     around
         .filter(|_| is_default_project(&opened.path))
         .and_then(|name| of_group(&name.to_string_lossy()))
-        .ok_or_else(|| {
-            let tree = opened.shown.prefix.trim_end_matches('/');
-            let tree = if tree.is_empty() { "." } else { tree };
-            Failure::usage(format!(
-                "{tree}: it is the tree of a product, and nothing says of which"
-            ))
-            .hint("name the product with -p, or set NAUTES_PRODUCT")
-        })
+        .ok_or_else(|| unknown(&opened.shown.prefix))
+}
+
+fn unknown(tree: &str) -> Failure {
+    let tree = match tree.trim_end_matches('/') {
+        "" => ".",
+        tree => tree,
+    };
+    Failure::usage(format!(
+        "{tree}: it is the tree of a product, and nothing says of which"
+    ))
+    .hint("name the product with -p, or set NAUTES_PRODUCT")
 }
 
 /// The product that most manifests name.

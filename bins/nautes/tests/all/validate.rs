@@ -326,6 +326,28 @@ fn a_tenant_and_its_products_are_judged_together() {
 }
 
 #[test]
+fn a_generated_platform_is_read_whole() {
+    let desk = Desk::new();
+    let made = run(
+        program(desk.path())
+            .current_dir(desk.path())
+            .args(["generate", "300", "--out", "made"]),
+        "",
+    );
+    assert_eq!(made.code, 0, "{}", made.err);
+    let run = desk.run(&["made", "-o", "json"]);
+    assert_eq!(run.code, 0, "{}", run.out);
+    let shown = json(&run);
+    assert!(
+        shown["summary"]["resources"].as_u64().unwrap() >= 300,
+        "{}",
+        shown["summary"]
+    );
+    assert_eq!(shown["notChecked"].as_array().unwrap().len(), 0);
+    assert_eq!(shown["notes"].as_array().unwrap().len(), 0, "{}", shown["notes"]);
+}
+
+#[test]
 fn everything_that_cannot_be_read_is_said_at_once() {
     let desk = Desk::new();
     desk.write("envs.yaml", project("web"));
