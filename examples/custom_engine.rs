@@ -97,12 +97,12 @@ fn rules() -> RuleSet {
     let rules = RuleSet::standard();
     let mut facts = rules.facts().clone();
     let flux = ComponentInfo {
-        name: "flux",
-        slots: &[Slot::Deployment],
-        namespace: "flux-system",
+        name: "flux".into(),
+        slots: vec![Slot::Deployment].into(),
+        namespace: "flux-system".into(),
         properties: Vec::new(),
     };
-    facts.catalogue.components.insert("flux", flux);
+    facts.catalogue.components.insert("flux".into(), flux);
     facts.engines.insert("flux".to_owned());
     rules.with_facts(facts)
 }

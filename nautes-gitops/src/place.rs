@@ -74,7 +74,10 @@ impl RepoRef {
     pub fn wants(&self, path: &str) -> bool {
         match path.strip_suffix('/') {
             None => {
-                matches!(self.place(path), Place::Manifest(_) | Place::Misplaced(_)) || self.leads_on(path)
+                matches!(
+                    self.place(path),
+                    Place::Manifest(_) | Place::Misplaced(_) | Place::Catalogue
+                ) || self.leads_on(path)
             }
             Some(folder) => self.leads_on(folder) || self.place(&format!("{path}x.yaml")) != Place::Other,
         }

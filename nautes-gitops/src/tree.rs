@@ -17,7 +17,8 @@ pub(crate) mod recover;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use nautes_model::layout::Place;
+use nautes_model::catalogue::Extension;
+use nautes_model::layout::{CATALOGUE, Place};
 use nautes_model::manifest::{self, Context, Form};
 use nautes_model::scope::{Broken, Resources};
 use nautes_model::{Finding, Identity, ProductScope, Revision, Sourced, TenantScope};
@@ -166,6 +167,7 @@ impl Reading {
 #[derive(Debug, Default)]
 struct ReadFile {
     resources: Vec<Arc<Sourced>>,
+    catalogue: Option<Arc<Extension>>,
     findings: Vec<Finding>,
     /// Why it is broken; empty for a good one.
     problems: Vec<String>,
@@ -345,6 +347,7 @@ fn parse(of: &RepoRef, path: &str, shown: &str, bytes: &[u8]) -> ReadFile {
             read.broken(finding.hint(format!("manifests here are {right}; other files go elsewhere")));
             return read;
         }
+        Place::Catalogue => &[],
         Place::Generated | Place::Other => return read,
     };
     let context = Context::new(shown, Form::Git).product(of.product());
@@ -354,6 +357,13 @@ fn parse(of: &RepoRef, path: &str, shown: &str, bytes: &[u8]) -> ReadFile {
             nautes_model::Severity::Error => read.broken(finding),
             nautes_model::Severity::Warning => read.findings.push(finding),
         }
+    }
+    if of.place(path) == Place::Catalogue {
+        read.catalogue = parsed.catalogue;
+    } else if parsed.catalogue.is_some() {
+        let message = "a catalogue does not belong here";
+        let finding = Finding::error(rule::KIND, &file, message);
+        read.broken(finding.hint(format!("move it to {CATALOGUE} of the tenant repository")));
     }
     for sourced in parsed.resources {
         if kinds.contains(&sourced.identity.kind) {
@@ -365,7 +375,7 @@ fn parse(of: &RepoRef, path: &str, shown: &str, bytes: &[u8]) -> ReadFile {
             read.broken(finding.hint(format!("move it to {right}")));
         }
     }
-    if read.resources.is_empty() && read.problems.is_empty() {
+    if read.resources.is_empty() && read.catalogue.is_none() && read.problems.is_empty() {
         let finding = Finding::error(rule::EMPTY, &file, "the file declares nothing");
         read.broken(finding.hint("delete the file, or declare something in it"));
     }
@@ -411,6 +421,16 @@ fn recorded<'p>(before: &'p Paths, path: &'p str) -> impl Iterator<Item = &'p Ve
         .iter()
         .filter(move |(known, _)| *known == path || known.starts_with(&folder))
         .map(|(_, ids)| ids)
+}
+
+/// What the tenant adds to the catalogue. Nobody can tell what a file says that cannot be read, or was not.
+fn catalogue(files: &BTreeMap<&str, Arc<ReadFile>>, complete: bool) -> Option<Arc<Extension>> {
+    let unknown = || Some(Arc::new(Extension::unreadable(CATALOGUE)));
+    match files.get(CATALOGUE) {
+        Some(file) => file.catalogue.clone().or_else(unknown),
+        None if complete => None,
+        None => unknown(),
+    }
 }
 
 /// Puts the files together.
@@ -481,6 +501,7 @@ fn collect(
             revision,
             resources,
             broken,
+            catalogue: catalogue(files, snapshot.complete),
         }),
         RepoRef::Product(product) => Scope::Product(ProductScope {
             product: product.clone(),

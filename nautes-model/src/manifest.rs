@@ -40,6 +40,7 @@ use std::collections::HashMap;
 use std::collections::hash_map;
 use std::sync::Arc;
 
+use crate::catalogue::{self, Extension};
 use crate::finding::{Finding, Severity};
 use crate::name::ProductName;
 use crate::resource::{Identity, Position, Resource, Source, Sourced};
@@ -51,6 +52,7 @@ pub use rewrite::{Change, Converted, HeldSecret, convert, without_secrets};
 
 use convert::Draft;
 use report::Report;
+pub(crate) use report::{nearest, quoted};
 
 /// The ids of the rules that findings of this module carry.
 pub mod rule {
@@ -168,6 +170,8 @@ impl<'a> Context<'a> {
 pub struct Parsed {
     /// The resources of the documents without errors, in the order of the text.
     pub resources: Vec<Sourced>,
+    /// What the tenant adds to the catalogue, if one of the documents says so.
+    pub catalogue: Option<Arc<Extension>>,
     /// Everything that is wrong, in order.
     pub findings: Vec<Finding>,
 }
@@ -268,6 +272,7 @@ struct Reader<'a> {
     context: &'a Context<'a>,
     report: Report,
     resources: Vec<Sourced>,
+    catalogue: Option<Arc<Extension>>,
     first_seen: HashMap<Identity, Option<Position>>,
     documents: usize,
 }
@@ -278,6 +283,7 @@ impl<'a> Reader<'a> {
             context,
             report: Report::new(Arc::from(context.file), context.limits.findings),
             resources: Vec::new(),
+            catalogue: None,
             first_seen: HashMap::new(),
             documents: 0,
         }
@@ -286,6 +292,7 @@ impl<'a> Reader<'a> {
     fn finish(self) -> Parsed {
         Parsed {
             resources: self.resources,
+            catalogue: self.catalogue,
             findings: self.report.finish(),
         }
     }
@@ -368,6 +375,10 @@ impl<'a> Reader<'a> {
         if self.documents > self.context.limits.documents {
             return;
         }
+        if catalogue::is_extension(&node) {
+            self.catalogue(&node, sound);
+            return;
+        }
         let at = node.at;
         let mut draft = Draft::new(node, self.context, prefix);
         let resource = draft.read();
@@ -379,6 +390,23 @@ impl<'a> Reader<'a> {
         for finding in errors {
             self.report.add(finding);
         }
+    }
+
+    /// Reads what the tenant adds to the catalogue.
+    fn catalogue(&mut self, node: &Node, sound: bool) {
+        let mut findings = Vec::new();
+        let mut read = catalogue::read(node, &self.report.file, &mut findings);
+        read.incomplete |= !sound;
+        for finding in findings {
+            self.report.add(finding);
+        }
+        if self.catalogue.is_none() {
+            self.catalogue = Some(Arc::new(read));
+            return;
+        }
+        let message = "the catalogue is declared twice";
+        let finding = Finding::error(rule::DUPLICATE, &self.report.file, message).at(node.at);
+        self.report.add(finding.hint("keep one document of this kind"));
     }
 
     fn keep(

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue::Extension;
 use crate::kind::Kind;
 use crate::kinds::{
     Cluster, CodeRepo, CodeRepoBinding, CodeRepoProvider, DeploymentRuntime, Environment, Product, Project,
@@ -165,6 +166,8 @@ pub struct TenantScope {
     pub resources: Resources,
     /// Files that could not be read.
     pub broken: Vec<Broken>,
+    /// What the tenant adds to the catalogue of components, hooks and shapes.
+    pub catalogue: Option<Arc<Extension>>,
 }
 
 impl TenantScope {

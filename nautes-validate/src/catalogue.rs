@@ -1,9 +1,15 @@
 //! What is known of components and hooks: data for the rules.
 
-use std::collections::BTreeMap;
+mod extend;
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use nautes_model::kinds::artifact::{ArtifactRepoType, PackageType};
 use nautes_model::kinds::cluster::{ClusterSpec, ClusterType, ClusterUsage, Slot, WorkerType};
+use regex::{Regex, RegexBuilder};
+
+pub use extend::Problem;
 
 /// What the value of a component's setting must look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,28 +60,75 @@ pub fn port(text: &str) -> Option<u16> {
     digits.then(|| text.parse().ok()).flatten().filter(|p| *p > 0)
 }
 
+/// A regular expression that a whole value must match.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    text: String,
+    regex: Regex,
+}
+
+impl Pattern {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// It is not a regular expression, or one that takes too much memory.
+    pub fn new(text: &str) -> Result<Self, regex::Error> {
+        // By itself first: what closes the group around it is no expression.
+        RegexBuilder::new(text).size_limit(1 << 20).build()?;
+        let regex = RegexBuilder::new(&format!("^(?:{text})$"))
+            .size_limit(1 << 20)
+            .build()?;
+        let text = text.to_owned();
+        Ok(Self { text, regex })
+    }
+
+    /// Whether the whole text matches.
+    #[must_use]
+    pub fn fits(&self, text: &str) -> bool {
+        self.regex.is_match(text)
+    }
+
+    /// Returns it as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Pattern {}
+
 /// A setting of a component (`additions` in a manifest).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Property {
     /// Its name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// What its value must look like.
     pub shape: Shape,
-    /// Whether the component cannot work without; one that is not given is derived or has the default.
+    /// What its value must match as well.
+    pub pattern: Option<Pattern>,
+    /// Whether the component cannot work without.
     pub required: bool,
+    /// Whether one that is required and not given is derived from the domain of the cluster.
+    pub derived: bool,
     /// The value when it is not given.
-    pub default: Option<&'static str>,
+    pub default: Option<Cow<'static, str>>,
 }
 
 /// A component that clusters can have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ComponentInfo {
     /// Its name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// The slots that it can fill.
-    pub slots: &'static [Slot],
+    pub slots: Cow<'static, [Slot]>,
     /// The namespace in which it usually runs.
-    pub namespace: &'static str,
+    pub namespace: Cow<'static, str>,
     /// Its settings; others are handed on unseen.
     pub properties: Vec<Property>,
 }
@@ -84,41 +137,66 @@ pub struct ComponentInfo {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HookInfo {
     /// Its name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Whether it may come before the pipeline.
     pub before: bool,
     /// Whether it may come after the pipeline.
     pub after: bool,
     /// The types of event source that it understands (`gitlab`, `calendar`); empty for all.
-    pub event_sources: &'static [&'static str],
+    pub event_sources: Vec<Cow<'static, str>>,
     /// The names of its parameters, and whether each must be given.
-    pub vars: &'static [(&'static str, bool)],
+    pub vars: Vec<(Cow<'static, str>, bool)>,
 }
 
-/// The components and hooks that are known.
+/// What clusters of a shape are expected to have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShapeInfo {
+    /// The slots that they fill.
+    pub slots: BTreeSet<Slot>,
+    /// Those of them that must be filled: an empty one is an error.
+    pub required: BTreeSet<Slot>,
+}
+
+/// What makes the shape of a cluster: usage, type and worker type.
+pub type ShapeKey = (ClusterUsage, ClusterType, Option<WorkerType>);
+
+/// The components, hooks and shapes that are known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Catalogue {
     /// Components, by name.
-    pub components: BTreeMap<&'static str, ComponentInfo>,
+    pub components: BTreeMap<Cow<'static, str>, ComponentInfo>,
     /// Hooks, by name.
-    pub hooks: BTreeMap<&'static str, HookInfo>,
+    pub hooks: BTreeMap<Cow<'static, str>, HookInfo>,
+    /// Shapes of clusters.
+    pub shapes: BTreeMap<ShapeKey, ShapeInfo>,
+    /// Whether there is more that cannot be read now: what is not known may well be there.
+    pub incomplete: bool,
 }
 
 impl Default for Catalogue {
     fn default() -> Self {
+        let log = HookInfo {
+            name: "log".into(),
+            before: true,
+            after: true,
+            event_sources: Vec::new(),
+            vars: vec![("printPath".into(), false)],
+        };
         Self {
-            components: components().into_iter().map(|c| (c.name, c)).collect(),
-            hooks: [HookInfo {
-                name: "log",
-                before: true,
-                after: true,
-                event_sources: &[],
-                vars: &[("printPath", false)],
-            }]
-            .into_iter()
-            .map(|h| (h.name, h))
-            .collect(),
+            components: components().into_iter().map(|c| (c.name.clone(), c)).collect(),
+            hooks: BTreeMap::from([(log.name.clone(), log)]),
+            shapes: shapes(),
+            incomplete: false,
         }
+    }
+}
+
+impl Catalogue {
+    /// Returns what a cluster of this shape is expected to have; `None` for a shape that there is not.
+    #[must_use]
+    pub fn shape_of(&self, cluster: &ClusterSpec) -> Option<&ShapeInfo> {
+        let key = (cluster.usage, cluster.cluster_type, cluster.worker_type);
+        self.shapes.get(&key)
     }
 }
 
@@ -127,29 +205,31 @@ fn components() -> Vec<ComponentInfo> {
         CertManagement, Deployment, EventListener, Gateway, MultiTenant, OauthProxy, Pipeline,
         ProgressiveDelivery, SecretManagement, SecretSync,
     };
-    let plain = |name, slots, namespace| ComponentInfo {
-        name,
-        slots,
-        namespace,
+    let plain = |name: &'static str, slots: &'static [Slot], namespace: &'static str| ComponentInfo {
+        name: name.into(),
+        slots: slots.into(),
+        namespace: namespace.into(),
         properties: Vec::new(),
     };
+    let free = |name: &'static str| Property {
+        name: name.into(),
+        shape: Shape::Any,
+        pattern: None,
+        required: false,
+        derived: false,
+        default: None,
+    };
     let host = || Property {
-        name: "host",
         shape: Shape::Host,
         required: true,
-        default: None,
+        derived: true,
+        ..free("host")
     };
-    let port = |name, default| Property {
-        name,
+    let port = |name: &'static str, default: &'static str| Property {
         shape: Shape::Port,
         required: true,
-        default: Some(default),
-    };
-    let free = |name| Property {
-        name,
-        shape: Shape::Any,
-        required: false,
-        default: None,
+        default: Some(default.into()),
+        ..free(name)
     };
     vec![
         plain("argo-events", &[EventListener], "argo-events"),
@@ -186,51 +266,35 @@ fn components() -> Vec<ComponentInfo> {
     ]
 }
 
-/// Returns the slots that a cluster of this shape is expected to fill; `None` for a shape that there is not.
-#[must_use]
-pub fn expected_slots(cluster: &ClusterSpec) -> Option<&'static [Slot]> {
+/// The five shapes that a cluster can have.
+fn shapes() -> BTreeMap<ShapeKey, ShapeInfo> {
     use Slot::{
         Deployment, EventListener, Gateway, MultiTenant, OauthProxy, Pipeline, ProgressiveDelivery,
         SecretManagement, SecretSync,
     };
-    match (cluster.usage, cluster.cluster_type, cluster.worker_type) {
-        (ClusterUsage::Host, ClusterType::Physical, None) => Some(&[Gateway, OauthProxy, SecretManagement]),
-        (ClusterUsage::Worker, ClusterType::Virtual, Some(WorkerType::Deployment)) => Some(&[
-            Deployment,
-            MultiTenant,
-            ProgressiveDelivery,
-            SecretManagement,
-            SecretSync,
-        ]),
-        (ClusterUsage::Worker, ClusterType::Virtual, Some(WorkerType::Pipeline)) => Some(&[
-            Deployment,
-            EventListener,
-            Gateway,
-            MultiTenant,
-            Pipeline,
-            SecretManagement,
-            SecretSync,
-        ]),
-        (ClusterUsage::Worker, ClusterType::Physical, Some(WorkerType::Deployment)) => Some(&[
-            Deployment,
-            Gateway,
-            MultiTenant,
-            ProgressiveDelivery,
-            SecretManagement,
-            SecretSync,
-        ]),
-        (ClusterUsage::Worker, ClusterType::Physical, Some(WorkerType::Pipeline)) => Some(&[
-            Deployment,
-            EventListener,
-            Gateway,
-            MultiTenant,
-            OauthProxy,
-            Pipeline,
-            SecretManagement,
-            SecretSync,
-        ]),
-        _ => None,
-    }
+    let worker = |type_, for_| (ClusterUsage::Worker, type_, Some(for_));
+    let deployment = [Deployment, MultiTenant, ProgressiveDelivery, SecretManagement, SecretSync];
+    let pipeline = [Deployment, EventListener, Gateway, MultiTenant, Pipeline, SecretManagement, SecretSync];
+    let all: [(ShapeKey, &[Slot], &[Slot]); 5] = [
+        (
+            (ClusterUsage::Host, ClusterType::Physical, None),
+            &[Gateway, OauthProxy, SecretManagement],
+            &[],
+        ),
+        (worker(ClusterType::Virtual, WorkerType::Deployment), &deployment, &[]),
+        (worker(ClusterType::Virtual, WorkerType::Pipeline), &pipeline, &[]),
+        (worker(ClusterType::Physical, WorkerType::Deployment), &deployment, &[Gateway]),
+        (worker(ClusterType::Physical, WorkerType::Pipeline), &pipeline, &[OauthProxy]),
+    ];
+    all.into_iter()
+        .map(|(key, slots, more)| {
+            let info = ShapeInfo {
+                slots: slots.iter().chain(more).copied().collect(),
+                required: BTreeSet::new(),
+            };
+            (key, info)
+        })
+        .collect()
 }
 
 /// Events of a repository that pipelines can be started by, as GitLab spells them.

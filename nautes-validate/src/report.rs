@@ -92,7 +92,11 @@ pub fn check_change(before: &Scopes, after: &Scopes, rules: &RuleSet) -> ChangeR
         .filter(|(_, resource)| touched.contains(resource))
         .collect();
     for mut finding in found {
-        let is_touched = finding.resource.as_ref().is_some_and(|r| touched.contains(r));
+        let is_touched = match &finding.resource {
+            Some(resource) => touched.contains(resource),
+            // Only what is wrong with the catalogue is about no resource.
+            None => before.tenant.catalogue != after.tenant.catalogue,
+        };
         if !is_touched && known.contains(&Key::of(&finding)) {
             finding.severity = Severity::Warning;
             report.standing.push(finding);

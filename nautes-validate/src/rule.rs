@@ -1,5 +1,6 @@
 //! Rules: what a rule is, what it is given to look at, and sets of rules.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use nautes_model::name::ProductName;
 use nautes_model::{Finding, Identity, Kind, Resource, Scopes, Severity, Sourced};
 
 use crate::access::Access;
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, Problem};
 use crate::explain::Example;
 use crate::graph::{Graph, Target};
 use crate::resolve::Resolver;
@@ -211,6 +212,10 @@ pub struct Checked<'a> {
     pub access: Access,
     /// What is known beyond.
     pub facts: &'a Facts,
+    /// The components, hooks and shapes that are known, with what the tenant adds.
+    pub catalogue: Cow<'a, Catalogue>,
+    /// What is wrong with what the tenant adds.
+    pub(crate) catalogue_problems: Vec<Problem>,
     /// What the check is limited to; everything when `None`.
     pub only: Option<&'a BTreeSet<Identity>>,
     /// The state before, when a change is judged.
@@ -279,11 +284,20 @@ impl<'a> Checked<'a> {
         let resolver = Resolver::of(scopes, facts.tenant_known);
         let graph = Graph::with(&resolver, scopes.iter().map(|s| &**s));
         let access = Access::with(scopes, &resolver, &graph);
+        let (catalogue, catalogue_problems) = match &scopes.tenant.catalogue {
+            None => (Cow::Borrowed(&facts.catalogue), Vec::new()),
+            Some(extension) => {
+                let (all, problems) = facts.catalogue.extended(extension);
+                (Cow::Owned(all), problems)
+            }
+        };
         let mut checked = Self {
             scopes,
             graph,
             access,
             facts,
+            catalogue,
+            catalogue_problems,
             only: None,
             before: None,
             removed: BTreeSet::new(),

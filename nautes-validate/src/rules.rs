@@ -10,6 +10,7 @@ use crate::rule::{Checked, Rule};
 
 mod artifact;
 mod binding;
+mod catalogue;
 mod cluster;
 mod code_repo;
 mod component;
@@ -29,7 +30,6 @@ mod step;
 /// The rules that only ever warn.
 const MILD: &[&str] = &[
     "AccountShared",
-    "ClusterComponentMissing",
     "ClusterComponentReplaced",
     "ClusterEngineMissing",
     "ClusterPermissionWithdrawn",
@@ -88,6 +88,7 @@ pub(crate) fn all() -> impl Iterator<Item = Arc<dyn Rule>> {
     [
         artifact::RULES,
         binding::RULES,
+        catalogue::RULES,
         cluster::RULES,
         code_repo::RULES,
         component::RULES,
@@ -184,6 +185,15 @@ fn newcomers<'i>(
     } else {
         old.into_iter().chain(new).collect()
     }
+}
+
+/// Turns what is not known into a warning while the catalogue of the tenant cannot be read: it may be there.
+fn unless_unreadable(on: &Checked<'_>, mut finding: Finding) -> Finding {
+    if on.catalogue.incomplete {
+        finding.severity = Severity::Warning;
+        finding.hint = Some("mend the catalogue of the tenant, which cannot be read in full".to_owned());
+    }
+    finding
 }
 
 /// Whether a field names the same as before the change, however it is spelt.

@@ -309,3 +309,50 @@ async fn the_tenant_is_read_from_its_folder() {
         .collect();
     assert_eq!(kinds, [Kind::ProductProvider]);
 }
+
+async fn tenant(tree: &Tree) -> Reading {
+    TreeReader::new(RepoRef::Tenant)
+        .read(&tree.mirror, tree.tip.unwrap(), &Paths::new())
+        .await
+        .unwrap()
+}
+
+const ADDED: &str = "apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: Catalogue
+spec:
+  components:
+    - {name: kong, slots: [gateway]}
+";
+
+#[tokio::test]
+async fn what_a_tenant_adds_to_the_catalogue_is_read_with_it() {
+    let mut tree = Tree::new().await;
+    tree.commit(&[("nautes/catalogue.yaml", Some(ADDED)), ("nautes/other.yaml", Some("x: 1"))])
+        .await;
+    let reading = tenant(&tree).await;
+    assert_eq!(reading.findings, []);
+    let catalogue = reading.scope.tenant().unwrap().catalogue.unwrap();
+    assert_eq!(catalogue.components[0].name, "kong");
+    assert!(!catalogue.incomplete);
+}
+
+#[tokio::test]
+async fn a_catalogue_that_cannot_be_read_is_unknown_and_not_empty() {
+    let mut tree = Tree::new().await;
+    tree.commit(&[("nautes/catalogue.yaml", Some("kind: [\n"))]).await;
+    let reading = tenant(&tree).await;
+    assert_eq!(reading.findings.len(), 1);
+    assert!(reading.scope.tenant().unwrap().catalogue.unwrap().incomplete);
+    tree.commit(&[("nautes/catalogue.yaml", None)]).await;
+    assert_eq!(tenant(&tree).await.scope.tenant().unwrap().catalogue, None);
+}
+
+#[tokio::test]
+async fn a_catalogue_among_the_files_of_a_product_is_told_where_to_go() {
+    let mut tree = Tree::new().await;
+    tree.commit(&[("envs/catalogue.yaml", Some(ADDED))]).await;
+    let reading = tree.read(&Paths::new()).await;
+    assert_eq!(reading.findings.len(), 1);
+    let hint = reading.findings[0].hint.as_deref().unwrap();
+    assert_eq!(hint, "move it to nautes/catalogue.yaml of the tenant repository");
+}

@@ -6,14 +6,14 @@ use nautes_model::kinds::cluster::{ClusterSpec, ClusterUsage, Slot, WorkerType};
 use nautes_model::{Finding, Identity};
 
 use super::{Standard, nearest, related, say};
-use crate::catalogue::expected_slots;
+use crate::catalogue::Property;
 use crate::rule::{Checked, RuntimeUse};
 
 pub(super) const RULES: &[Standard] = &[
     Standard {
         id: "ClusterComponentMissing",
         summary: "a cluster fills the slots that one of its shape is expected to have",
-        why: "an empty slot stops only what needs it, so it is a warning; a runtime that needs it is told by RuntimeComponentMissing",
+        why: "an empty slot stops only what needs it, so it is a warning, unless the catalogue of the tenant requires the slot; a runtime that needs it is told by RuntimeComponentMissing",
         check: missing,
     },
     Standard {
@@ -54,16 +54,30 @@ fn path(slot: Slot, rest: &str) -> String {
 
 fn missing(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
     for (resource, cluster) in on.clusters() {
-        let absent: Vec<&str> = expected_slots(&cluster.spec)
-            .unwrap_or_default()
-            .iter()
-            .filter(|slot| cluster.spec.components_list.get(**slot).is_none())
-            .map(|slot| slot.field())
-            .collect();
-        if !absent.is_empty() {
-            let message = format!("no component fills {}", absent.join(", "));
+        let Some(shape) = on.catalogue.shape_of(&cluster.spec) else {
+            continue;
+        };
+        let absent = |required: bool| -> Vec<&str> {
+            let slots = shape.slots.iter();
+            slots
+                .filter(|slot| shape.required.contains(slot) == required)
+                .filter(|slot| cluster.spec.components_list.get(**slot).is_none())
+                .map(|slot| slot.field())
+                .collect()
+        };
+        let (must, should) = (absent(true), absent(false));
+        let field = "spec.componentsList";
+        if !must.is_empty() {
+            let message = format!("the catalogue of the tenant requires {}", must.join(", "));
             out.push(
-                on.warning(id, resource, "spec.componentsList", message)
+                on.error(id, resource, field, message)
+                    .hint("name a component for each"),
+            );
+        }
+        if !should.is_empty() {
+            let message = format!("no component fills {}", should.join(", "));
+            out.push(
+                on.warning(id, resource, field, message)
                     .hint("name a component for each that something will need"),
             );
         }
@@ -74,18 +88,21 @@ fn unknown(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
     for (resource, cluster) in on.clusters() {
         for (slot, component) in cluster.spec.components_list.iter() {
             let name = component.name.as_str();
-            let known = &on.facts.catalogue.components;
+            let known = &on.catalogue.components;
             if known.contains_key(name) || on.facts.engines.contains(name) {
                 continue;
             }
             let words: BTreeSet<&str> = known
                 .keys()
-                .copied()
+                .map(|name| &**name)
                 .chain(on.facts.engines.iter().map(String::as_str))
                 .collect();
             let hint = nearest(name, words.iter().copied()).map_or_else(
                 || {
-                    let fitting = known.values().filter(|c| c.slots.contains(&slot)).map(|c| c.name);
+                    let fitting = known
+                        .values()
+                        .filter(|c| c.slots.contains(&slot))
+                        .map(|c| &*c.name);
                     format!(
                         "for {} there are {}",
                         slot.field(),
@@ -94,15 +111,9 @@ fn unknown(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
                 },
                 |near| format!("did you mean {near:?}?"),
             );
-            out.push(
-                on.error(
-                    id,
-                    resource,
-                    &path(slot, ".name"),
-                    format!("there is no component {name:?}"),
-                )
-                .hint(hint),
-            );
+            let message = format!("there is no component {name:?}");
+            let finding = on.error(id, resource, &path(slot, ".name"), message).hint(hint);
+            out.push(super::unless_unreadable(on, finding));
         }
     }
 }
@@ -110,7 +121,7 @@ fn unknown(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
 fn slot(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
     for (resource, cluster) in on.clusters() {
         for (slot, component) in cluster.spec.components_list.iter() {
-            let Some(info) = on.facts.catalogue.components.get(component.name.as_str()) else {
+            let Some(info) = on.catalogue.components.get(component.name.as_str()) else {
                 continue;
             };
             if !info.slots.contains(&slot) {
@@ -128,17 +139,24 @@ fn slot(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
 fn property(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
     for (resource, cluster) in on.clusters() {
         for (slot, component) in cluster.spec.components_list.iter() {
-            let Some(info) = on.facts.catalogue.components.get(component.name.as_str()) else {
+            let Some(info) = on.catalogue.components.get(component.name.as_str()) else {
                 continue;
             };
             for property in &info.properties {
                 let field = path(slot, &format!(".additions.{}", property.name));
-                match component.additions.get(property.name) {
-                    Some(value) if !property.shape.fits(value) => {
-                        let shown: String = value.chars().take(80).collect();
+                match component.additions.get(&*property.name) {
+                    Some(value) => {
+                        if let Some(hint) = misfit(property, value) {
+                            let shown: String = value.chars().take(80).collect();
+                            let message = format!("{shown:?} does not fit");
+                            out.push(on.error(id, resource, &field, message).hint(hint));
+                        }
+                    }
+                    None if property.required && property.default.is_none() && !property.derived => {
+                        let message = format!("{} has no {}", info.name, property.name);
                         out.push(
-                            on.error(id, resource, &field, format!("{shown:?} does not fit"))
-                                .hint(format!("write {}", property.shape.describe())),
+                            on.error(id, resource, &path(slot, ".additions"), message)
+                                .hint(format!("write `{}:`", property.name)),
                         );
                     }
                     None if property.required
@@ -156,18 +174,27 @@ fn property(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
                                 )),
                         );
                     }
-                    _ => {}
+                    None => {}
                 }
             }
         }
     }
 }
 
+/// Says what a value should be that does not fit.
+fn misfit(property: &Property, value: &str) -> Option<String> {
+    if !property.shape.fits(value) {
+        return Some(format!("write {}", property.shape.describe()));
+    }
+    let pattern = property.pattern.as_ref().filter(|p| !p.fits(value))?;
+    Some(format!("write one that matches {}", pattern.as_str()))
+}
+
 fn engine(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
     for (resource, cluster) in on.clusters() {
         for (slot, component) in cluster.spec.components_list.iter() {
             let name = &component.name;
-            let known = on.facts.catalogue.components.contains_key(name.as_str());
+            let known = on.catalogue.components.contains_key(name.as_str());
             if !known || on.facts.engines.contains(name) {
                 continue;
             }
@@ -176,8 +203,8 @@ fn engine(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
                 .catalogue
                 .components
                 .values()
-                .filter(|c| c.slots.contains(&slot) && on.facts.engines.contains(c.name))
-                .map(|c| c.name)
+                .filter(|c| c.slots.contains(&slot) && on.facts.engines.contains(&*c.name))
+                .map(|c| &*c.name)
                 .collect();
             let message = format!("this installation has no engine for {name}");
             let finding = on.warning(id, resource, &path(slot, ".name"), message);

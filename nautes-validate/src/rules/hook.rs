@@ -76,26 +76,31 @@ fn each(
 ) {
     for (resource, runtime) in on.pipeline_runtimes() {
         for (field, before, hook) in hooks(&runtime.spec) {
-            let info = on.facts.catalogue.hooks.get(hook.name.as_str());
+            let info = on.catalogue.hooks.get(hook.name.as_str());
             for (below, message, hint) in look(&runtime.spec, hook, before, info) {
                 let field = format!("{field}{below}");
-                out.push(on.error(id, resource, &field, message).hint(hint));
+                let finding = on.error(id, resource, &field, message).hint(hint);
+                out.push(if info.is_none() {
+                    super::unless_unreadable(on, finding)
+                } else {
+                    finding
+                });
             }
         }
     }
 }
 
 fn unknown(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
-    let known = &on.facts.catalogue.hooks;
+    let known = &on.catalogue.hooks;
     each(id, on, out, |_, hook, _, info| {
         if info.is_some() {
             return Vec::new();
         }
-        let hint = nearest(&hook.name, known.keys().copied()).map_or_else(
+        let hint = nearest(&hook.name, known.keys().map(|k| &**k)).map_or_else(
             || {
                 format!(
                     "there are {}",
-                    known.keys().copied().collect::<Vec<_>>().join(", ")
+                    known.keys().map(|k| &**k).collect::<Vec<_>>().join(", ")
                 )
             },
             |near| format!("did you mean {near:?}?"),
@@ -174,7 +179,7 @@ fn event_source(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
             ),
         ];
         used.into_iter()
-            .filter(|(type_, used)| *used && !info.event_sources.contains(type_))
+            .filter(|(type_, used)| *used && info.event_sources.iter().all(|known| known != type_))
             .map(|(type_, _)| {
                 (
                     ".name".to_owned(),
@@ -189,7 +194,7 @@ fn event_source(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
 fn vars(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
     each(id, on, out, |_, hook, _, info| {
         let Some(info) = info else { return Vec::new() };
-        let names = || info.vars.iter().map(|(name, _)| *name);
+        let names = || info.vars.iter().map(|(name, _)| &**name);
         let unknown = hook
             .vars
             .keys()
@@ -208,7 +213,7 @@ fn vars(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
         let missing = info
             .vars
             .iter()
-            .filter(|(name, required)| *required && !hook.vars.contains_key(*name))
+            .filter(|(name, required)| *required && !hook.vars.contains_key(&**name))
             .map(|(name, _)| {
                 (
                     ".vars".to_owned(),

@@ -68,3 +68,23 @@ spec: {httpAddress: 'https://g.example.org', apiServer: 'https://g.example.org',
     assert!(errors.is_empty(), "{}", errors.join("\n"));
     assert!(report.warnings().any(|f| f.rule == "ClusterEngineMissing"));
 }
+
+#[test]
+fn the_example_of_a_catalogue_has_no_mistake() {
+    let text = include_str!("../../../examples/manifests/catalogue.yaml");
+    let parsed = parse(text, &Context::new("catalogue.yaml", Form::Git));
+    assert_eq!(parsed.findings, []);
+    let mut scopes = Scopes::default();
+    scopes.tenant.catalogue = parsed.catalogue;
+    assert!(scopes.tenant.catalogue.is_some());
+    assert_eq!(check(&scopes, &RuleSet::standard()).findings, []);
+}
+
+#[test]
+fn the_catalogue_of_the_guide_has_no_mistake() {
+    let guide = include_str!("../../../docs/guide/catalogue.md");
+    let text = guide.split("```yaml\n").nth(1).and_then(|t| t.split("```").next());
+    let parsed = parse(text.unwrap(), &Context::new("catalogue.yaml", Form::Git));
+    assert_eq!(parsed.findings, []);
+    assert_eq!(parsed.catalogue.unwrap().shapes.len(), 1);
+}

@@ -1,5 +1,8 @@
 //! Platforms from text.
 
+use std::sync::Arc;
+
+use nautes_model::catalogue::Extension;
 use nautes_model::manifest::{Context, Form, parse};
 use nautes_model::name::ProductName;
 use nautes_model::scope::Broken;
@@ -13,6 +16,11 @@ pub(crate) fn resources(file: &str, text: &str) -> Vec<Sourced> {
     let parsed = parse(text, &Context::new(file, Form::Git));
     assert_eq!(parsed.findings, [], "{text}");
     parsed.resources
+}
+
+/// Reads what a tenant adds to the catalogue, if a text says something of it.
+fn catalogue(file: &str, text: &str) -> Option<Arc<Extension>> {
+    parse(text, &Context::new(file, Form::Git)).catalogue
 }
 
 /// Reads `Kind/name` or `Kind/product/name`.
@@ -47,6 +55,8 @@ pub(crate) fn changed(mut scopes: Scopes, file: &str, text: &str) -> Scopes {
         }
         scopes.replace(resource);
     }
+    let own = text.split("# file: ").next().unwrap_or_default();
+    scopes.tenant.catalogue = catalogue(file, own).or(scopes.tenant.catalogue);
     for part in parts {
         let (name, text) = part.split_once('\n').unwrap_or((part, ""));
         for resource in resources(name, text) {

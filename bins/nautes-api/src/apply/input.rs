@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use nautes_model::layout;
 use nautes_model::manifest::{self, Context, Form, Parsed};
 use nautes_model::name::ProductName;
 use nautes_model::{Finding, Sourced};
@@ -76,6 +77,12 @@ impl Input {
                     .or_default()
                     .extend(resource.notes.clone());
             }
+        }
+        if let Some(catalogue) = &parsed.catalogue {
+            let message = "a catalogue is not applied";
+            let finding = Finding::error(manifest::rule::KIND, &catalogue.file, message);
+            let hint = format!("push it to the tenant repository as {}", layout::CATALOGUE);
+            self.findings.push(finding.field("kind").hint(hint));
         }
         self.resources.extend(parsed.resources);
         self.findings.extend(parsed.findings);
