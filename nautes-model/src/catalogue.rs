@@ -41,7 +41,7 @@ const MAX_ENTRIES: usize = 1000;
 const MAX_TEXT: usize = 1000;
 
 /// Where an entry stands.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct EntryPlace {
     /// The path of the entry, for example `spec.components[0]`.
     pub field: String,
@@ -49,8 +49,17 @@ pub struct EntryPlace {
     pub at: Option<Position>,
 }
 
+/// Two are equal when they name the same entry; where the file has it does not matter.
+impl PartialEq for EntryPlace {
+    fn eq(&self, other: &Self) -> bool {
+        self.field == other.field
+    }
+}
+
+impl Eq for EntryPlace {}
+
 /// What a tenant adds to the catalogue.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Extension {
     /// The file, as the caller named it.
     pub file: Arc<str>,
@@ -63,6 +72,16 @@ pub struct Extension {
     /// What clusters of a shape must have, beyond what they always must.
     pub shapes: Vec<ShapeEntry>,
 }
+
+/// Two are equal when they say the same; where they stand does not matter.
+impl PartialEq for Extension {
+    fn eq(&self, other: &Self) -> bool {
+        (self.incomplete, &self.components, &self.hooks, &self.shapes)
+            == (other.incomplete, &other.components, &other.hooks, &other.shapes)
+    }
+}
+
+impl Eq for Extension {}
 
 impl Extension {
     /// Stands for a file that cannot be read at all: nobody can tell what it says.
@@ -216,7 +235,13 @@ impl Reader<'_> {
 
     fn wrong_type(&mut self, node: &Node, field: &str, expected: &str) {
         let message = format!("expected {expected}, found {}", node.value.type_name());
-        self.fault(rule::FIELD_TYPE, node.at, field, message, format!("write {expected}"));
+        self.fault(
+            rule::FIELD_TYPE,
+            node.at,
+            field,
+            message,
+            format!("write {expected}"),
+        );
     }
 
     fn map<'n>(&mut self, node: &'n Node, field: &str, known: &[&str]) -> Fields<'n> {
@@ -388,8 +413,12 @@ impl Reader<'_> {
         }
         Some(HookEntry {
             name,
-            before: self.flag(fields.get("before"), &join(&field, "before")).unwrap_or(false),
-            after: self.flag(fields.get("after"), &join(&field, "after")).unwrap_or(false),
+            before: self
+                .flag(fields.get("before"), &join(&field, "before"))
+                .unwrap_or(false),
+            after: self
+                .flag(fields.get("after"), &join(&field, "after"))
+                .unwrap_or(false),
             event_sources,
             vars,
             place,
@@ -397,11 +426,16 @@ impl Reader<'_> {
     }
 
     fn shape(&mut self, place: EntryPlace, node: &Node) -> Option<ShapeEntry> {
-        const USAGES: [(&str, ClusterUsage); 2] = [("host", ClusterUsage::Host), ("worker", ClusterUsage::Worker)];
-        const TYPES: [(&str, ClusterType); 2] =
-            [("physical", ClusterType::Physical), ("virtual", ClusterType::Virtual)];
-        const WORKERS: [(&str, WorkerType); 2] =
-            [("pipeline", WorkerType::Pipeline), ("deployment", WorkerType::Deployment)];
+        const USAGES: [(&str, ClusterUsage); 2] =
+            [("host", ClusterUsage::Host), ("worker", ClusterUsage::Worker)];
+        const TYPES: [(&str, ClusterType); 2] = [
+            ("physical", ClusterType::Physical),
+            ("virtual", ClusterType::Virtual),
+        ];
+        const WORKERS: [(&str, WorkerType); 2] = [
+            ("pipeline", WorkerType::Pipeline),
+            ("deployment", WorkerType::Deployment),
+        ];
         let field = place.field.clone();
         let known = ["usage", "clusterType", "workerType", "slots", "required"];
         let fields = self.map(node, &field, &known);
@@ -418,7 +452,9 @@ impl Reader<'_> {
                 None => None,
             },
             slots: self.slots(fields.get("slots"), &join(&field, "slots")),
-            required: self.flag(fields.get("required"), &join(&field, "required")).unwrap_or(false),
+            required: self
+                .flag(fields.get("required"), &join(&field, "required"))
+                .unwrap_or(false),
             place,
         })
     }
@@ -477,7 +513,12 @@ mod tests {
 
     #[test]
     fn any_shape_of_document_is_a_finding_and_no_more() {
-        for spec in ["  7\n", "  components: [7, [], {name: []}]\n", "  shapes:\n    - []\n", "  hooks: [{name: a, vars: [1]}]\n"] {
+        for spec in [
+            "  7\n",
+            "  components: [7, [], {name: []}]\n",
+            "  shapes:\n    - []\n",
+            "  hooks: [{name: a, vars: [1]}]\n",
+        ] {
             assert!(!problems(spec).is_empty(), "{spec}");
         }
     }

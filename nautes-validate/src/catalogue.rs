@@ -273,18 +273,44 @@ fn shapes() -> BTreeMap<ShapeKey, ShapeInfo> {
         SecretManagement, SecretSync,
     };
     let worker = |type_, for_| (ClusterUsage::Worker, type_, Some(for_));
-    let deployment = [Deployment, MultiTenant, ProgressiveDelivery, SecretManagement, SecretSync];
-    let pipeline = [Deployment, EventListener, Gateway, MultiTenant, Pipeline, SecretManagement, SecretSync];
+    let deployment = [
+        Deployment,
+        MultiTenant,
+        ProgressiveDelivery,
+        SecretManagement,
+        SecretSync,
+    ];
+    let pipeline = [
+        Deployment,
+        EventListener,
+        Gateway,
+        MultiTenant,
+        Pipeline,
+        SecretManagement,
+        SecretSync,
+    ];
     let all: [(ShapeKey, &[Slot], &[Slot]); 5] = [
         (
             (ClusterUsage::Host, ClusterType::Physical, None),
             &[Gateway, OauthProxy, SecretManagement],
             &[],
         ),
-        (worker(ClusterType::Virtual, WorkerType::Deployment), &deployment, &[]),
+        (
+            worker(ClusterType::Virtual, WorkerType::Deployment),
+            &deployment,
+            &[],
+        ),
         (worker(ClusterType::Virtual, WorkerType::Pipeline), &pipeline, &[]),
-        (worker(ClusterType::Physical, WorkerType::Deployment), &deployment, &[Gateway]),
-        (worker(ClusterType::Physical, WorkerType::Pipeline), &pipeline, &[OauthProxy]),
+        (
+            worker(ClusterType::Physical, WorkerType::Deployment),
+            &deployment,
+            &[Gateway],
+        ),
+        (
+            worker(ClusterType::Physical, WorkerType::Pipeline),
+            &pipeline,
+            &[OauthProxy],
+        ),
     ];
     all.into_iter()
         .map(|(key, slots, more)| {

@@ -74,7 +74,7 @@ pub fn check(scopes: &Scopes, rules: &RuleSet) -> Report {
 #[must_use]
 pub fn check_change(before: &Scopes, after: &Scopes, rules: &RuleSet) -> ChangeReport {
     let old = Checked::new(before, rules.facts());
-    let known: BTreeSet<Key> = findings(&old, rules).iter().map(Key::of).collect();
+    let known = Known::of(findings(&old, rules));
     let new = Checked::new(after, rules.facts()).after(&old);
     let touched = touched(before, after);
     let mut report = ChangeReport {
@@ -86,18 +86,19 @@ pub fn check_change(before: &Scopes, after: &Scopes, rules: &RuleSet) -> ChangeR
         ..ChangeReport::default()
     };
     let found = Report::new(located(findings(&new, rules), &new)).findings;
-    let about_touched: BTreeSet<(String, Identity)> = found
+    let about_touched: BTreeSet<(Severity, String, Identity)> = found
         .iter()
-        .filter_map(|f| Some((f.rule.clone(), f.resource.clone()?)))
-        .filter(|(_, resource)| touched.contains(resource))
+        .filter_map(|f| Some((f.severity, f.rule.clone(), f.resource.clone()?)))
+        .filter(|(_, _, resource)| touched.contains(resource))
         .collect();
+    let worse = known.fewer_than(&found);
     for mut finding in found {
         let is_touched = match &finding.resource {
             Some(resource) => touched.contains(resource),
             // Only what is wrong with the catalogue is about no resource.
             None => before.tenant.catalogue != after.tenant.catalogue,
         };
-        if !is_touched && known.contains(&Key::of(&finding)) {
+        if !is_touched && known.has(&finding, &worse) {
             finding.severity = Severity::Warning;
             report.standing.push(finding);
         } else if !is_touched && is_mirror(&finding, &about_touched) {
@@ -114,11 +115,10 @@ pub fn check_change(before: &Scopes, after: &Scopes, rules: &RuleSet) -> ChangeR
 }
 
 /// Whether a conflict is already told of something that the change touches.
-fn is_mirror(finding: &Finding, about_touched: &BTreeSet<(String, Identity)>) -> bool {
-    finding
-        .related
-        .iter()
-        .any(|other| about_touched.contains(&(finding.rule.clone(), other.clone())))
+fn is_mirror(finding: &Finding, about_touched: &BTreeSet<(Severity, String, Identity)>) -> bool {
+    let told =
+        |other: &Identity| about_touched.contains(&(finding.severity, finding.rule.clone(), other.clone()));
+    finding.related.iter().any(told)
 }
 
 /// Returns what the change removes although something needs it, and what that is.
@@ -211,6 +211,42 @@ fn touched(before: &Scopes, after: &Scopes) -> BTreeSet<Identity> {
         }
     }
     touched
+}
+
+/// What was wrong before a change.
+struct Known(BTreeMap<Key, Vec<String>>);
+
+impl Known {
+    fn of(findings: Vec<Finding>) -> Self {
+        let mut all: BTreeMap<Key, Vec<String>> = BTreeMap::new();
+        for finding in findings {
+            let messages = all.entry(Key::of(&finding)).or_default();
+            if !messages.contains(&finding.message) {
+                messages.push(finding.message);
+            }
+        }
+        Self(all)
+    }
+
+    /// Of which there are more now: one was there, and another joined it.
+    fn fewer_than(&self, now: &[Finding]) -> BTreeSet<Key> {
+        let mut count: BTreeMap<Key, usize> = BTreeMap::new();
+        for finding in now {
+            *count.entry(Key::of(finding)).or_default() += 1;
+        }
+        let more = |(key, n): &(Key, usize)| self.0.get(key).is_some_and(|before| before.len() < *n);
+        count.into_iter().filter(more).map(|(key, _)| key).collect()
+    }
+
+    /// Whether a finding was there before. Its message may name others that come and go; only where there are
+    /// more of its kind now it must be the same.
+    fn has(&self, finding: &Finding, worse: &BTreeSet<Key>) -> bool {
+        let key = Key::of(finding);
+        let Some(messages) = self.0.get(&key) else {
+            return false;
+        };
+        !worse.contains(&key) || messages.contains(&finding.message)
+    }
 }
 
 /// By what a finding is known again after a change: its message may name others that come and go.

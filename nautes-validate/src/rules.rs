@@ -153,9 +153,13 @@ fn say(identity: &Identity, from: &Identity) -> String {
 
 /// A short list of what people call resources.
 fn say_all<'i>(all: impl IntoIterator<Item = &'i Identity>, from: &Identity) -> String {
-    let mut names: Vec<String> = all.into_iter().map(|i| say(i, from)).collect();
-    let more = names.len().saturating_sub(3);
-    names.truncate(3);
+    let mut all = all.into_iter();
+    let names: Vec<String> = all.by_ref().take(3).map(|i| say(i, from)).collect();
+    say_some(&names, all.count())
+}
+
+/// Some names, and how many more there are.
+fn say_some(names: &[String], more: usize) -> String {
     let mut text = names.join(", ");
     if more > 0 {
         text.push_str(&format!(" and {more} more"));
@@ -187,9 +191,12 @@ fn newcomers<'i>(
     }
 }
 
-/// Turns what is not known into a warning while the catalogue of the tenant cannot be read: it may be there.
+/// Turns what is not known into a warning while the catalogue of the tenant cannot be read, or the tenant is no
+/// part of what is checked: it may be there.
 fn unless_unreadable(on: &Checked<'_>, mut finding: Finding) -> Finding {
-    if on.catalogue.incomplete {
+    if !on.facts.tenant_known && on.scopes.tenant.catalogue.is_none() {
+        finding.severity = Severity::Warning;
+    } else if on.catalogue.incomplete {
         finding.severity = Severity::Warning;
         finding.hint = Some("mend the catalogue of the tenant, which cannot be read in full".to_owned());
     }

@@ -327,8 +327,11 @@ spec:
 #[tokio::test]
 async fn what_a_tenant_adds_to_the_catalogue_is_read_with_it() {
     let mut tree = Tree::new().await;
-    tree.commit(&[("nautes/catalogue.yaml", Some(ADDED)), ("nautes/other.yaml", Some("x: 1"))])
-        .await;
+    tree.commit(&[
+        ("nautes/catalogue.yaml", Some(ADDED)),
+        ("nautes/other.yaml", Some("x: 1")),
+    ])
+    .await;
     let reading = tenant(&tree).await;
     assert_eq!(reading.findings, []);
     let catalogue = reading.scope.tenant().unwrap().catalogue.unwrap();

@@ -111,7 +111,11 @@ impl Extender {
                 "{} is known already, and usually runs in {:?}",
                 known.name, known.namespace
             );
-            self.conflict(&entry.place, message, "write the namespace in the cluster instead");
+            self.conflict(
+                &entry.place,
+                message,
+                "write the namespace in the cluster instead",
+            );
         }
         let mut all = known.properties.clone();
         for added in &entry.properties {
@@ -132,9 +136,7 @@ impl Extender {
     /// A setting that is known, with what the entry asks beyond that; `None` when it would ask for less.
     fn stronger(&mut self, known: &Property, entry: &PropertyEntry) -> Option<Property> {
         let shape = entry.shape.as_deref().map_or(known.shape, shape);
-        let other = |known: &Option<Cow<'_, str>>, entry: &Option<String>| {
-            matches!((known, entry), (Some(known), Some(entry)) if known != entry)
-        };
+        let other = |known: &Option<Cow<'_, str>>, entry: &Option<String>| matches!((known, entry), (Some(known), Some(entry)) if known != entry);
         let weaker = if known.required && entry.required == Some(false) {
             Some("is required")
         } else if known.shape != Shape::Any && shape != known.shape {

@@ -291,7 +291,9 @@ fn cycle(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
             let message = if group.len() == 1 {
                 "names itself".to_owned()
             } else {
-                format!("needs itself through {}", super::say_all(others.clone(), member))
+                let named: Vec<String> = others.clone().take(3).map(|other| say(other, member)).collect();
+                let more = group.len() - 1 - named.len();
+                format!("needs itself through {}", super::say_some(&named, more))
             };
             let finding = on
                 .error(id, from, &link.reference.field, message)

@@ -163,3 +163,140 @@ spec: {codeRepo: deploy, product: shop, projects: [till], permissions: readonly}
     assert!(report.is_ok(), "{:#?}", report.rejected);
     assert_eq!(report.dependents, []);
 }
+
+fn cluster(components: &str) -> String {
+    format!(
+        "apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: Cluster
+metadata: {{name: pipe-1}}
+spec:
+  apiServer: https://host-1.example.org:30443
+  clusterType: virtual
+  usage: worker
+  workerType: pipeline
+  hostCluster: host-1
+  primaryDomain: example.org
+  componentsList: {{{components}}}
+"
+    )
+}
+
+#[test]
+fn a_fault_that_joins_an_old_one_of_its_kind_is_told() {
+    let before = cluster("pipeline: {name: tekton, namespace: tekton}");
+    let after = cluster("");
+    let report = change(&before, &after);
+    let rejected: Vec<&str> = report.rejected.iter().map(|f| f.message.as_str()).collect();
+    assert_eq!(rejected, ["cluster \"pipe-1\" has no pipeline component"]);
+    let standing = report
+        .standing
+        .iter()
+        .filter(|f| f.rule == "RuntimeComponentMissing");
+    assert_eq!(standing.count(), 1);
+}
+
+#[test]
+fn moving_a_file_changes_nothing() {
+    let fault = "apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: Environment
+metadata: {name: stage}
+spec: {product: demo, cluster: ghost, envType: stage}
+";
+    let report = check_change(
+        &scopes("envs/old.yaml", fault),
+        &scopes("envs/new.yaml", &format!("# moved\n\n{fault}")),
+        &RuleSet::standard(),
+    );
+    assert_eq!(said(&report.rejected), [] as [&str; 0]);
+    assert!(said(&report.standing).contains(&"EnvironmentClusterMissing Environment/demo/stage".to_owned()));
+}
+
+#[test]
+fn a_new_name_for_what_others_name_is_told_about_the_old_one() {
+    let text = "# remove: Environment/demo/test
+apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: Environment
+metadata: {name: stage}
+spec: {product: demo, cluster: run-1, envType: test}
+";
+    let report = change("", text);
+    assert_eq!(
+        said(&report.rejected),
+        ["EnvironmentReferenced Environment/demo/test"]
+    );
+    let moved = deployment("till", "till", "till").replace("environment: test", "environment: stage");
+    let shop = text.replace("demo", "shop");
+    assert!(change("", &format!("{shop}{moved}")).is_ok());
+}
+
+#[test]
+fn each_product_of_a_change_is_told_its_own() {
+    let text = "# remove: Project/shop/till
+apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: Environment
+metadata: {name: stage}
+spec: {product: demo, cluster: ghost, envType: stage}
+";
+    let report = change("", text);
+    assert_eq!(
+        said(&report.rejected),
+        [
+            "EnvironmentClusterMissing Environment/demo/stage",
+            "ProjectReferenced Project/shop/till"
+        ]
+    );
+}
+
+#[test]
+fn a_file_that_is_broken_elsewhere_stops_nobody() {
+    let broken = "# broken: CodeRepo/shop/deploy\n";
+    let text = "apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: Project
+metadata: {name: new}
+spec: {product: demo, language: rust}
+";
+    let report = change(broken, &format!("{broken}{text}"));
+    assert!(report.is_ok(), "{:#?}", report.rejected);
+    assert!(said(&report.standing).contains(&"ReferenceHeld DeploymentRuntime/shop/till".to_owned()));
+}
+
+#[test]
+fn what_a_removal_stops_is_told_to_the_end_and_across_products() {
+    let report = change("", "# remove: Cluster/run-1\n");
+    assert_eq!(said(&report.rejected), ["ClusterReferenced Cluster/run-1"]);
+    let (gone, stopped) = &report.dependents[0];
+    assert_eq!(gone.to_string(), "Cluster/run-1");
+    let stopped: Vec<String> = stopped.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        stopped,
+        [
+            "Environment/demo/test",
+            "Environment/shop/test",
+            "DeploymentRuntime/demo/web",
+            "DeploymentRuntime/shop/till"
+        ]
+    );
+}
+
+#[test]
+fn an_old_mistake_in_the_catalogue_stops_only_who_touches_it() {
+    let catalogue = |name: &str| {
+        format!(
+            "apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: Catalogue
+spec: {{components: [{{name: {name}}}]}}
+---
+"
+        )
+    };
+    let text = "apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: Project
+metadata: {name: new}
+spec: {product: demo, language: rust}
+";
+    let old = catalogue("kong");
+    assert!(change(&old, &format!("{old}{text}")).is_ok());
+    let report = change(&old, &catalogue("gong"));
+    let rules: Vec<&str> = report.rejected.iter().map(|f| f.rule.as_str()).collect();
+    assert_eq!(rules, ["CatalogueEntry"]);
+}

@@ -83,7 +83,10 @@ fn the_example_of_a_catalogue_has_no_mistake() {
 #[test]
 fn the_catalogue_of_the_guide_has_no_mistake() {
     let guide = include_str!("../../../docs/guide/catalogue.md");
-    let text = guide.split("```yaml\n").nth(1).and_then(|t| t.split("```").next());
+    let text = guide
+        .split("```yaml\n")
+        .nth(1)
+        .and_then(|t| t.split("```").next());
     let parsed = parse(text.unwrap(), &Context::new("catalogue.yaml", Form::Git));
     assert_eq!(parsed.findings, []);
     assert_eq!(parsed.catalogue.unwrap().shapes.len(), 1);

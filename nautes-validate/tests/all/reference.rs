@@ -1,10 +1,11 @@
 //! The reference page of the rules is what the rules say. `UPDATE=1` writes it anew.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
 use nautes_model::Severity;
-use nautes_validate::{Explained, explained};
+use nautes_validate::{Explained, RuleSet, explained};
 
 const HEAD: &str = "# Rules
 
@@ -102,4 +103,32 @@ fn pages_name_only_rules_that_there_are() {
         }
     }
     assert!(found > 20, "{found}");
+}
+
+#[test]
+fn the_page_of_the_go_version_names_every_rule_and_only_rules_that_there_are() {
+    let page = include_str!("../../../docs/reference/rules-of-the-go-version.md");
+    let known: BTreeMap<String, String> = RuleSet::standard()
+        .iter()
+        .map(|rule| (rule.id().to_lowercase(), rule.id().to_owned()))
+        .collect();
+    let mut named = BTreeSet::new();
+    for (before, after) in page
+        .match_indices("](rules.md#")
+        .map(|(at, text)| (&page[..at], &page[at + text.len()..]))
+    {
+        let shown = before.rsplit('[').next().unwrap_or_default();
+        let anchor = after.split(')').next().unwrap_or_default();
+        assert_eq!(
+            known.get(anchor).map(String::as_str),
+            Some(shown),
+            "there is no rule {anchor}"
+        );
+        named.insert(shown);
+    }
+    let missing: Vec<&String> = known.values().filter(|id| !named.contains(id.as_str())).collect();
+    assert!(
+        missing.is_empty(),
+        "the page does not say where these come from: {missing:?}"
+    );
 }

@@ -97,3 +97,48 @@ spec:
     facts.engines.insert("mine".to_owned());
     assert!(check(&cluster, &rules.with_facts(facts)).is_ok());
 }
+
+const HOOKED: &str = "apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: ProjectPipelineRuntime
+metadata: {name: build}
+spec:
+  product: demo
+  project: app
+  pipelineSource: pipelines
+  pipelines: [{name: main, path: pipelines/main.yaml}]
+  destination: {environment: dev, namespace: build}
+  eventSources: [{name: push, gitlab: {repoName: source, events: [push_events]}}]
+  hooks: {postHooks: [{name: notify}]}
+  pipelineTriggers: [{eventSource: push, pipeline: main}]
+";
+
+fn hook_findings(scopes: &nautes_model::Scopes, rules: &RuleSet) -> Vec<nautes_model::Severity> {
+    let found = check(scopes, rules).findings;
+    let hooks = found.iter().filter(|f| f.rule == "HookUnknown");
+    hooks.map(|f| f.severity).collect()
+}
+
+#[test]
+fn what_the_tenant_may_have_added_is_no_error_while_nobody_can_tell() {
+    use nautes_model::Severity::{Error, Warning};
+    use nautes_model::catalogue::Extension;
+    let mut hooked = scopes("x.yaml", HOOKED);
+    let rules = RuleSet::standard();
+    assert_eq!(hook_findings(&hooked, &rules), [Error]);
+    let alone = rules.clone().with_facts(Facts {
+        tenant_known: false,
+        ..Facts::default()
+    });
+    assert_eq!(hook_findings(&hooked, &alone), [Warning]);
+    hooked.tenant.catalogue = Some(Arc::new(Extension::unreadable("nautes/catalogue.yaml")));
+    assert_eq!(hook_findings(&hooked, &rules), [Warning]);
+    let text = "apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: Catalogue
+spec: {hooks: [{name: notify, after: true}]}
+---
+";
+    assert_eq!(
+        hook_findings(&scopes("x.yaml", &format!("{text}{HOOKED}")), &rules),
+        []
+    );
+}

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use nautes_gitops::{Oid, RepoRef};
+use nautes_model::catalogue::Extension;
 use nautes_model::name::ProductName;
 use nautes_model::scope::{Broken, ProductScope};
 use nautes_model::{Finding, Identity, Revision, Scopes, Sourced};
@@ -22,6 +23,8 @@ pub(super) struct FileRead {
     pub(super) content: Option<Oid>,
     /// What it declares.
     pub(super) resources: Vec<Arc<Sourced>>,
+    /// What it adds to the catalogue.
+    pub(super) catalogue: Option<Arc<Extension>>,
     /// What is wrong with it.
     pub(super) findings: Vec<Finding>,
     /// What cannot be read now and may be declared all the same.
@@ -54,6 +57,8 @@ pub(super) fn lay(layers: Vec<Layer>, prefixes: Vec<String>, mut notes: Vec<Stri
         for resource in file.resources {
             resources_of(&mut scopes, resource.identity.product.as_ref()).insert(resource);
         }
+        // The last one counts, as with everything that is laid over something else.
+        scopes.tenant.catalogue = file.catalogue.or(scopes.tenant.catalogue);
         if let Some(content) = file.content {
             contents.insert(file.key.clone(), content);
         }

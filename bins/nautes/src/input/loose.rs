@@ -162,6 +162,7 @@ fn unread(key: String, file: &Arc<str>, finding: Finding) -> FileRead {
         shown: Arc::clone(file),
         content: None,
         resources: Vec::new(),
+        catalogue: None,
         findings: vec![finding],
         broken: Vec::new(),
         text: None,
@@ -185,6 +186,7 @@ pub(super) fn text(
         content,
         broken: broken(name, &parsed.findings),
         resources: parsed.resources.into_iter().map(Arc::new).collect(),
+        catalogue: parsed.catalogue,
         findings: parsed.findings,
         text,
     }

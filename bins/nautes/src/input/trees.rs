@@ -117,6 +117,7 @@ pub(super) fn read(
             },
             content: snapshot.files.get(path).map(|file| file.id),
             resources: Vec::new(),
+            catalogue: None,
             findings: Vec::new(),
             broken: Vec::new(),
             text: None,
@@ -128,6 +129,13 @@ pub(super) fn read(
     for resource in resources.iter().chain(resources.duplicates()) {
         entry(&path_of(&resource.source.file), &mut |file| {
             file.resources.push(Arc::clone(resource));
+        });
+    }
+    if let nautes_gitops::Scope::Tenant(scope) = &reading.scope
+        && let Some(catalogue) = &scope.catalogue
+    {
+        entry(layout::CATALOGUE, &mut |file| {
+            file.catalogue = Some(Arc::clone(catalogue));
         });
     }
     for finding in reading.findings {
