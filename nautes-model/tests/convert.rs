@@ -134,3 +134,17 @@ fn line_ends_of_other_systems_stay() {
         assert_eq!(manifest::convert(&from, &context).text, to);
     }
 }
+
+#[test]
+fn the_example_of_the_guide_is_true() {
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide/dialects.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let mut examples = guide
+        .split("```yaml\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap());
+    let (old, new) = (examples.next().unwrap(), examples.next().unwrap());
+    let converted = manifest::convert(old, &Context::new("f", Form::Request));
+    assert_eq!(converted.findings, []);
+    assert_eq!(converted.text, new);
+}

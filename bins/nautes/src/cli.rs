@@ -72,6 +72,8 @@ pub enum Command {
     Delete(Delete),
     /// Judges manifests offline: syntax, schema, references and rules.
     Validate(Validate),
+    /// Rewrites manifests of older forms to the current one, keeping comments and order.
+    Convert(Convert),
     /// Shows what would change: what manifests would do, or what is not yet as declared.
     Plan(Plan),
     /// Shows whether a product works, and why not.
@@ -243,6 +245,23 @@ pub enum ReportFormat {
     Github,
     /// The code quality report of GitLab.
     Gitlab,
+}
+
+/// `nautes convert`.
+#[derive(Debug, Args)]
+pub struct Convert {
+    /// Where manifests come from.
+    #[command(flatten)]
+    pub files: Files,
+    /// Changes the files in place; without it, the text of one file goes to standard output.
+    #[arg(long, short = 'w', conflicts_with_all = ["check", "diff"])]
+    pub write: bool,
+    /// Shows what would change as a difference (diff -u), without secrets.
+    #[arg(long)]
+    pub diff: bool,
+    /// Changes nothing and ends with code 1 if something would change; names the files.
+    #[arg(long)]
+    pub check: bool,
 }
 
 /// `nautes plan`.

@@ -1,6 +1,7 @@
 //! The commands, one module each; the smallest ones are here.
 
 pub mod apply;
+pub mod convert;
 pub mod delete;
 pub mod generate;
 pub mod get;

@@ -67,6 +67,7 @@ async fn run(cli: Cli) -> Outcome {
         Command::Get(args) => cmd::get::run(&settings, &args).await,
         Command::Delete(args) => cmd::delete::run(&settings, &args).await,
         Command::Validate(args) => cmd::validate::run(&settings, &args),
+        Command::Convert(args) => cmd::convert::run(&settings, &args),
         Command::Plan(args) => cmd::plan::run(&settings, &args).await,
         Command::Status(args) => cmd::status::run(&settings, &args).await,
         Command::Generate(args) => cmd::generate::run(&args),

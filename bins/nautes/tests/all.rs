@@ -7,6 +7,8 @@
 
 #[path = "all/bad_input.rs"]
 mod bad_input;
+#[path = "all/convert.rs"]
+mod convert;
 #[path = "all/kit.rs"]
 mod kit;
 #[path = "all/parity.rs"]

@@ -13,6 +13,7 @@ mod change;
 mod definitions;
 mod examples;
 mod graph;
+mod hardening;
 mod permissions;
 mod picture;
 mod properties;

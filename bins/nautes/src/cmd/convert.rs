@@ -1,0 +1,139 @@
+//! `nautes convert`: older forms of manifests become the current one, where they stand.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use nautes_api::wire::ManifestFile;
+use nautes_model::manifest::{self, Context, Converted, Form};
+use nautes_model::name::ProductName;
+use similar::TextDiff;
+use tempfile::NamedTempFile;
+
+use crate::cli::Convert;
+use crate::exit::{Exit, Failure, Outcome};
+use crate::input;
+use crate::output::{self, GREEN, YELLOW};
+use crate::settings::Settings;
+
+/// What the file of standard input is called.
+const STDIN: &str = "-";
+
+/// Runs the command.
+///
+/// # Errors
+/// The options do not fit together, or a file cannot be read or written. What cannot be converted is no error: it
+/// is printed as findings, and its file stays as it is.
+pub fn run(settings: &Settings, args: &Convert) -> Outcome {
+    let product = args.files.product.clone().or_else(|| settings.product.clone());
+    let product = product
+        .map(|p| ProductName::new(&p).map_err(|e| Failure::usage(format!("-p {p}: {e}"))))
+        .transpose()?;
+    if args.write && args.files.filename.iter().any(|name| name == STDIN) {
+        return Err(Failure::usage("standard input cannot be written").hint("leave --write away"));
+    }
+    let files = input::read(&args.files.filename)?;
+    let to_stdout = !(args.write || args.check || args.diff);
+    if to_stdout && files.len() > 1 {
+        let message = format!("{} files would go to standard output", files.len());
+        return Err(
+            Failure::usage(message).hint("--write changes them in place, --diff and --check only look")
+        );
+    }
+    let mut exit = Exit::Clean;
+    let mut changed = Vec::new();
+    for file in &files {
+        let context = Context::new(&file.name, Form::Request).product(product.as_ref());
+        let converted = manifest::convert(&file.text, &context);
+        tell(file, &converted);
+        if !converted.findings.is_empty() {
+            exit = Exit::Findings;
+        } else if to_stdout {
+            output::data(&converted.text)?;
+        } else if converted.text != file.text {
+            if args.diff {
+                output::data(&difference(file, &converted.text, &context))?;
+            } else if args.check {
+                output::data(&format!("{}\n", file.name))?;
+            }
+            changed.push((file, converted.text));
+        }
+    }
+    if args.check && !changed.is_empty() {
+        exit = Exit::Findings;
+    }
+    if args.write {
+        write(&changed)?;
+    }
+    if !to_stdout {
+        let verb = if args.write { "converted" } else { "to convert" };
+        output::say(&format!(
+            "{GREEN}{verb}{GREEN:#}: {} of {} files",
+            changed.len(),
+            files.len()
+        ));
+    }
+    Ok(exit)
+}
+
+/// Says what became what, what stands in the way, and where secrets are.
+fn tell(file: &ManifestFile, converted: &Converted) {
+    output::findings(&converted.findings);
+    for change in &converted.changes {
+        output::say(&format!(
+            "{}:{}: {}: {}",
+            file.name, change.line, change.resource, change.note
+        ));
+    }
+    for secret in &converted.secrets {
+        output::say(&format!(
+            "{}: {YELLOW}warning{YELLOW:#} {} {} is a secret, and stays where it is\n  hint: hand the file in with \
+             nautes apply, keep it out of Git, and replace what it gives access to if it was there",
+            file.name, secret.resource, secret.field
+        ));
+    }
+}
+
+/// Returns the difference in the form of `diff -u`, without secrets.
+fn difference(file: &ManifestFile, after: &str, context: &Context<'_>) -> String {
+    let before = manifest::without_secrets(&file.text, context);
+    let after = manifest::without_secrets(after, context);
+    TextDiff::from_lines(&before, &after)
+        .unified_diff()
+        .header(&format!("a/{}", file.name), &format!("b/{}", file.name))
+        .to_string()
+}
+
+/// Writes every file, or none if one of them cannot be written beside its old content.
+fn write(changed: &[(&ManifestFile, String)]) -> Result<(), Failure> {
+    let mut ready = Vec::new();
+    for (file, text) in changed {
+        ready.push(
+            beside(file, text).map_err(|e| {
+                Failure::usage(format!("{}: {e}", file.name)).hint("no file has been changed")
+            })?,
+        );
+    }
+    for (path, temporary) in ready {
+        temporary
+            .persist(&path)
+            .map_err(|e| Failure::new(Exit::Partial, format!("{}: {}", path.display(), e.error)))?;
+    }
+    Ok(())
+}
+
+/// Writes the new content of a file beside it, with its permissions.
+fn beside(file: &ManifestFile, text: &str) -> std::io::Result<(PathBuf, NamedTempFile)> {
+    // What a link leads to is replaced, not the link.
+    let path = Path::new(&file.name).canonicalize()?;
+    if std::fs::read(&path)? != file.text.as_bytes() {
+        return Err(std::io::Error::other("the file has changed since it was read"));
+    }
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    let mut temporary = NamedTempFile::new_in(folder)?;
+    temporary.write_all(text.as_bytes())?;
+    temporary
+        .as_file()
+        .set_permissions(std::fs::metadata(&path)?.permissions())?;
+    temporary.as_file().sync_all()?;
+    Ok((path, temporary))
+}
