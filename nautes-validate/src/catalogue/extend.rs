@@ -193,13 +193,10 @@ impl Extender {
     }
 
     fn property(&mut self, entry: &PropertyEntry) -> Option<Property> {
-        let pattern = match entry.pattern.as_deref().map(Pattern::new).transpose() {
-            Ok(pattern) => pattern,
-            Err(_) => {
-                let message = "the pattern is not a regular expression, or too large a one".to_owned();
-                self.wrong(&entry.place, message, "write for example '[a-z]+'");
-                return None;
-            }
+        let Ok(pattern) = entry.pattern.as_deref().map(Pattern::new).transpose() else {
+            let message = "the pattern is not a regular expression, or too large a one".to_owned();
+            self.wrong(&entry.place, message, "write for example '[a-z]+'");
+            return None;
         };
         let shape = entry.shape.as_deref().map_or(Shape::Any, shape);
         if let Some(default) = &entry.default
