@@ -1,5 +1,7 @@
 //! The command line as it is typed: one struct a command, and nothing decided yet.
 
+pub mod offline;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -81,6 +83,10 @@ pub enum Command {
     /// Writes a platform of any size, for whoever measures.
     #[command(hide = true)]
     Generate(crate::cmd::generate::Generate),
+    /// Says what a kind, a field or a rule is.
+    Explain(offline::Explain),
+    /// Writes a commented starter tree for a product, or for a tenant.
+    Init(offline::Init),
     /// Prints the custom resource definitions.
     Crds,
     /// The whole platform on this machine.

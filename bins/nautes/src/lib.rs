@@ -9,6 +9,7 @@ pub mod input;
 pub mod local;
 pub mod output;
 pub mod settings;
+pub mod suggest;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -71,6 +72,8 @@ async fn run(cli: Cli) -> Outcome {
         Command::Plan(args) => cmd::plan::run(&settings, &args).await,
         Command::Status(args) => cmd::status::run(&settings, &args).await,
         Command::Generate(args) => cmd::generate::run(&args),
+        Command::Explain(args) => cmd::explain::run(&args),
+        Command::Init(args) => cmd::init::run(&args),
         Command::Crds => cmd::crds(),
         #[cfg(feature = "local")]
         Command::Local(args) => local::run(args, &environment).await,

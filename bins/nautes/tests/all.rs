@@ -13,6 +13,8 @@ mod convert;
 mod kit;
 #[path = "all/parity.rs"]
 mod parity;
+#[path = "all/pages.rs"]
+mod pages;
 #[path = "all/plain.rs"]
 mod plain;
 #[cfg(feature = "local")]

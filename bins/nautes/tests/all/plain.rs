@@ -14,6 +14,8 @@ fn help_names_every_command_and_exit_code() {
         "validate",
         "plan",
         "status",
+        "explain",
+        "init",
         "crds",
         "version",
         "completion",
