@@ -3,11 +3,13 @@
 //! An edge leads from a resource to one that it refers to. Everything that asks what must come first, what
 //! breaks when something goes, or what is missing, reads it from here.
 
+mod query;
 mod svg;
+mod text;
+mod view;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
-use std::fmt::Write as _;
 
 use nautes_model::reference::{Reference, Relation, references};
 use nautes_model::{Identity, Scopes, Sourced};
@@ -17,6 +19,9 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 
 use crate::resolve::Resolver;
+
+pub use query::{Blocker, Cause, Reached};
+pub use view::{Edge, Fault, Node, Presence, View};
 
 /// What the text of a reference turned out to name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -212,6 +217,11 @@ impl Graph {
         self.links().filter(|l| matches!(l.to, Target::Missing(_)))
     }
 
+    /// Goes through everything that is declared, in order of identity.
+    pub fn identities(&self) -> impl Iterator<Item = &Identity> {
+        self.links.keys()
+    }
+
     /// Whether a resource is declared.
     #[must_use]
     pub fn contains(&self, identity: &Identity) -> bool {
@@ -266,39 +276,13 @@ impl Graph {
     /// Draws the graph in the language of Graphviz.
     #[must_use]
     pub fn dot(&self) -> String {
-        let mut text = String::from("digraph nautes {\n  rankdir=BT;\n  node [shape=box];\n");
-        for node in self.graph.node_indices() {
-            let _ = writeln!(text, "  \"{}\";", self.graph[node]);
-        }
-        for (from, to, relation) in self.drawn() {
-            let style = if is_hard(relation) { "" } else { " [style=dashed]" };
-            let _ = writeln!(text, "  \"{from}\" -> \"{to}\"{style};");
-        }
-        text.push_str("}\n");
-        text
+        self.view().dot()
     }
 
     /// Draws the graph in the language of Mermaid.
     #[must_use]
     pub fn mermaid(&self) -> String {
-        let mut text = String::from("graph BT\n");
-        for node in self.graph.node_indices() {
-            let _ = writeln!(text, "  n{}[\"{}\"]", node.index(), self.graph[node]);
-        }
-        for (from, to, relation) in self.drawn() {
-            let arrow = if is_hard(relation) { "-->" } else { "-.->" };
-            let (from, to) = (self.nodes[from].index(), self.nodes[to].index());
-            let _ = writeln!(text, "  n{from} {arrow} n{to}");
-        }
-        text
-    }
-
-    /// Edges as they are drawn: each once, in order.
-    fn drawn(&self) -> BTreeSet<(&Identity, &Identity, Relation)> {
-        self.graph
-            .edge_references()
-            .map(|e| (&self.graph[e.source()], &self.graph[e.target()], *e.weight()))
-            .collect()
+        self.view().mermaid()
     }
 
     fn hard_targets(&self, node: NodeIndex) -> impl Iterator<Item = NodeIndex> {

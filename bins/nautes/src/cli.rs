@@ -83,6 +83,12 @@ pub enum Command {
     /// Writes a platform of any size, for whoever measures.
     #[command(hide = true)]
     Generate(crate::cmd::generate::Generate),
+    /// Says what stands in the way of a resource, and what to change.
+    Why(offline::Why),
+    /// Says what breaks when a resource goes, or when a change is made.
+    Impact(offline::Impact),
+    /// Draws what needs what.
+    Graph(offline::Graph),
     /// Says what a kind, a field or a rule is.
     Explain(offline::Explain),
     /// Writes a commented starter tree for a product, or for a tenant.

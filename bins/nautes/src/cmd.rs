@@ -6,11 +6,14 @@ pub mod delete;
 pub mod generate;
 pub mod explain;
 pub mod get;
+pub mod graph;
+pub mod impact;
 pub mod init;
 pub mod plan;
 pub mod status;
 pub mod validate;
 pub mod wait;
+pub mod why;
 
 use clap::CommandFactory as _;
 use nautes_model::Kind;

@@ -10,6 +10,8 @@ pub mod local;
 pub mod output;
 pub mod settings;
 pub mod suggest;
+pub mod target;
+pub mod tree;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -72,6 +74,9 @@ async fn run(cli: Cli) -> Outcome {
         Command::Plan(args) => cmd::plan::run(&settings, &args).await,
         Command::Status(args) => cmd::status::run(&settings, &args).await,
         Command::Generate(args) => cmd::generate::run(&args),
+        Command::Why(args) => cmd::why::run(&settings, &args).await,
+        Command::Impact(args) => cmd::impact::run(&settings, &args),
+        Command::Graph(args) => cmd::graph::run(&settings, &args),
         Command::Explain(args) => cmd::explain::run(&args),
         Command::Init(args) => cmd::init::run(&args),
         Command::Crds => cmd::crds(),

@@ -3,21 +3,25 @@
 //! A product is a frame around what it declares; left of it stand the providers, right of it the clusters.
 //! Inside, the columns follow the flow: projects, bindings, repositories, runtimes, environments. An arrow leads
 //! from what needs to what is needed; it is dashed where it only permits or mentions. That something belongs to
-//! a product is said by the frame, not by an arrow. What is referred to but not declared is drawn as missing.
+//! a product is said by the frame, not by an arrow; where all repositories of a product are on one provider, one
+//! arrow from the frame says so. What is referred to but not declared is drawn as missing, and what breaks a rule in
+//! red. A legend says which colour is what.
 //!
 //! The picture carries its own background and colours for light and dark surroundings, and names only generic
 //! fonts, so that it needs nothing but a viewer.
 
+mod legend;
 mod place;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use nautes_model::name::ProductName;
-use nautes_model::reference::Relation;
-use nautes_model::{Identity, Kind};
+use nautes_model::{Identity, Kind, Severity};
 
-use super::{Graph, Target};
+use super::Graph;
+use super::text::class;
+use super::view::{Node as Shown, Presence, View};
 use place::{Item, stack, tidy};
 
 /// The columns of a picture, from left to right.
@@ -43,6 +47,8 @@ const STYLE: &str = "\
     .back { fill: #ffffff; }
     .frame { fill: #f6f8fa; stroke: #d1d9e0; }
     .node { stroke-width: 1.2; }
+    .sample { stroke-width: 1.2; }
+    .legend { font-size: 12px; fill: #59636e; }
     .project { fill: #ddf4ff; stroke: #0969da; }
     .repo { fill: #dafbe1; stroke: #1a7f37; }
     .binding { fill: #fff8c5; stroke: #9a6700; }
@@ -50,12 +56,18 @@ const STYLE: &str = "\
     .environment { fill: #fff1e5; stroke: #bc4c00; }
     .tenant { fill: #eff2f5; stroke: #59636e; }
     .missing { fill: none; stroke: #d1242f; stroke-dasharray: 4 3; }
+    .elsewhere { fill: none; stroke: #59636e; stroke-dasharray: 4 3; }
+    .fault { fill: #ffebe9; stroke: #d1242f; stroke-width: 2.2; }
+    .focus { stroke-width: 3.4; }
+    .mark { fill: #d1242f; font-size: 10px; font-weight: bold; }
+    .broken { stroke: #d1242f; }
     .wire { fill: none; stroke: #59636e; stroke-width: 1.3; }
     .soft { stroke-dasharray: 5 4; }
     .tip { fill: #59636e; }
+    .broken-tip { fill: #d1242f; }
     @media (prefers-color-scheme: dark) {
       text { fill: #f0f6fc; }
-      .kind { fill: #9198a1; }
+      .kind, .legend { fill: #9198a1; }
       .back { fill: #0d1117; }
       .frame { fill: #151b23; stroke: #3d444d; }
       .project { fill: #0c2d4d; stroke: #4493f8; }
@@ -65,6 +77,11 @@ const STYLE: &str = "\
       .environment { fill: #3a1d0a; stroke: #db6d28; }
       .tenant { fill: #212830; stroke: #9198a1; }
       .missing { fill: none; stroke: #f85149; }
+      .elsewhere { fill: none; stroke: #9198a1; }
+      .fault { fill: #3c1618; stroke: #f85149; }
+      .mark { fill: #f85149; }
+      .broken { stroke: #f85149; }
+      .broken-tip { fill: #f85149; }
       .wire { stroke: #9198a1; }
       .tip { fill: #9198a1; }
     }
@@ -74,7 +91,15 @@ impl Graph {
     /// Draws the graph as SVG: the same text for the same graph, without anything from outside.
     #[must_use]
     pub fn svg(&self) -> String {
-        Picture::of(self).render()
+        self.view().svg()
+    }
+}
+
+impl View {
+    /// Draws it as SVG: the same text for the same view, without anything from outside.
+    #[must_use]
+    pub fn svg(&self) -> String {
+        Picture::of(self).render(&self.classes())
     }
 }
 
@@ -82,7 +107,7 @@ impl Graph {
 struct Node<'a> {
     identity: &'a Identity,
     column: usize,
-    declared: bool,
+    shown: &'a Shown,
     y: f64,
 }
 
@@ -91,13 +116,17 @@ struct Wire {
     from: usize,
     to: usize,
     soft: bool,
+    broken: bool,
     bends: Vec<(usize, f64)>,
 }
 
 struct Frame<'a> {
-    name: &'a ProductName,
+    name: ProductName,
+    product: Option<&'a Shown>,
     top: f64,
     height: f64,
+    /// Providers that all repositories are on.
+    providers: Vec<usize>,
 }
 
 struct Picture<'a> {
@@ -108,82 +137,109 @@ struct Picture<'a> {
 }
 
 impl<'a> Picture<'a> {
-    fn of(graph: &'a Graph) -> Self {
+    fn of(view: &'a View) -> Self {
         let mut picture = Self {
             nodes: Vec::new(),
             wires: Vec::new(),
             frames: Vec::new(),
             height: 0.0,
         };
-        picture.collect(graph);
-        picture.place_products();
+        picture.collect(view);
+        let bundled = picture.bundle();
+        picture.place_products(view, bundled);
         picture.place_tenant();
         picture
     }
 
-    /// Takes nodes and arrows from the graph, by identity.
-    fn collect(&mut self, graph: &'a Graph) {
-        let mut declared: BTreeMap<&Identity, bool> = graph.links.keys().map(|i| (i, true)).collect();
-        let mut hosts = BTreeSet::new();
-        let mut wires: BTreeMap<(&Identity, &Identity), bool> = BTreeMap::new();
-        for link in graph.links() {
-            let Some(to) = link.to.identity().filter(|to| to.kind != Kind::Product) else {
-                continue;
-            };
-            if link.from.kind == Kind::Cluster && to.kind == Kind::Cluster {
-                hosts.insert(to);
-            }
-            if matches!(link.to, Target::Missing(_)) {
-                declared.entry(to).or_insert(false);
-            } else if !declared.contains_key(to) {
-                continue;
-            }
-            let soft = matches!(link.reference.relation, Relation::Grants | Relation::Mentions)
-                || link.from.kind == Kind::CodeRepoBinding;
-            *wires.entry((&link.from, to)).or_insert(true) &= soft;
-        }
+    /// Takes nodes and arrows from the view, by identity.
+    fn collect(&mut self, view: &'a View) {
+        let drawn = |i: &Identity| i.kind != Kind::Product;
+        let hosts: BTreeSet<&Identity> = view
+            .edges()
+            .filter(|(from, to, _)| from.kind == Kind::Cluster && to.kind == Kind::Cluster)
+            .map(|(_, to, _)| to)
+            .collect();
         let mut numbers = BTreeMap::new();
-        for (identity, declared) in declared {
-            if identity.kind == Kind::Product {
-                continue;
-            }
+        for (identity, shown) in view.nodes().filter(|(i, _)| drawn(i)) {
             numbers.insert(identity, self.nodes.len());
-            let column = if hosts.contains(identity) {
-                HOSTS
-            } else {
-                column(identity.kind)
-            };
+            let is_host = hosts.contains(identity);
             self.nodes.push(Node {
                 identity,
-                column,
-                declared,
+                column: if is_host { HOSTS } else { column(identity.kind) },
+                shown,
                 y: 0.0,
             });
         }
-        self.wires = wires
-            .into_iter()
-            .filter_map(|((from, to), soft)| {
+        self.wires = view
+            .edges()
+            .filter_map(|(from, to, edge)| {
                 Some(Wire {
                     from: *numbers.get(from)?,
                     to: *numbers.get(to)?,
-                    soft,
+                    soft: edge.is_dashed(),
+                    broken: edge.broken,
                     bends: Vec::new(),
                 })
             })
             .collect();
     }
 
+    /// Puts one arrow from the frame in the place of those of all repositories of a product to their one provider.
+    fn bundle(&mut self) -> BTreeMap<&'a ProductName, Vec<usize>> {
+        let mut repos: BTreeMap<&ProductName, usize> = BTreeMap::new();
+        for node in self.nodes.iter().filter(|n| n.identity.kind == Kind::CodeRepo) {
+            if let Some(product) = &node.identity.product {
+                *repos.entry(product).or_default() += 1;
+            }
+        }
+        let mut users: BTreeMap<(&ProductName, usize), usize> = BTreeMap::new();
+        for wire in &self.wires {
+            let from = self.nodes[wire.from].identity;
+            if let Some(product) = from.product.as_ref().filter(|_| self.is_bundled(wire)) {
+                *users.entry((product, wire.to)).or_default() += 1;
+            }
+        }
+        let mut bundles: BTreeMap<&'a ProductName, Vec<usize>> = BTreeMap::new();
+        for ((product, to), count) in users {
+            if count > 1 && repos.get(product) == Some(&count) {
+                bundles.entry(product).or_default().push(to);
+            }
+        }
+        let mut wires = std::mem::take(&mut self.wires);
+        wires.retain(|wire| {
+            let product = self.nodes[wire.from].identity.product.as_ref();
+            let bundle = product.and_then(|p| bundles.get(p));
+            !(self.is_bundled(wire) && bundle.is_some_and(|to| to.contains(&wire.to)))
+        });
+        self.wires = wires;
+        bundles
+    }
+
+    fn is_bundled(&self, wire: &Wire) -> bool {
+        let (from, to) = (self.nodes[wire.from].identity, self.nodes[wire.to].identity);
+        from.kind == Kind::CodeRepo && to.kind == Kind::CodeRepoProvider && !wire.broken
+    }
+
     /// Places what each product declares, product below product.
-    fn place_products(&mut self) {
-        let products: BTreeSet<&ProductName> = self
-            .nodes
-            .iter()
-            .filter_map(|n| n.identity.product.as_ref())
-            .collect();
+    fn place_products(&mut self, view: &'a View, mut providers: BTreeMap<&'a ProductName, Vec<usize>>) {
+        let members = view.nodes().filter_map(|(i, _)| i.product.clone());
+        let mut products: BTreeMap<ProductName, Option<&Shown>> = members.map(|p| (p, None)).collect();
+        for (identity, shown) in view.nodes().filter(|(i, _)| i.kind == Kind::Product) {
+            if let Ok(product) = ProductName::new(identity.name.as_str()) {
+                products.insert(product, Some(shown));
+            }
+        }
         let mut top = MARGIN;
-        for name in products {
-            let height = FRAME_HEAD + self.place_product(name, top + FRAME_HEAD) + FRAME_PAD;
-            self.frames.push(Frame { name, top, height });
+        for (name, product) in products {
+            let height = FRAME_HEAD + self.place_product(&name, top + FRAME_HEAD) + FRAME_PAD;
+            let providers = providers.remove(&name).unwrap_or_default();
+            self.frames.push(Frame {
+                name,
+                product,
+                top,
+                height,
+                providers,
+            });
             top += height + GAP;
         }
         self.height = top - GAP + MARGIN;
@@ -270,28 +326,36 @@ impl<'a> Picture<'a> {
 
     /// The height at which the arrows to a node come from, on average.
     fn wished(&self, node: usize) -> Option<f64> {
+        let frames = self
+            .frames
+            .iter()
+            .filter(|f| f.providers.contains(&node))
+            .map(Frame::middle);
         let from: Vec<f64> = self
             .wires
             .iter()
             .filter(|w| w.to == node && self.nodes[w.from].y > 0.0)
             .map(|w| w.bends.last().map_or(self.nodes[w.from].y, |(_, y)| *y))
+            .chain(frames)
             .collect();
         (!from.is_empty()).then(|| from.iter().sum::<f64>() / from.len() as f64)
     }
 
-    fn render(&self) -> String {
+    fn render(&self, classes: &BTreeSet<&'static str>) -> String {
         let spans = self.spans();
-        let width = spans[COLUMNS - 1].1 + MARGIN;
+        let legend = legend::items(classes, self);
+        let width = (spans[COLUMNS - 1].1 + MARGIN).max(legend::width(&legend) + 2.0 * MARGIN);
+        let height = self.height + if legend.is_empty() { 0.0 } else { legend::HEIGHT };
         let mut out = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" \
              height=\"{height:.0}\" role=\"img\">\n  <title>What is declared, and what needs what</title>\n  \
              <style>\n{STYLE}  </style>\n  <defs>\n    <marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" \
-             markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\"><path class=\"tip\" d=\"M0 0 L8 4 L0 8 z\"/></marker>\n  \
-             </defs>\n  <rect class=\"back\" width=\"{width:.0}\" height=\"{height:.0}\" rx=\"8\"/>\n",
-            height = self.height,
+             markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\"><path class=\"tip\" d=\"M0 0 L8 4 L0 8 z\"/></marker>\n    \
+             <marker id=\"broken-tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" \
+             orient=\"auto\"><path class=\"broken-tip\" d=\"M0 0 L8 4 L0 8 z\"/></marker>\n  </defs>\n  <rect class=\"back\" width=\"{width:.0}\" height=\"{height:.0}\" rx=\"8\"/>\n",
         );
         for frame in &self.frames {
-            render_frame(&mut out, frame, &spans);
+            self.render_frame(&mut out, frame, &spans);
         }
         for wire in &self.wires {
             self.render_wire(&mut out, wire, &spans);
@@ -299,6 +363,7 @@ impl<'a> Picture<'a> {
         for node in &self.nodes {
             render_node(&mut out, node, spans[node.column]);
         }
+        legend::render(&mut out, &legend, self.height);
         out.push_str("</svg>\n");
         out
     }
@@ -326,10 +391,53 @@ impl<'a> Picture<'a> {
             .collect()
     }
 
+    fn render_frame(&self, out: &mut String, frame: &Frame<'_>, spans: &[(f64, f64)]) {
+        // The frame reaches over the columns of products, whether this one uses them all or not.
+        let left = spans[PROVIDERS].1.max(spans[1].0 - FRAME_PAD).min(spans[1].0);
+        let left = if left > spans[PROVIDERS].1 {
+            left
+        } else {
+            spans[1].0
+        };
+        let right = spans[CLUSTERS - 1].1 + FRAME_PAD;
+        let faulty = frame.product.is_some_and(Shown::is_faulty);
+        let _ = writeln!(
+            out,
+            "  <g><title>{}</title><rect class=\"frame{}\" x=\"{left:.0}\" y=\"{:.0}\" width=\"{:.0}\" \
+             height=\"{:.0}\" rx=\"8\"/>\n  <text x=\"{:.0}\" y=\"{:.0}\"><tspan class=\"frame-name\">{}</tspan>\
+             <tspan class=\"kind\" dx=\"8\">Product</tspan></text></g>",
+            frame.title(),
+            if faulty { " broken" } else { "" },
+            frame.top,
+            right - left,
+            frame.height,
+            left + 12.0,
+            frame.top + 21.0,
+            frame.name
+        );
+        for provider in &frame.providers {
+            let to = &self.nodes[*provider];
+            let (start, end) = ((left, frame.middle()), (spans[to.column].1 + 2.0, to.y));
+            let _ = write!(
+                out,
+                "  <path class=\"wire\" marker-end=\"url(#tip)\" d=\"M{:.0} {:.0}",
+                start.0, start.1
+            );
+            curve(out, start, end);
+            out.push_str("\"/>\n");
+        }
+    }
+
     fn render_wire(&self, out: &mut String, wire: &Wire, spans: &[(f64, f64)]) {
         let (from, to) = (&self.nodes[wire.from], &self.nodes[wire.to]);
-        let class = if wire.soft { "wire soft" } else { "wire" };
-        let _ = write!(out, "  <path class=\"{class}\" marker-end=\"url(#tip)\" d=\"");
+        let class = match (wire.soft, wire.broken) {
+            (false, false) => "wire",
+            (true, false) => "wire soft",
+            (false, true) => "wire broken",
+            (true, true) => "wire soft broken",
+        };
+        let tip = if wire.broken { "broken-tip" } else { "tip" };
+        let _ = write!(out, "  <path class=\"{class}\" marker-end=\"url(#{tip})\" d=\"");
         let (left, right) = spans[from.column];
         if from.column == to.column {
             let far = right + COLUMN_GAP * 0.6;
@@ -382,21 +490,6 @@ const fn column(kind: Kind) -> usize {
     }
 }
 
-const fn class(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Project => "project",
-        Kind::CodeRepoBinding | Kind::ProjectArtifactRepo => "binding",
-        Kind::CodeRepo | Kind::ArtifactRepo => "repo",
-        Kind::ProjectPipelineRuntime | Kind::DeploymentRuntime => "runtime",
-        Kind::Environment => "environment",
-        Kind::CodeRepoProvider
-        | Kind::ArtifactRepoProvider
-        | Kind::ProductProvider
-        | Kind::Product
-        | Kind::Cluster => "tenant",
-    }
-}
-
 /// The columns that lie between two, in the direction of the arrow.
 fn between(from: usize, to: usize) -> Vec<usize> {
     if from < to {
@@ -415,46 +508,75 @@ fn curve(out: &mut String, from: (f64, f64), to: (f64, f64)) {
     );
 }
 
-fn render_frame(out: &mut String, frame: &Frame<'_>, spans: &[(f64, f64)]) {
-    // The frame reaches over the columns of products, whether this one uses them all or not.
-    let left = spans[PROVIDERS].1.max(spans[1].0 - FRAME_PAD).min(spans[1].0);
-    let left = if left > spans[PROVIDERS].1 {
-        left
-    } else {
-        spans[1].0
-    };
-    let right = spans[CLUSTERS - 1].1 + FRAME_PAD;
-    let _ = writeln!(
-        out,
-        "  <rect class=\"frame\" x=\"{left:.0}\" y=\"{:.0}\" width=\"{:.0}\" height=\"{:.0}\" rx=\"8\"/>\n  \
-         <text x=\"{:.0}\" y=\"{:.0}\"><tspan class=\"frame-name\">{}</tspan><tspan class=\"kind\" dx=\"8\">\
-         Product</tspan></text>",
-        frame.top,
-        right - left,
-        frame.height,
-        left + 12.0,
-        frame.top + 21.0,
-        frame.name
-    );
+impl Frame<'_> {
+    fn middle(&self) -> f64 {
+        self.top + self.height / 2.0
+    }
+
+    fn title(&self) -> String {
+        let faults = self.product.map(faults).unwrap_or_default();
+        format!("Product/{}{faults}", self.name)
+    }
+}
+
+/// What is wrong with a resource, a line each, after its name.
+fn faults(shown: &Shown) -> String {
+    let mut text = String::new();
+    text.push_str(match shown.presence {
+        Presence::Missing => "\nnot declared",
+        Presence::Elsewhere => "\ndeclared elsewhere",
+        Presence::Declared => "",
+    });
+    for fault in &shown.faults {
+        let _ = write!(text, "\n{}: {}", fault.rule, fault.message);
+    }
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 fn render_node(out: &mut String, node: &Node<'_>, (left, right): (f64, f64)) {
     let (top, middle) = (node.y - BOX_HEIGHT / 2.0, f64::midpoint(left, right));
-    let class = if node.declared {
-        class(node.identity.kind)
-    } else {
-        "missing"
+    let mut classes = match (node.shown.presence, node.shown.is_faulty()) {
+        (Presence::Missing, _) => "missing".to_owned(),
+        (Presence::Elsewhere, _) => "elsewhere".to_owned(),
+        (Presence::Declared, true) => "fault".to_owned(),
+        (Presence::Declared, false) => class(node.identity.kind).to_owned(),
     };
+    if node.shown.focus {
+        classes.push_str(" focus");
+    }
     let _ = writeln!(
         out,
-        "  <g><title>{}</title><rect class=\"node {class}\" x=\"{left:.0}\" y=\"{top:.0}\" width=\"{:.0}\" \
+        "  <g><title>{}{}</title><rect class=\"node {classes}\" x=\"{left:.0}\" y=\"{top:.0}\" width=\"{:.0}\" \
          height=\"{BOX_HEIGHT:.0}\" rx=\"6\"/>\n    <text class=\"kind\" x=\"{middle:.0}\" y=\"{:.0}\" \
-         text-anchor=\"middle\">{}</text>\n    <text x=\"{middle:.0}\" y=\"{:.0}\" text-anchor=\"middle\">{}</text></g>",
+         text-anchor=\"middle\">{}</text>\n    <text x=\"{middle:.0}\" y=\"{:.0}\" text-anchor=\"middle\">{}</text>{}</g>",
         node.identity,
+        faults(node.shown),
         right - left,
         top + 15.0,
         node.identity.kind,
         top + 31.0,
-        node.identity.name
+        node.identity.name,
+        mark(node.shown, right, top)
     );
+}
+
+/// A sign in the corner of what breaks rules: how many, or that it is missing.
+fn mark(shown: &Shown, right: f64, top: f64) -> String {
+    let errors = shown
+        .faults
+        .iter()
+        .filter(|f| f.severity == Severity::Error)
+        .count();
+    let text = match (shown.presence, errors) {
+        (Presence::Declared | Presence::Elsewhere, 0) => return String::new(),
+        (Presence::Declared | Presence::Elsewhere, errors) => format!("{errors}\u{2009}\u{2717}"),
+        (Presence::Missing, _) => "?".to_owned(),
+    };
+    format!(
+        "\n    <text class=\"mark\" x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"end\">{text}</text>",
+        right - 5.0,
+        top + 12.0
+    )
 }

@@ -21,3 +21,4 @@ mod pure;
 mod reference;
 mod sets;
 mod support;
+mod view;

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use nautes_model::Scopes;
 use nautes_model::manifest::{Context, Form, parse};
-use nautes_validate::Graph;
+use nautes_model::{Kind, Scopes};
+use nautes_validate::{Graph, RuleSet, check};
 
 use crate::support::scopes;
 
@@ -68,18 +68,17 @@ fn every_resource_and_every_reference_is_drawn_once() {
     let mut arrows = std::collections::BTreeSet::new();
     for link in graph.links() {
         let title = format!("<title>{}</title>", link.from);
-        if link.from.kind != nautes_model::Kind::Product {
+        if link.from.kind != Kind::Product {
             assert_eq!(svg.matches(&title).count(), 1, "{title}");
         }
-        if let Some(to) = link
-            .to
-            .found()
-            .filter(|to| to.kind != nautes_model::Kind::Product)
-        {
-            arrows.insert((&link.from, to));
+        if let Some(to) = link.to.found().filter(|to| to.kind != Kind::Product) {
+            // All repositories of the shop are on one provider: the frame says so with one arrow.
+            let bundled = to.kind == Kind::CodeRepoProvider;
+            arrows.insert((if bundled { None } else { Some(&link.from) }, to));
         }
     }
-    assert_eq!(svg.matches("class=\"wire").count(), arrows.len());
+    let samples = svg.matches(" sample\"").count();
+    assert_eq!(svg.matches("class=\"wire").count() - samples, arrows.len());
     assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
 }
 
@@ -94,4 +93,41 @@ fn nothing_declared_is_a_picture_too() {
     let svg = Graph::default().svg();
     assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"), "{svg}");
     assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+}
+
+#[test]
+fn what_breaks_a_rule_is_red_and_says_what() {
+    let scopes = scopes(
+        "x.yaml",
+        "apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: Environment
+metadata: {name: dev}
+spec: {product: demo, cluster: host-1, envType: dev}
+",
+    );
+    let findings = check(&scopes, &RuleSet::standard()).findings;
+    let view = Graph::of(&scopes).view().with_findings(&findings);
+    let svg = view.svg();
+    assert!(
+        svg.contains("Environment/demo/dev\nEnvironmentClusterUsage: "),
+        "{svg}"
+    );
+    assert!(
+        svg.contains("class=\"node fault\"") && svg.contains(">breaks a rule<"),
+        "{svg}"
+    );
+}
+
+#[test]
+fn the_legend_names_only_what_is_there() {
+    let text = "apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: Project
+metadata: {name: web}
+spec: {product: shop, language: go}
+";
+    let mut one = Scopes::default();
+    add(&mut one, text, Form::Git);
+    let svg = Graph::of(&one).svg();
+    assert_eq!(svg.matches("class=\"legend\"").count(), 1, "{svg}");
+    assert!(svg.contains(">project<") && !svg.contains(">permits<"), "{svg}");
 }

@@ -92,3 +92,121 @@ Examples:
   nautes init shop --pipeline-cluster build            with repositories and a runtime for pipelines
   nautes init shop --file - | nautes validate -f -     one file, judged at once
   nautes init --tenant --dir platform                  the tenant: a Git platform and clusters";
+
+/// The tree that a command looks at.
+#[derive(Clone, Debug, Args)]
+pub struct TreeArgs {
+    /// A file, a folder, a pattern such as 'envs/*.yaml', or - for stdin; may be repeated. Without any, the
+    /// current folder.
+    #[arg(long = "filename", short = 'f', value_name = "FILE")]
+    pub filename: Vec<String>,
+    /// The product.
+    #[arg(long, short = 'p', value_name = "PRODUCT")]
+    pub product: Option<String>,
+}
+
+impl TreeArgs {
+    /// Returns everything that is named, else the current folder.
+    #[must_use]
+    pub fn words(&self) -> Vec<String> {
+        if self.filename.is_empty() {
+            vec![".".to_owned()]
+        } else {
+            self.filename.clone()
+        }
+    }
+}
+
+/// `nautes graph`.
+#[derive(Debug, Args)]
+#[command(after_help = GRAPH)]
+pub struct Graph {
+    /// What is drawn around: a resource, as KIND NAME or KIND/NAME; everything when absent.
+    #[arg(value_name = "KIND[/NAME]", num_args = 0..=2)]
+    pub focus: Vec<String>,
+    /// Where manifests come from.
+    #[command(flatten)]
+    pub tree: TreeArgs,
+    /// How many steps away from the focus things are drawn.
+    #[arg(long, value_name = "STEPS", default_value_t = 32, requires = "focus")]
+    pub depth: usize,
+    /// Only these kinds; may be repeated, or separated by commas. What led through others leads on directly.
+    #[arg(long, short = 'k', value_name = "KIND", value_delimiter = ',')]
+    pub kind: Vec<String>,
+    /// How it is drawn.
+    #[arg(long, short = 'o', value_enum, default_value_t = Drawing::Dot)]
+    pub output: Drawing,
+}
+
+/// How a graph is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Drawing {
+    /// In the language of Graphviz.
+    Dot,
+    /// In the language of Mermaid.
+    Mermaid,
+    /// As a picture.
+    Svg,
+    /// As lists of nodes and edges.
+    Json,
+}
+
+const GRAPH: &str = "\
+Examples:
+  nautes graph -o svg > platform.svg             everything below the current folder
+  nautes graph -f shop -p shop -o svg > shop.svg
+  nautes graph cluster live --depth 2 -o mermaid  what is on a cluster, two steps away
+  nautes graph -k product,env,cluster | dot -Tpng > stages.png";
+
+/// `nautes why`.
+#[derive(Debug, Args)]
+#[command(after_help = WHY)]
+pub struct Why {
+    /// The resource: KIND NAME, KIND/NAME or KIND/PRODUCT/NAME.
+    #[arg(value_name = "KIND[/NAME]", required = true, num_args = 1..=2)]
+    pub what: Vec<String>,
+    /// Where manifests come from.
+    #[command(flatten)]
+    pub tree: TreeArgs,
+    /// Asks the server what it knows of the resource, instead of judging files.
+    #[arg(long, conflicts_with = "filename")]
+    pub live: bool,
+    /// How the answer is printed.
+    #[arg(long, short = 'o', value_enum, default_value_t = Show::Text)]
+    pub output: Show,
+}
+
+const WHY: &str = "\
+The exit code is 1 when something stands in the way, and 0 when nothing does.
+
+Examples:
+  nautes why dr web -f shop          what a deployment runtime waits for, and what to change
+  nautes why env/shop/production
+  nautes why dr/shop/web --live      as the server sees it now";
+
+/// `nautes impact`.
+#[derive(Debug, Args)]
+#[command(after_help = IMPACT)]
+pub struct Impact {
+    /// The resource that goes: KIND NAME, KIND/NAME or KIND/PRODUCT/NAME.
+    #[arg(value_name = "KIND[/NAME]", num_args = 0..=2, required_unless_present = "change")]
+    pub what: Vec<String>,
+    /// Where manifests come from.
+    #[command(flatten)]
+    pub tree: TreeArgs,
+    /// Manifests that are laid over the tree, instead of something that goes: what they break, and what depends on
+    /// what they change.
+    #[arg(long, value_name = "FILE", conflicts_with = "what")]
+    pub change: Vec<String>,
+    /// How the answer is printed.
+    #[arg(long, short = 'o', value_enum, default_value_t = Show::Text)]
+    pub output: Show,
+}
+
+const IMPACT: &str = "\
+The exit code is 1 when something breaks, and 0 when nothing does.
+
+Examples:
+  nautes impact cluster live -f platform     what breaks when a cluster goes, across products
+  nautes impact crb/shop/deploy-reads        who loses access with a binding
+  nautes impact --change new-env.yaml        what a change breaks, and what depends on what it touches";
