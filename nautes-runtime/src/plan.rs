@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod cluster;
+pub mod compare;
 pub mod diff;
 pub mod inputs;
 pub mod judged;
@@ -16,6 +17,7 @@ mod verdict;
 
 pub use check::{PlanFault, check_plan};
 pub use cluster::{SharedPlan, plan_cluster, tenant_verdicts};
+pub use compare::{Comparison, compare};
 pub use diff::{Diff, diff, diff_keys, diff_plans};
 pub use inputs::{Claims, Holder, Inputs};
 pub use judged::Judged;

@@ -27,6 +27,7 @@ Environment:
   NAUTES_SERVER (API_SERVER)   --server          NAUTES_TOKEN (GIT_TOKEN)   the forge token
   NAUTES_PRODUCT (PRODUCT)     --product         NAUTES_CA_FILE             --ca-file
   NAUTES_HOME                  the folder of `nautes local`
+  NAUTES_DIGEST_KEY            the key of the digests by which `plan` shows secrets
 
 Exit codes: 0 all is well, 1 findings or differences, 2 usage, 3 denied, 4 not found, 5 conflict,
 6 partly done (the same command again does the rest), 7 unavailable, 8 internal fault.";
@@ -87,6 +88,8 @@ pub enum Command {
     Why(offline::Why),
     /// Says what breaks when a resource goes, or when a change is made.
     Impact(offline::Impact),
+    /// Says who may use which repository, and because of what.
+    Access(offline::Access),
     /// Draws what needs what.
     Graph(offline::Graph),
     /// Says what a kind, a field or a rule is.
@@ -278,10 +281,24 @@ pub struct Convert {
 
 /// `nautes plan`.
 #[derive(Debug, Args)]
+#[command(after_help = PLAN)]
 pub struct Plan {
-    /// What manifests would do; without it, what is not yet as declared.
+    /// The product; every one that you may see when absent.
+    #[arg(value_name = "PRODUCT", conflicts_with = "product")]
+    pub only: Option<String>,
+    /// What manifests would do, as the server sees it; without it, what is not yet as declared.
     #[arg(long = "filename", short = 'f', value_name = "FILE")]
     pub filename: Vec<String>,
+    /// The tree that is left: plans from tree to tree, without a server. May be repeated; what comes later is laid
+    /// over what came before.
+    #[arg(long, value_name = "TREE", conflicts_with = "filename")]
+    pub from: Vec<String>,
+    /// The tree that is to be; may be repeated. The current folder when absent.
+    #[arg(long, value_name = "TREE", requires = "from")]
+    pub to: Vec<String>,
+    /// Keeps the plan in a file as well, as JSON with the revisions and a hash.
+    #[arg(long, value_name = "FILE", requires = "from")]
+    pub out: Option<PathBuf>,
     /// The product.
     #[arg(long, short = 'p', value_name = "PRODUCT")]
     pub product: Option<String>,
@@ -289,6 +306,16 @@ pub struct Plan {
     #[arg(long, short = 'o', value_enum, default_value_t = Output::Table)]
     pub output: Output,
 }
+
+const PLAN: &str = "\
+The exit code is 1 when there are changes, and 0 when there are none.
+
+Examples:
+  nautes plan                                      what is not yet as declared
+  nautes plan shop                                 the same, of one product
+  nautes plan -f new-env.yaml                      what manifests would do
+  nautes plan --from platform --to platform-new    from tree to tree, without a server
+  nautes plan --from old --to new --out plan.json  keeps the plan";
 
 /// `nautes status`.
 #[derive(Debug, Args)]

@@ -1,10 +1,11 @@
 //! The commands, one module each; the smallest ones are here.
 
+pub mod access;
 pub mod apply;
 pub mod convert;
 pub mod delete;
-pub mod generate;
 pub mod explain;
+pub mod generate;
 pub mod get;
 pub mod graph;
 pub mod impact;

@@ -76,6 +76,7 @@ async fn run(cli: Cli) -> Outcome {
         Command::Generate(args) => cmd::generate::run(&args),
         Command::Why(args) => cmd::why::run(&settings, &args).await,
         Command::Impact(args) => cmd::impact::run(&settings, &args),
+        Command::Access(args) => cmd::access::run(&settings, &args),
         Command::Graph(args) => cmd::graph::run(&settings, &args),
         Command::Explain(args) => cmd::explain::run(&args),
         Command::Init(args) => cmd::init::run(&args),

@@ -23,6 +23,8 @@ pub struct Settings {
     pub request_timeout: Duration,
     /// The product that `-p` stands for when it is not given (`PRODUCT`).
     pub product: Option<String>,
+    /// The key of the digests by which plans show secrets.
+    pub digest_key: Option<Secret>,
 }
 
 /// The environment, read in one place.
@@ -33,6 +35,7 @@ pub struct Settings {
 /// | `NAUTES_TOKEN`, else `GIT_TOKEN` | the forge token |
 /// | `NAUTES_CA_FILE` | `--ca-file` |
 /// | `NAUTES_PRODUCT`, else `PRODUCT` | `-p` |
+/// | `NAUTES_DIGEST_KEY` | the key of the digests by which `plan` shows secrets; without one each run has its own |
 /// | `NAUTES_HOME` | the folder of `nautes local` |
 /// | `NAUTES_STORE_KEY` | the key of the secret store of `nautes local`, base64 of 32 bytes |
 #[derive(Clone, Debug, Default)]
@@ -41,6 +44,7 @@ pub struct Environment {
     token: Option<Secret>,
     ca_file: Option<String>,
     product: Option<String>,
+    digest_key: Option<Secret>,
     /// The folder of `nautes local`.
     pub home: Option<PathBuf>,
     /// The key of the secret store of `nautes local`.
@@ -70,6 +74,7 @@ impl Environment {
             token: first(&["NAUTES_TOKEN", "GIT_TOKEN"]).map(Secret::from),
             ca_file: first(&["NAUTES_CA_FILE"]),
             product: first(&["NAUTES_PRODUCT", "PRODUCT"]),
+            digest_key: first(&["NAUTES_DIGEST_KEY"]).map(Secret::from),
             home,
             store_key: first(&["NAUTES_STORE_KEY"]).map(Secret::from),
             path: first(&["PATH"]),
@@ -107,6 +112,7 @@ impl Settings {
                 .or_else(|| environment.ca_file.as_ref().map(PathBuf::from)),
             request_timeout: Duration::from_secs(global.request_timeout.max(1)),
             product: environment.product.clone(),
+            digest_key: environment.digest_key.clone(),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// How an answer is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -210,3 +210,83 @@ Examples:
   nautes impact cluster live -f platform     what breaks when a cluster goes, across products
   nautes impact crb/shop/deploy-reads        who loses access with a binding
   nautes impact --change new-env.yaml        what a change breaks, and what depends on what it touches";
+
+/// `nautes access`.
+#[derive(Debug, Args)]
+#[command(after_help = ACCESS)]
+pub struct Access {
+    /// The question.
+    #[command(subcommand)]
+    pub question: Question,
+}
+
+/// A question about access.
+#[derive(Debug, Subcommand)]
+pub enum Question {
+    /// Lists everybody who may use a repository, and why.
+    WhoCan {
+        /// What they may do.
+        level: Verb,
+        /// The repository: NAME with -p, or PRODUCT/NAME.
+        #[arg(value_name = "REPOSITORY")]
+        repository: String,
+        /// What is looked at.
+        #[command(flatten)]
+        on: AccessArgs,
+    },
+    /// Says yes (exit code 0) or no (exit code 1).
+    Can {
+        /// Who: a product, PRODUCT/PROJECT, or in full product:NAME, project:PRODUCT/NAME,
+        /// account:PRODUCT/NAME@CLUSTER, group:PRODUCT.
+        #[arg(value_name = "SUBJECT")]
+        subject: String,
+        /// What they may do.
+        level: Verb,
+        /// The repository: NAME with -p, or PRODUCT/NAME.
+        #[arg(value_name = "REPOSITORY")]
+        repository: String,
+        /// What is looked at.
+        #[command(flatten)]
+        on: AccessArgs,
+    },
+    /// Says what somebody may do with a repository, and because of which binding.
+    Explain {
+        /// Who: a product, PRODUCT/PROJECT, or in full product:NAME, project:PRODUCT/NAME,
+        /// account:PRODUCT/NAME@CLUSTER, group:PRODUCT.
+        #[arg(value_name = "SUBJECT")]
+        subject: String,
+        /// The repository: NAME with -p, or PRODUCT/NAME; all that the subject may use when absent.
+        #[arg(value_name = "REPOSITORY")]
+        repository: Option<String>,
+        /// What is looked at.
+        #[command(flatten)]
+        on: AccessArgs,
+    },
+}
+
+/// What somebody may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Verb {
+    /// Reading.
+    Read,
+    /// Reading and pushing.
+    Write,
+}
+
+/// What a question about access looks at, and how it is answered.
+#[derive(Debug, Args)]
+pub struct AccessArgs {
+    /// Where manifests come from.
+    #[command(flatten)]
+    pub tree: TreeArgs,
+    /// How the answer is printed.
+    #[arg(long, short = 'o', value_enum, default_value_t = Show::Text)]
+    pub output: Show,
+}
+
+const ACCESS: &str = "\
+Examples:
+  nautes access who-can write shop/web-deploy -f platform
+  nautes access can shop/web read books/deploy -f platform && echo yes
+  nautes access explain account:shop/web-builder@pipelines web-deploy -p shop
+  nautes access explain shop/web -f platform          every repository that a project may use";

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nautes_model::name::ProductName;
 use nautes_model::{Finding, Identity, Scopes};
+use nautes_runtime::engine::Engines;
+use nautes_runtime::plan::compare::{Comparison, Done, Side, System, compare};
 use nautes_validate::graph::Reached;
 use nautes_validate::{ChangeReport, Graph, check_change};
 use serde_json::{Value, json};
@@ -37,8 +39,26 @@ pub fn run(settings: &Settings, args: &Impact) -> Outcome {
         let touched = lay(&change.scopes, &mut after);
         (format!("the change of {}", args.change.join(", ")), touched)
     };
+    let side = |scopes| Side {
+        scopes,
+        rules: &tree.rules,
+    };
+    // What goes or is changed; the values of secrets play no part.
+    let follows = compare(
+        side(&tree.scopes),
+        side(&after),
+        &Engines::bundled(),
+        &|_, _, _| String::new(),
+    );
     let report = check_change(&tree.scopes, &after, &tree.rules);
-    let answer = Answer::new(title, &touched, &on.graph, &report, !args.change.is_empty());
+    let answer = Answer::new(
+        title,
+        &touched,
+        &on.graph,
+        &report,
+        lost(follows),
+        !args.change.is_empty(),
+    );
     match args.output {
         Show::Text => output::data(&answer.text())?,
         Show::Json => output::data(&format!("{:#}\n", answer.json()))?,
@@ -66,6 +86,35 @@ fn lay(change: &Scopes, after: &mut Scopes) -> Vec<Identity> {
     touched
 }
 
+/// What is removed, held or fails because of a change, by where it is.
+fn lost(follows: Comparison) -> BTreeMap<String, Vec<String>> {
+    let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for step in follows.steps {
+        let sign = match step.action {
+            Done::Remove => "-",
+            Done::Hold => "=",
+            Done::Wait => "\u{2026}",
+            Done::Fail => "!",
+            Done::Make | Done::Change => continue,
+        };
+        let place = match step.system {
+            System::Platform => "resources".to_owned(),
+            System::Forge => "forge".to_owned(),
+            System::SecretStore => "secret store".to_owned(),
+            System::Cluster(name) => format!("cluster {name}"),
+        };
+        let message = if step.message.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", step.message)
+        };
+        all.entry(place)
+            .or_default()
+            .push(format!("{sign} {}{message}", step.what));
+    }
+    all
+}
+
 /// What falls, by the shortest way.
 struct Fallen<'a> {
     reached: Reached<'a>,
@@ -77,6 +126,8 @@ struct Answer<'a> {
     touched: &'a [Identity],
     fallen: Vec<Fallen<'a>>,
     findings: Vec<&'a Finding>,
+    /// What is removed, held or fails, by where it is.
+    lost: BTreeMap<String, Vec<String>>,
     is_change: bool,
 }
 
@@ -86,6 +137,7 @@ impl<'a> Answer<'a> {
         touched: &'a [Identity],
         graph: &'a Graph,
         report: &'a ChangeReport,
+        lost: BTreeMap<String, Vec<String>>,
         is_change: bool,
     ) -> Self {
         let mut nearest: BTreeMap<&Identity, Fallen<'a>> = BTreeMap::new();
@@ -108,13 +160,14 @@ impl<'a> Answer<'a> {
             touched,
             fallen,
             findings: report.rejected.iter().collect(),
+            lost,
             is_change,
         }
     }
 
     /// Whether something breaks. What depends on something that merely changes need not break.
     fn breaks(&self) -> bool {
-        !self.findings.is_empty() || !self.is_change && !self.fallen.is_empty()
+        !self.findings.is_empty() || !self.is_change && !(self.fallen.is_empty() && self.lost.is_empty())
     }
 
     fn by_product(&self) -> BTreeMap<Option<&ProductName>, Vec<&Fallen<'a>>> {
@@ -139,7 +192,7 @@ impl<'a> Answer<'a> {
         );
         let title = &self.title;
         let head = match (self.is_change, self.fallen.is_empty()) {
-            (false, true) => format!("{GREEN}\u{2714}{GREEN:#} {BOLD}{title}{BOLD:#}: nothing needs it"),
+            (false, true) => format!("{GREEN}\u{2714}{GREEN:#} {BOLD}{title}{BOLD:#}: no resource needs it"),
             (false, false) => {
                 format!("{RED}\u{2718}{RED:#} {BOLD}{title}{BOLD:#}: {counted} cannot work without it")
             }
@@ -171,6 +224,15 @@ impl<'a> Answer<'a> {
                     "  {} more (-o json has them all)\n",
                     fallen.len() - MANY
                 ));
+            }
+        }
+        for (place, all) in &self.lost {
+            out.push_str(&format!("\n{BOLD}{place}{BOLD:#} {DIM}({}){DIM:#}\n", all.len()));
+            for one in all.iter().take(MANY) {
+                out.push_str(&format!("  {one}\n"));
+            }
+            if all.len() > MANY {
+                out.push_str(&format!("  {} more (-o json has them all)\n", all.len() - MANY));
             }
         }
         if !self.findings.is_empty() {
@@ -223,6 +285,7 @@ impl<'a> Answer<'a> {
             "kind": if self.is_change { "change" } else { "removal" },
             "touched": touched,
             "dependents": fallen,
+            "follows": self.lost,
             "findings": self.findings,
             "breaks": self.breaks(),
         })

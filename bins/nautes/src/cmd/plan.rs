@@ -1,4 +1,6 @@
-//! `nautes plan`: what manifests would do, or what is not yet as declared.
+//! `nautes plan`: what manifests would do, what is not yet as declared, or what leads from one tree to another.
+
+mod trees;
 
 use nautes_api::wire::{ApplyReply, ApplyRequest, Done};
 use serde_json::Value;
@@ -16,7 +18,9 @@ use crate::settings::Settings;
 /// # Errors
 /// The input is wrong, the API refuses, or does not answer.
 pub async fn run(settings: &Settings, args: &Plan) -> Outcome {
-    if args.filename.is_empty() {
+    if !args.from.is_empty() {
+        trees::run(settings, args)
+    } else if args.filename.is_empty() {
         standing(settings, args).await
     } else {
         proposed(settings, args).await
@@ -26,7 +30,11 @@ pub async fn run(settings: &Settings, args: &Plan) -> Outcome {
 /// What manifests would do: a dry run.
 async fn proposed(settings: &Settings, args: &Plan) -> Outcome {
     let files = input::read(&args.filename)?;
-    let product = args.product.clone().or_else(|| settings.product.clone());
+    let product = args
+        .product
+        .clone()
+        .or_else(|| args.only.clone())
+        .or_else(|| settings.product.clone());
     let client = Client::new(settings)?;
     let reply = client
         .write("apply", &ApplyRequest { files, product }, &[("dry_run", true)])
@@ -49,7 +57,11 @@ pub fn changes(reply: &ApplyReply) -> bool {
 /// What is not yet as declared.
 async fn standing(settings: &Settings, args: &Plan) -> Outcome {
     let client = Client::new(settings)?;
-    let product = args.product.as_deref().or(settings.product.as_deref());
+    let product = args
+        .product
+        .as_deref()
+        .or(args.only.as_deref())
+        .or(settings.product.as_deref());
     let answer: Value = client.get(&status::path("plan", product)).await?;
     let changes = answer.get("changes").and_then(Value::as_array).ok_or_else(|| {
         Failure::new(Exit::Internal, "the answer names no changes")

@@ -1,6 +1,6 @@
 //! `nautes why`: what stands in the way of a resource, and what to change.
 
-use nautes_model::{Finding, Identity, Scopes, manifest};
+use nautes_model::{Finding, Identity, Scopes, Severity, manifest};
 use nautes_runtime::status_report::{State, StatusNode, StatusTree};
 use nautes_validate::graph::{Blocker, Cause};
 use nautes_validate::{Link, Target};
@@ -33,7 +33,14 @@ pub async fn run(settings: &Settings, args: &Why) -> Outcome {
     let of = Named::read(&args.what, tree.product.as_ref())?.find(&tree.scopes, &on.graph)?;
     let told: Vec<Told> = if on.graph.contains(&of) {
         let blockers = on.graph.blockers(&of, &tree.findings);
-        blockers.iter().map(|blocker| Told::of(blocker, &tree)).collect()
+        blockers
+            .iter()
+            .flat_map(|blocker| Told::all_of(blocker, &tree))
+            .collect()
+    } else if faults(&of, &tree).next().is_some() {
+        faults(&of, &tree)
+            .map(|finding| Told::faulty(&of, Vec::new(), finding))
+            .collect()
     } else {
         vec![Told::undeclared(
             &of,
@@ -65,13 +72,51 @@ struct Told {
     is_unknown: bool,
 }
 
+/// What is wrong with the manifest of something that is not there because of it.
+fn faults<'t>(of: &'t Identity, tree: &'t Tree) -> impl Iterator<Item = &'t Finding> {
+    let is_there = tree.scopes.get(of).is_some();
+    let about = move |f: &&Finding| f.severity == Severity::Error && f.resource.as_ref() == Some(of);
+    tree.findings.iter().filter(move |_| !is_there).filter(about)
+}
+
 impl Told {
-    fn of(blocker: &Blocker<'_>, tree: &Tree) -> Self {
-        let path = blocker
-            .path
-            .iter()
-            .map(|l| (l.from.clone(), l.reference.field.clone()))
+    /// A reference to what is not there is told as what is wrong with its manifest, if there is one.
+    fn all_of(blocker: &Blocker<'_>, tree: &Tree) -> Vec<Self> {
+        let Cause::Link { link, .. } = &blocker.cause else {
+            return vec![Self::of(blocker, tree)];
+        };
+        let mut path: Vec<(Identity, String)> = steps(&blocker.path);
+        path.push((link.from.clone(), link.reference.field.clone()));
+        let awaited = blocker.cause.awaited();
+        let all: Vec<Self> = awaited
+            .into_iter()
+            .flat_map(|to| faults(to, tree).map(|finding| Self::faulty(to, path.clone(), finding)))
             .collect();
+        if all.is_empty() {
+            vec![Self::of(blocker, tree)]
+        } else {
+            all
+        }
+    }
+
+    /// Something whose manifest has a fault.
+    fn faulty(at: &Identity, path: Vec<(Identity, String)>, finding: &Finding) -> Self {
+        let mut told = Self {
+            path,
+            at: at.clone(),
+            what: String::new(),
+            rule: None,
+            place: None,
+            hint: None,
+            awaits: Some(at.clone()),
+            is_unknown: false,
+        };
+        told.add(finding);
+        told
+    }
+
+    fn of(blocker: &Blocker<'_>, tree: &Tree) -> Self {
+        let path = steps(&blocker.path);
         let mut told = Self {
             path,
             at: blocker.at.clone(),
@@ -140,6 +185,12 @@ impl Told {
     }
 }
 
+fn steps(path: &[&Link]) -> Vec<(Identity, String)> {
+    path.iter()
+        .map(|l| (l.from.clone(), l.reference.field.clone()))
+        .collect()
+}
+
 /// Where a reference stands.
 fn place(scopes: &Scopes, link: &Link) -> Option<String> {
     let sourced = scopes.get(&link.from)?;
@@ -147,9 +198,7 @@ fn place(scopes: &Scopes, link: &Link) -> Option<String> {
         return None;
     }
     let at = manifest::locate(&sourced.source, &link.reference.field);
-    let at = at.map_or_else(String::new, |Position { line, column, .. }| {
-        format!(":{line}:{column}")
-    });
+    let at = at.map_or_else(String::new, |at| format!(":{}:{}", at.line, at.column));
     Some(format!("{}{at}", sourced.source.file))
 }
 
@@ -190,7 +239,7 @@ fn declare(link: &Link) -> String {
             crate::cmd::explain::home(to.kind),
             link.reference.field
         ),
-        None => format!("name a {} in {}", "resource", link.reference.field),
+        None => format!("name a resource in {}", link.reference.field),
     }
 }
 

@@ -327,5 +327,6 @@ pub fn client(remembered: &Remembered, user: &str) -> Result<Client, Failure> {
         ca_file: None,
         request_timeout: Duration::from_secs(60),
         product: None,
+        digest_key: None,
     })
 }
