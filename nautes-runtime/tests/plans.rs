@@ -15,6 +15,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "plans/compare.rs"]
+mod compare;
 #[path = "plans/properties.rs"]
 mod properties;
 #[path = "plans/support.rs"]

@@ -60,7 +60,8 @@ impl Part {
     }
 
     /// Whether something that is not given may exist all the same.
-    fn may_exist(self, identity: &Identity) -> bool {
+    #[must_use]
+    pub fn may_exist(self, identity: &Identity) -> bool {
         match self {
             Self::Whole => false,
             Self::WithoutProviders => identity.kind == Kind::CodeRepoProvider,

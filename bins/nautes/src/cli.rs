@@ -289,8 +289,8 @@ pub struct Plan {
     /// What manifests would do, as the server sees it; without it, what is not yet as declared.
     #[arg(long = "filename", short = 'f', value_name = "FILE")]
     pub filename: Vec<String>,
-    /// The tree that is left: plans from tree to tree, without a server. May be repeated; what comes later is laid
-    /// over what came before.
+    /// The tree that is left: plans from tree to tree, without a server. A folder, a file, or one of these at a
+    /// revision (FOLDER@REVISION); may be repeated, what comes later is laid over what came before.
     #[arg(long, value_name = "TREE", conflicts_with = "filename")]
     pub from: Vec<String>,
     /// The tree that is to be; may be repeated. The current folder when absent.
@@ -315,7 +315,7 @@ Examples:
   nautes plan shop                                 the same, of one product
   nautes plan -f new-env.yaml                      what manifests would do
   nautes plan --from platform --to platform-new    from tree to tree, without a server
-  nautes plan --from old --to new --out plan.json  keeps the plan";
+  nautes plan --from .@main --to . --out plan.json what a branch changes; keeps the plan";
 
 /// `nautes status`.
 #[derive(Debug, Args)]

@@ -1,14 +1,13 @@
 //! What the commands look at that answer questions about a tree: what it declares, and what is wrong with it.
 
-use nautes_model::manifest::{self, Context, Form};
 use nautes_model::name::ProductName;
-use nautes_model::{Finding, Kind, Scopes, Severity};
-use nautes_validate::{Checked, Facts, RuleSet, check};
+use nautes_model::{Finding, Scopes, Severity};
+use nautes_validate::{Checked, Part, RuleSet, check_part};
 
 use crate::cli::offline::TreeArgs;
 use crate::exit::Failure;
 use crate::input;
-use crate::output;
+use crate::output::{self, YELLOW};
 use crate::settings::Settings;
 
 /// A tree, read and judged.
@@ -20,6 +19,8 @@ pub struct Tree {
     pub findings: Vec<Finding>,
     /// The rules by which it was judged.
     pub rules: RuleSet,
+    /// How much of a platform it is.
+    pub part: Part,
     /// The product that names without one are of.
     pub product: Option<ProductName>,
 }
@@ -29,10 +30,7 @@ pub struct Tree {
 /// # Errors
 /// Something cannot be read, or nothing is found. What is wrong with the content is in [`Tree::findings`].
 pub fn read(settings: &Settings, args: &TreeArgs) -> Result<Tree, Failure> {
-    let product = args.product.clone().or_else(|| settings.product.clone());
-    let product = product
-        .map(|p| ProductName::new(&p).map_err(|e| Failure::usage(format!("-p {p}: {e}"))))
-        .transpose()?;
+    let product = settings.product(args.product.as_deref())?;
     load(&args.words(), product)
 }
 
@@ -41,45 +39,25 @@ pub fn read(settings: &Settings, args: &TreeArgs) -> Result<Tree, Failure> {
 /// # Errors
 /// See [`read`].
 pub fn load(words: &[String], product: Option<ProductName>) -> Result<Tree, Failure> {
-    let mut scopes = Scopes::default();
-    let mut findings = Vec::new();
-    for file in input::read(words)? {
-        let context = Context::new(&file.name, Form::Request).product(product.as_ref());
-        let parsed = manifest::parse(&file.text, &context);
-        findings.extend(parsed.findings);
-        for resource in parsed.resources {
-            scopes.insert(resource);
-        }
+    let read = input::load(words, product.as_ref())?;
+    for note in &read.notes {
+        output::say(&format!("note: {note}"));
     }
-    Ok(Tree::judge(scopes, findings, product))
+    let standard = RuleSet::standard();
+    let mut findings = read.findings;
+    findings.extend(check_part(&read.scopes, &standard, read.part).findings);
+    findings.sort();
+    findings.dedup();
+    Ok(Tree {
+        scopes: read.scopes,
+        findings,
+        rules: read.part.rules(&standard),
+        part: read.part,
+        product,
+    })
 }
 
 impl Tree {
-    /// Judges what was read.
-    #[must_use]
-    pub fn judge(scopes: Scopes, mut findings: Vec<Finding>, product: Option<ProductName>) -> Self {
-        let has_tenant = scopes
-            .iter()
-            .any(|s| s.identity.product.is_none() && s.identity.kind != Kind::Product);
-        let mut rules = RuleSet::standard();
-        if !has_tenant {
-            let facts = Facts {
-                tenant_known: false,
-                ..rules.facts().clone()
-            };
-            rules = rules.with_facts(facts);
-        }
-        findings.extend(check(&scopes, &rules).findings);
-        findings.sort();
-        findings.dedup();
-        Self {
-            scopes,
-            findings,
-            rules,
-            product,
-        }
-    }
-
     /// Returns the indexes of what is declared.
     #[must_use]
     pub fn checked(&self) -> Checked<'_> {
@@ -91,13 +69,14 @@ impl Tree {
         let unread = self
             .findings
             .iter()
-            .filter(|f| f.severity == Severity::Error && f.rule.starts_with("Manifest"))
+            .filter(|f| {
+                f.severity == Severity::Error
+                    && (f.rule.starts_with("Manifest") || f.rule.starts_with("Tree"))
+            })
             .count();
         if unread > 0 {
             output::say(&format!(
-                "{}warning{:#}: {unread} faults of syntax or schema; what has them is left out (nautes validate tells them)",
-                output::YELLOW,
-                output::YELLOW
+                "{YELLOW}warning{YELLOW:#}: {unread} faults of syntax or schema; what has them is left out (nautes validate tells them)"
             ));
         }
     }

@@ -140,6 +140,24 @@ impl View {
         self
     }
 
+    /// Takes what is not declared for declared elsewhere, where somebody says that it may be.
+    #[must_use]
+    pub fn with_elsewhere(mut self, may_exist: impl Fn(&Identity) -> bool) -> Self {
+        let is_missing = |(_, node): &(&Identity, &mut Node)| node.presence == Presence::Missing;
+        for (_, node) in self
+            .nodes
+            .iter_mut()
+            .filter(is_missing)
+            .filter(|(i, _)| may_exist(i))
+        {
+            node.presence = Presence::Elsewhere;
+        }
+        for ((_, to), edge) in &mut self.edges {
+            edge.broken &= !may_exist(to);
+        }
+        self
+    }
+
     /// Keeps what belongs to some products, and what stands at the ends of arrows from and to it.
     #[must_use]
     pub fn of_products(self, products: &BTreeSet<ProductName>) -> Self {

@@ -96,9 +96,10 @@ Examples:
 /// The tree that a command looks at.
 #[derive(Clone, Debug, Args)]
 pub struct TreeArgs {
-    /// A file, a folder, a pattern such as 'envs/*.yaml', or - for stdin; may be repeated. Without any, the
-    /// current folder.
-    #[arg(long = "filename", short = 'f', value_name = "FILE")]
+    /// A folder (the tree of a repository, several of them, or manifests in no order), a file, a pattern such as
+    /// 'envs/*.yaml', - for stdin, or one of these at a revision: FOLDER@REVISION[:PATH]. May be repeated; what comes
+    /// later is laid over what came before. Without any, the current folder.
+    #[arg(long = "filename", short = 'f', value_name = "INPUT")]
     pub filename: Vec<String>,
     /// The product.
     #[arg(long, short = 'p', value_name = "PRODUCT")]

@@ -27,11 +27,15 @@ pub fn run(settings: &Settings, args: &Graph) -> Outcome {
     let tree = tree::read(settings, &args.tree)?;
     tree.warn();
     let on = tree.checked();
-    let mut view = on.graph.view().with_findings(&tree.findings);
+    let mut view = on
+        .graph
+        .view()
+        .with_findings(&tree.findings)
+        .with_elsewhere(|i| tree.part.may_exist(i));
     if args.focus.is_empty() {
         // The environment names a default product; a picture of one is asked for with -p only.
         if let Some(product) = args.tree.product.as_ref().and(tree.product.clone()) {
-            view = of_product(view, product)?;
+            view = of_product(view, &product)?;
         }
     } else {
         let focus = Named::read(&args.focus, tree.product.as_ref())?.find(&tree.scopes, &on.graph)?;
@@ -53,7 +57,7 @@ pub fn run(settings: &Settings, args: &Graph) -> Outcome {
     Ok(Exit::Clean)
 }
 
-fn of_product(view: View, product: ProductName) -> Result<View, Failure> {
+fn of_product(view: View, product: &ProductName) -> Result<View, Failure> {
     let shown = view.of_products(&BTreeSet::from([product.clone()]));
     if shown.is_empty() {
         return Err(Failure::new(

@@ -167,7 +167,8 @@ impl<'a> Answer<'a> {
 
     /// Whether something breaks. What depends on something that merely changes need not break.
     fn breaks(&self) -> bool {
-        !self.findings.is_empty() || !self.is_change && !(self.fallen.is_empty() && self.lost.is_empty())
+        let falls = !self.fallen.is_empty() || !self.lost.is_empty();
+        !self.findings.is_empty() || falls && !self.is_change
     }
 
     fn by_product(&self) -> BTreeMap<Option<&ProductName>, Vec<&Fallen<'a>>> {
@@ -192,6 +193,11 @@ impl<'a> Answer<'a> {
         );
         let title = &self.title;
         let head = match (self.is_change, self.fallen.is_empty()) {
+            (false, true) if !self.lost.is_empty() => {
+                format!(
+                    "{YELLOW}~{YELLOW:#} {BOLD}{title}{BOLD:#}: no resource needs it, and this goes with it"
+                )
+            }
             (false, true) => format!("{GREEN}\u{2714}{GREEN:#} {BOLD}{title}{BOLD:#}: no resource needs it"),
             (false, false) => {
                 format!("{RED}\u{2718}{RED:#} {BOLD}{title}{BOLD:#}: {counted} cannot work without it")

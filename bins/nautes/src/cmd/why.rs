@@ -125,19 +125,21 @@ impl Told {
             place: None,
             hint: None,
             awaits: blocker.cause.awaited().cloned(),
-            is_unknown: blocker.cause.is_unknown(),
+            is_unknown: blocker.cause.is_unknown() || is_elsewhere(blocker.cause.awaited(), tree),
         };
         match &blocker.cause {
             Cause::Rule(finding) => told.add(finding),
             Cause::Link { link, finding } => {
                 told.place = place(&tree.scopes, link);
-                told.what = missing(link);
+                told.what = missing(link, told.is_unknown);
                 if let Some(finding) = finding {
                     told.add(finding);
                 }
-                if let Some(near) = near(&tree.scopes, link) {
+                if told.is_unknown {
+                    told.hint = None;
+                } else if let Some(near) = near(&tree.scopes, link) {
                     told.hint = Some(near);
-                } else if told.hint.is_none() && !told.is_unknown {
+                } else if told.hint.is_none() {
                     told.hint = Some(declare(link));
                 }
             }
@@ -166,7 +168,8 @@ impl Told {
         let user = link.map_or_else(String::new, |l| {
             format!("; {} refers to it ({})", l.from, l.reference.field)
         });
-        let is_unknown = link.is_some_and(|l| matches!(l.to, Target::Held(_) | Target::Unknown(_)));
+        let is_unknown = link.is_some_and(|l| matches!(l.to, Target::Held(_) | Target::Unknown(_)))
+            || is_elsewhere(Some(of), tree);
         let word = if is_unknown {
             "is not among the files"
         } else {
@@ -183,6 +186,11 @@ impl Told {
             is_unknown,
         }
     }
+}
+
+/// Whether something that is not among the files may be declared elsewhere.
+fn is_elsewhere(what: Option<&Identity>, tree: &Tree) -> bool {
+    what.is_some_and(|what| tree.part.may_exist(what) && tree.scopes.get(what).is_none())
 }
 
 fn steps(path: &[&Link]) -> Vec<(Identity, String)> {
@@ -202,12 +210,12 @@ fn place(scopes: &Scopes, link: &Link) -> Option<String> {
     Some(format!("{}{at}", sourced.source.file))
 }
 
-fn missing(link: &Link) -> String {
+fn missing(link: &Link, is_unknown: bool) -> String {
     let field = &link.reference.field;
     match &link.to {
-        Target::Missing(to) => format!("{field}: {to} is not declared"),
+        Target::Missing(to) if !is_unknown => format!("{field}: {to} is not declared"),
         Target::Held(to) => format!("{field}: the file of {to} cannot be read"),
-        Target::Unknown(to) => {
+        Target::Unknown(to) | Target::Missing(to) => {
             format!("{field}: {to} is not among the files, nobody can tell here whether it is there")
         }
         Target::Invalid => format!("{field}: {:?} is not a name", link.reference.text),

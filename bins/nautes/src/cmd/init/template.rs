@@ -66,10 +66,8 @@ pub(super) fn product(names: &Names) -> Vec<(String, String)> {
         (
             format!("envs/{environment}.yaml"),
             manifest(
-                &format!(
-                    "An environment: a stage of the product on a runtime cluster that the tenant has registered.\n\
-                     `nautes get clusters` lists the clusters that there are."
-                ),
+                "An environment: a stage of the product on a runtime cluster that the tenant has registered.\n\
+                     `nautes get clusters` lists the clusters that there are.",
                 "Environment",
                 environment,
                 &format!(
