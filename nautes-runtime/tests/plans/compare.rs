@@ -71,7 +71,7 @@ spec:
     multiTenant: {name: namespaces, namespace: nautes}
     deployment: {name: direct, namespace: nautes}
     secretSync: {name: direct, namespace: nautes}
-  kubeconfig: KUBECONFIG
+  kubeconfig: 'token: KUBECONFIG'
 ---
 apiVersion: nautes.resource.nautes.io/v1alpha1
 kind: Product
@@ -164,7 +164,7 @@ fn secrets_are_digests() {
     assert_eq!(resource.resource, "Cluster/live");
     assert!(resource.fields[0].secret && resource.fields[0].field == "spec.kubeconfig");
     let shown = serde_json::to_string(&change).unwrap();
-    assert!(!shown.contains("canary") && shown.contains("6 bytes"), "{shown}");
+    assert!(!shown.contains("canary") && shown.contains("13 bytes"), "{shown}");
 }
 
 #[test]
