@@ -157,6 +157,15 @@ macro_rules! accessors {
     };
 }
 
+/// A file of the tenant that declares rules of the organisation. It is kept as text: what it means is for who judges.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleFile {
+    /// The name of the file, for findings.
+    pub file: Arc<str>,
+    /// The text.
+    pub text: Arc<str>,
+}
+
 /// Everything that one revision of the tenant repository declares.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TenantScope {
@@ -168,6 +177,8 @@ pub struct TenantScope {
     pub broken: Vec<Broken>,
     /// What the tenant adds to the catalogue of components, hooks and shapes.
     pub catalogue: Option<Arc<Extension>>,
+    /// The rules of the organisation, in order of file.
+    pub rules: Vec<RuleFile>,
 }
 
 impl TenantScope {

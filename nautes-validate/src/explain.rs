@@ -21,6 +21,7 @@
 //! ```
 
 mod reader;
+mod rules;
 
 use std::borrow::Cow;
 
@@ -28,6 +29,8 @@ use nautes_model::Severity;
 use serde::Serialize;
 
 use crate::rule::{Rule, RuleSet};
+
+pub(crate) use rules::INVALID;
 
 /// The platform that the examples of the rules are added to.
 pub const BASE: &str = include_str!("../tests/cases/base.yaml");
@@ -87,6 +90,7 @@ pub fn explained() -> impl Iterator<Item = Explained> {
     let mut all: Vec<Explained> = RuleSet::standard()
         .explained()
         .chain(reader::explained())
+        .chain(rules::explained())
         .collect();
     all.sort_by(|a, b| a.id.cmp(&b.id));
     all.into_iter()
@@ -117,6 +121,21 @@ fn of_rule(rule: &dyn Rule) -> Explained {
         severity: rule.severity(),
         summary: owned(rule.summary()),
         explanation: owned(rule.explanation()),
+        bad,
+        good,
+    }
+}
+
+/// A fault that no rule of the standard set finds: its id, what must hold, and why.
+type Row = (&'static str, &'static str, &'static str);
+
+fn of_row((id, summary, explanation): &Row) -> Explained {
+    let [bad, good] = examples(id).map_or([None, None], |[bad, good]| [Some(bad), Some(good)]);
+    Explained {
+        id: Cow::Borrowed(*id),
+        severity: Severity::Error,
+        summary: Cow::Borrowed(*summary),
+        explanation: Cow::Borrowed(*explanation),
         bad,
         good,
     }

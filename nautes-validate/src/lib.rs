@@ -18,15 +18,18 @@
 //! | [`catalogue`] | the components that clusters can have, and the hooks of pipelines |
 //! | [`explain`] | what each rule wants, why, and examples that break and keep it |
 //! | [`rule`] | the trait of a rule, what it is given, and sets of rules |
+//! | [`organisation`] | rules of an organisation, in YAML and CEL |
 //! | [`part`] | judging a part of a platform: a product without its tenant |
 //! | [`report`] | judging a state ([`check`]) and a change ([`check_change`]) |
 
 pub mod access;
 pub mod catalogue;
+mod cel;
 pub mod explain;
 #[doc(hidden)]
 pub mod generate;
 pub mod graph;
+pub mod organisation;
 pub mod part;
 pub mod report;
 mod resolve;

@@ -62,9 +62,10 @@ impl ChangeReport {
     }
 }
 
-/// Judges a state by every rule.
+/// Judges a state by every rule, those that its tenant declares included.
 #[must_use]
 pub fn check(scopes: &Scopes, rules: &RuleSet) -> Report {
+    let rules = &rules.of_tenant(&scopes.tenant);
     let on = Checked::new(scopes, rules.facts());
     Report::new(located(findings(&on, rules), &on))
 }
@@ -74,7 +75,9 @@ pub fn check(scopes: &Scopes, rules: &RuleSet) -> Report {
 #[must_use]
 pub fn check_change(before: &Scopes, after: &Scopes, rules: &RuleSet) -> ChangeReport {
     let old = Checked::new(before, rules.facts());
-    let known = Known::of(findings(&old, rules));
+    let old_rules = rules.of_tenant(&before.tenant);
+    let known = Known::of(findings(&old, &old_rules));
+    let rules = &rules.of_tenant(&after.tenant);
     let new = Checked::new(after, rules.facts()).after(&old);
     let touched = touched(before, after);
     let mut report = ChangeReport {

@@ -16,6 +16,7 @@ use crate::access::Access;
 use crate::catalogue::{Catalogue, Problem};
 use crate::explain::Example;
 use crate::graph::{Graph, Target};
+use crate::organisation::Known;
 use crate::resolve::Resolver;
 use crate::{report, rules};
 
@@ -94,6 +95,7 @@ impl Default for Facts {
 pub struct RuleSet {
     rules: BTreeMap<String, Arc<dyn Rule>>,
     facts: Facts,
+    known: Known,
 }
 
 impl RuleSet {
@@ -113,6 +115,7 @@ impl RuleSet {
         Self {
             rules: BTreeMap::new(),
             facts: Facts::default(),
+            known: Known::default(),
         }
     }
 
@@ -135,6 +138,10 @@ impl RuleSet {
     pub fn with_facts(mut self, facts: Facts) -> Self {
         self.facts = facts;
         self
+    }
+
+    pub(crate) const fn known(&self) -> &Known {
+        &self.known
     }
 
     /// Returns the facts.

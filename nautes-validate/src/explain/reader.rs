@@ -1,14 +1,8 @@
 //! What the reader of manifests finds, explained. Its faults are no rules that a set could be without.
 
-use std::borrow::Cow;
-
-use nautes_model::Severity;
 use nautes_model::manifest::rule;
 
-use super::{Explained, examples};
-
-/// A fault: its id, what must hold, and why.
-type Row = (&'static str, &'static str, &'static str);
+use super::{Explained, Row, of_row};
 
 const ROWS: &[Row] = &[
     (
@@ -80,15 +74,5 @@ const ROWS: &[Row] = &[
 
 /// Goes through the faults.
 pub(super) fn explained() -> impl Iterator<Item = Explained> {
-    ROWS.iter().map(|(id, summary, explanation)| {
-        let [bad, good] = examples(id).map_or([None, None], |[bad, good]| [Some(bad), Some(good)]);
-        Explained {
-            id: Cow::Borrowed(*id),
-            severity: Severity::Error,
-            summary: Cow::Borrowed(*summary),
-            explanation: Cow::Borrowed(*explanation),
-            bad,
-            good,
-        }
-    })
+    ROWS.iter().map(of_row)
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use nautes_model::manifest::{self, Context, Form};
 use nautes_model::{Finding, Severity};
 use nautes_validate::catalogue::HookInfo;
+use nautes_validate::organisation::{self, rule, test_rules};
 use nautes_validate::{Explained, Facts, RuleSet, check, check_change, explain, explained};
 
 use crate::support::{BASE, changed, scopes};
@@ -49,6 +50,11 @@ fn of_reader(folder: &Path) -> bool {
     name(folder).starts_with("Manifest")
 }
 
+/// Whether a folder is of a fault of organisation rules themselves.
+fn of_rules(folder: &Path) -> bool {
+    [rule::INVALID, rule::EVALUATION, rule::EXAMPLE].contains(&name(folder))
+}
+
 /// What is found. A case with the line `# change` is judged as a change of the base, one with the line
 /// `# after` as a change of what stands above it.
 fn findings(path: &Path) -> Vec<Finding> {
@@ -58,6 +64,11 @@ fn findings(path: &Path) -> Vec<Finding> {
         if !read.findings.is_empty() || read.resources.is_empty() {
             return read.findings;
         }
+    }
+    if path.parent().is_some_and(|folder| name(folder) == rule::EXAMPLE) {
+        let files = scopes(name(path), &text).tenant.rules;
+        let read = files.iter().map(|f| organisation::read(&f.file, &f.text));
+        return read.flat_map(|read| test_rules(&read.rules)).collect();
     }
     let rules = rules();
     let (before, now) = match text.split_once("# after\n") {
@@ -175,9 +186,9 @@ fn every_finding_has_a_place_a_field_and_a_way_out() {
             for finding in findings(file) {
                 let text = finding.to_string();
                 assert!(finding.position.is_some(), "{text}");
-                let about_none = finding.rule.starts_with("Catalogue");
+                let about_none = finding.rule.starts_with("Catalogue") || of_rules(rule);
                 assert!(finding.resource.is_some() || about_none, "{text}");
-                assert!(finding.field.is_some(), "{text}");
+                assert!(finding.field.is_some() || of_rules(rule), "{text}");
                 assert!(finding.hint.is_some(), "{text}");
                 assert!(!finding.message.ends_with('.'), "{text}");
             }

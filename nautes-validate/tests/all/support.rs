@@ -5,7 +5,7 @@ use std::sync::Arc;
 use nautes_model::catalogue::Extension;
 use nautes_model::manifest::{Context, Form, parse};
 use nautes_model::name::ProductName;
-use nautes_model::scope::Broken;
+use nautes_model::scope::{Broken, RuleFile};
 use nautes_model::{Identity, Kind, ProductScope, Scopes, Sourced};
 
 /// The platform that every case begins with.
@@ -36,7 +36,7 @@ pub(crate) fn identity(text: &str) -> Identity {
 
 /// The base, changed as a case says: its documents are added or replace, its first lines may be
 /// `# remove: <identity>`, `# broken: <identity>` (its file cannot be read), `# unloaded: <product>` and `# owner: <product>` (where its documents stand);
-/// `# file: <name>` begins another file, whose documents are added even when they are there already.
+/// `# file: <name>` begins another file, whose documents are added even when they are there already; a file in `rules/` declares rules.
 pub(crate) fn scopes(file: &str, text: &str) -> Scopes {
     let mut scopes = Scopes::default();
     for resource in resources("base.yaml", BASE) {
@@ -59,6 +59,13 @@ pub(crate) fn changed(mut scopes: Scopes, file: &str, text: &str) -> Scopes {
     scopes.tenant.catalogue = catalogue(file, own).or(scopes.tenant.catalogue);
     for part in parts {
         let (name, text) = part.split_once('\n').unwrap_or((part, ""));
+        if name.starts_with("rules/") {
+            scopes.tenant.rules.push(RuleFile {
+                file: name.into(),
+                text: text.into(),
+            });
+            continue;
+        }
         for resource in resources(name, text) {
             scopes.insert(resource);
         }
