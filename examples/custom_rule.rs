@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use nautes_model::{Finding, Scopes};
-use nautes_validate::{Checked, Rule, RuleSet, check};
+use nautes_validate::{Checked, Example, Rule, RuleSet, check};
 
 /// Where production may be.
 #[derive(Debug)]
@@ -23,6 +23,15 @@ impl Rule for ProductionOnLive {
 
     fn explanation(&self) -> &'static str {
         "only those clusters are backed up and watched at night"
+    }
+
+    fn examples(&self) -> Option<[Example; 2]> {
+        let environment = |cluster: &str| Example {
+            manifests: format!("kind: Environment\nspec:\n  cluster: {cluster}\n  envType: production\n")
+                .into(),
+            findings: "".into(),
+        };
+        Some([environment("staging"), environment("live-1")])
     }
 
     fn check(&self, on: &Checked<'_>, out: &mut Vec<Finding>) {

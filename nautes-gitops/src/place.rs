@@ -76,7 +76,7 @@ impl RepoRef {
             None => {
                 matches!(
                     self.place(path),
-                    Place::Manifest(_) | Place::Misplaced(_) | Place::Catalogue
+                    Place::Manifest(_) | Place::Misplaced(_) | Place::Catalogue | Place::Rules
                 ) || self.leads_on(path)
             }
             Some(folder) => self.leads_on(folder) || self.place(&format!("{path}x.yaml")) != Place::Other,

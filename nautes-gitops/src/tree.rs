@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use nautes_model::catalogue::Extension;
 use nautes_model::layout::{CATALOGUE, Place};
 use nautes_model::manifest::{self, Context, Form};
-use nautes_model::scope::{Broken, Resources};
+use nautes_model::scope::{Broken, Resources, RuleFile};
 use nautes_model::{Finding, Identity, ProductScope, Revision, Sourced, TenantScope};
 
 use crate::folder::{Folder, FolderError};
@@ -173,6 +173,8 @@ struct ReadFile {
     problems: Vec<String>,
     /// What broken documents of it say that they are.
     named: BTreeSet<Identity>,
+    /// The text, if it is for rules of the organisation.
+    rules: Option<Arc<str>>,
 }
 
 /// Reads revisions of one repository. It remembers the files of the last reading, so that only what has changed is
@@ -348,6 +350,16 @@ fn parse(of: &RepoRef, path: &str, shown: &str, bytes: &[u8]) -> ReadFile {
             return read;
         }
         Place::Catalogue => &[],
+        Place::Rules => {
+            match std::str::from_utf8(bytes) {
+                Ok(text) => read.rules = Some(Arc::from(text)),
+                Err(_) => {
+                    let finding = Finding::error(rule::UNREADABLE, &file, "the file is not UTF-8");
+                    read.broken(finding.hint("save the file as UTF-8"));
+                }
+            }
+            return read;
+        }
         Place::Generated | Place::Other => return read,
     };
     let context = Context::new(shown, Form::Git).product(of.product());
@@ -453,6 +465,12 @@ fn collect(
             file.resources.iter().map(|r| r.identity.clone()).collect(),
         );
     }
+    let rules = files.iter().filter_map(|(path, file)| {
+        let text = Arc::clone(file.rules.as_ref()?);
+        let file = Arc::from(*path);
+        Some(RuleFile { file, text })
+    });
+    let rules: Vec<RuleFile> = rules.collect();
     let mut broken: Vec<Broken> = files
         .iter()
         .filter(|(_, file)| !file.problems.is_empty())
@@ -502,6 +520,7 @@ fn collect(
             resources,
             broken,
             catalogue: catalogue(files, snapshot.complete),
+            rules,
         }),
         RepoRef::Product(product) => Scope::Product(ProductScope {
             product: product.clone(),

@@ -45,8 +45,8 @@ use nautes_model::resource::Position;
 use nautes_model::scope::RuleFile;
 use nautes_model::{Finding, Identity, Kind, Severity, Sourced, TenantScope};
 
-use crate::cel::functions::Patterns;
-use crate::cel::{Budget, Evaluator, Fault, Value};
+use crate::cel::functions::{self, Patterns};
+use crate::cel::{self, Budget, Evaluator, Fault, Value};
 use crate::explain::Example;
 use crate::rule::{Checked, Rule, RuleSet};
 use compiled::Compiled;
@@ -56,6 +56,12 @@ pub(crate) use read::Known;
 pub use read::{MAX_FILE, Read, read};
 pub use trial::test_rules;
 
+/// The longest expression, in bytes.
+pub const MAX_EXPRESSION: usize = cel::MAX_TEXT;
+/// How many parts an expression may have.
+pub const MAX_PARTS: usize = cel::MAX_NODES;
+/// How deep the parts of an expression may be nested.
+pub const MAX_DEPTH: usize = cel::MAX_DEPTH;
 /// How many steps a rule may take for one resource.
 pub const STEPS_EACH: u64 = 100_000;
 /// How many steps a rule may take for all resources of a platform.
@@ -101,12 +107,23 @@ pub struct OrganisationRule {
     good: Vec<String>,
 }
 
-
 /// What is said of a violation.
 #[derive(Debug)]
 enum Message {
     Text(String),
     Expression(Compiled),
+}
+
+/// Returns what expressions can name of a resource, with what it is: for pages and completion.
+pub fn neighbours() -> impl Iterator<Item = (&'static str, &'static str)> {
+    neighbours::NEIGHBOURS.iter().map(|n| (n.name, n.what))
+}
+
+/// Returns the functions that expressions can call, how they are written, and what they do: for pages and completion.
+pub fn functions() -> impl Iterator<Item = (String, &'static str)> {
+    functions::TABLE
+        .iter()
+        .map(|function| (function.written(), function.what))
 }
 
 impl OrganisationRule {
@@ -169,35 +186,53 @@ impl OrganisationRule {
             let found = evaluator.eval(&value.expr).map_err(|fault| (value, fault))?;
             evaluator.scope.push((Rc::from(name.as_str()), found));
         }
-        if evaluator.bool(&self.assert.expr).map_err(|fault| (&self.assert, fault))? {
+        if evaluator
+            .bool(&self.assert.expr)
+            .map_err(|fault| (&self.assert, fault))?
+        {
             return Ok(None);
         }
         match &self.message {
             Message::Text(text) => Ok(Some(text.clone())),
             Message::Expression(of) => match evaluator.eval(&of.expr).map_err(|fault| (of, fault))? {
                 Value::Text(text) => Ok(Some(line(&text))),
-                other => Err((of, Fault::new(of.expr.at, format!("expected a text, found {}", other.type_name())))),
+                other => Err((
+                    of,
+                    Fault::new(
+                        of.expr.at,
+                        format!("expected a text, found {}", other.type_name()),
+                    ),
+                )),
             },
         }
     }
 
     fn failure(&self, of: &Sourced, part: &Compiled, fault: &Fault) -> Finding {
-        let message = format!("rule {} cannot be evaluated: {}: {}", self.id, part.field, fault.message);
+        let message = format!(
+            "rule {} cannot be evaluated: {}: {}",
+            self.id, part.field, fault.message
+        );
         let mut finding = Finding::error(rule::EVALUATION, &self.file, message)
             .at(part.place(fault.at))
             .about(of.identity.clone())
             .field(part.field.clone());
         finding.severity = self.severity;
-        finding.hint = fault.hint.clone().or_else(|| {
-            Some("mend the rule; until then it holds up what it cannot judge".to_owned())
-        });
+        finding.hint = fault
+            .hint
+            .clone()
+            .or_else(|| Some("mend the rule; until then it holds up what it cannot judge".to_owned()));
         finding
     }
 }
 
 /// A message on one line, of bounded length.
 fn line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_MESSAGE).collect()
+    text.split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .chars()
+        .take(MAX_MESSAGE)
+        .collect()
 }
 
 /// What is shared by the resources that a rule is applied to.
@@ -254,7 +289,10 @@ impl Rule for OrganisationRule {
             failures += usize::from(finding.rule == rule::EVALUATION);
             out.push(finding);
             if failures == MAX_FAILURES || run.is_spent {
-                let message = format!("rule {} is given up: it fails too often, or takes too many steps", self.id);
+                let message = format!(
+                    "rule {} is given up: it fails too often, or takes too many steps",
+                    self.id
+                );
                 let mut finding = Finding::error(rule::EVALUATION, &self.file, message)
                     .at(self.at)
                     .hint("mend the rule; until then nothing is judged by it");

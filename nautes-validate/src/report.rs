@@ -98,8 +98,10 @@ pub fn check_change(before: &Scopes, after: &Scopes, rules: &RuleSet) -> ChangeR
     for mut finding in found {
         let is_touched = match &finding.resource {
             Some(resource) => touched.contains(resource),
-            // Only what is wrong with the catalogue is about no resource.
-            None => before.tenant.catalogue != after.tenant.catalogue,
+            // Only what is wrong with the catalogue, or with rules of the tenant, is about no resource.
+            None => {
+                before.tenant.catalogue != after.tenant.catalogue || before.tenant.rules != after.tenant.rules
+            }
         };
         if !is_touched && known.has(&finding, &worse) {
             finding.severity = Severity::Warning;

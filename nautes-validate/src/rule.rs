@@ -24,6 +24,39 @@ use crate::{report, rules};
 ///
 /// A rule is a pure function of what it is given: no I/O, no clock, no panic, and no dependence on order. It
 /// should stay near linear in the number of resources.
+/// ```
+/// use nautes_model::Finding;
+/// use nautes_validate::{Checked, Rule};
+///
+/// /// Environments have a stage.
+/// #[derive(Debug)]
+/// struct Stage;
+///
+/// impl Rule for Stage {
+///     fn id(&self) -> &str {
+///         "EnvironmentStage"
+///     }
+///
+///     fn summary(&self) -> &str {
+///         "an environment says which stage it is"
+///     }
+///
+///     fn check(&self, on: &Checked<'_>, out: &mut Vec<Finding>) {
+///         for (sourced, environment) in on.environments() {
+///             if environment.spec.env_type.is_empty() {
+///                 out.push(on.error(self.id(), sourced, "spec.envType", "the stage is not given"));
+///             }
+///         }
+///     }
+/// }
+/// ```
+///
+/// Rules can also be written in YAML, without a program: see [`organisation`](crate::organisation).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a rule",
+    label = "`Rule` is not implemented for it",
+    note = "a rule has an `id`, a `summary` and a `check`, and is `Debug + Send + Sync`; examples/custom_rule.rs is one"
+)]
 pub trait Rule: Send + Sync + Debug {
     /// Returns the stable id, for example `EnvironmentClusterMissing`: letters and digits.
     fn id(&self) -> &str;

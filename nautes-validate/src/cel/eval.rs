@@ -96,7 +96,10 @@ impl<'w> Evaluator<'w> {
             Node::Negate(inner) => match self.eval(inner)? {
                 Value::Int(n) => n.checked_neg().map(Value::Int).ok_or_else(|| overflow(expr.at)),
                 Value::Double(n) => Ok(Value::Double(-n)),
-                other => Err(Fault::new(expr.at, format!("{} has no negative", other.type_name()))),
+                other => Err(Fault::new(
+                    expr.at,
+                    format!("{} has no negative", other.type_name()),
+                )),
             },
             Node::Binary(Op::And, pair) => self.either(&pair.0, &pair.1, false),
             Node::Binary(Op::Or, pair) => self.either(&pair.0, &pair.1, true),
@@ -106,7 +109,11 @@ impl<'w> Evaluator<'w> {
             }
             Node::If(parts) => {
                 let (condition, then, other) = &**parts;
-                if self.bool(condition)? { self.eval(then) } else { self.eval(other) }
+                if self.bool(condition)? {
+                    self.eval(then)
+                } else {
+                    self.eval(other)
+                }
             }
             Node::Call(call) => self.call(call, expr.at),
             Node::Each(each) => self.each(each),
@@ -213,7 +220,9 @@ impl<'w> Evaluator<'w> {
             Fault::new(at, format!("{} does not take {left} and {right}", op.sign()))
         };
         let ordered = |is: fn(std::cmp::Ordering) -> bool| {
-            left.compare(right).map(|order| Value::Bool(is(order))).ok_or_else(wrong)
+            left.compare(right)
+                .map(|order| Value::Bool(is(order)))
+                .ok_or_else(wrong)
         };
         if !matches!(op, Op::Add) {
             self.weigh(left, at)?;
@@ -275,7 +284,12 @@ impl<'w> Evaluator<'w> {
             Value::List(items) => Rc::clone(items),
             Value::Map(map) => {
                 self.budget.take(range.weight(), each.range.at)?;
-                Rc::new(map.entries.keys().map(|key| Value::Text(Rc::clone(key))).collect())
+                Rc::new(
+                    map.entries
+                        .keys()
+                        .map(|key| Value::Text(Rc::clone(key)))
+                        .collect(),
+                )
             }
             other => {
                 let message = format!("{} has no items", other.type_name());
@@ -316,7 +330,10 @@ impl<'w> Evaluator<'w> {
                 }
             }
             How::Map => {
-                let wanted = each.filter.as_ref().map_or(Ok(true), |filter| self.bool(filter))?;
+                let wanted = each
+                    .filter
+                    .as_ref()
+                    .map_or(Ok(true), |filter| self.bool(filter))?;
                 if wanted {
                     let value = self.eval(&each.body)?;
                     round.kept.push(value);

@@ -22,6 +22,17 @@ pub(crate) enum Shape {
 }
 
 impl Shape {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Any => "value",
+            Self::Bool => "bool",
+            Self::Int | Self::Double => "number",
+            Self::Text => "text",
+            Self::Texts => "texts",
+            Self::Sized => "text, list or mapping",
+        }
+    }
+
     pub(crate) fn type_(self) -> Type {
         match self {
             Self::Any | Self::Sized => Type::Any,
@@ -45,12 +56,20 @@ pub(crate) struct Function {
     pub(crate) what: &'static str,
 }
 
-const fn method(
-    name: &'static str,
-    takes: &'static [Shape],
-    gives: Shape,
-    what: &'static str,
-) -> Function {
+impl Function {
+    /// Returns how it is written, for people: `text.contains(text)`.
+    pub(crate) fn written(&self) -> String {
+        let mut words = self.takes.iter().map(|shape| shape.word());
+        let before = if self.is_method {
+            format!("{}.", words.next().unwrap_or_default())
+        } else {
+            String::new()
+        };
+        format!("{before}{}({})", self.name, words.collect::<Vec<_>>().join(", "))
+    }
+}
+
+const fn method(name: &'static str, takes: &'static [Shape], gives: Shape, what: &'static str) -> Function {
     Function {
         name,
         is_method: true,
@@ -74,22 +93,97 @@ const fn plain(name: &'static str, takes: &'static [Shape], gives: Shape, what: 
 pub(crate) const TABLE: &[Function] = {
     use Shape::{Any, Bool, Double, Int, Sized, Text, Texts};
     &[
-        method("contains", &[Text, Text], Bool, "whether a text has another in it"),
-        plain("double", &[Any], Double, "a number, or a text of digits, as a number with a fraction"),
-        method("endsWith", &[Text, Text], Bool, "whether a text ends with another"),
-        method("indexOf", &[Text, Text], Int, "where a text first has another in it, from 0; -1 for nowhere"),
-        plain("int", &[Any], Int, "a number, or a text of digits, as a whole number"),
-        method("join", &[Texts, Text], Text, "the texts of a list as one, with a text between"),
+        method(
+            "contains",
+            &[Text, Text],
+            Bool,
+            "whether a text has another in it",
+        ),
+        plain(
+            "double",
+            &[Any],
+            Double,
+            "a number, or a text of digits, as a number with a fraction",
+        ),
+        method(
+            "endsWith",
+            &[Text, Text],
+            Bool,
+            "whether a text ends with another",
+        ),
+        method(
+            "indexOf",
+            &[Text, Text],
+            Int,
+            "where a text first has another in it, from 0; -1 for nowhere",
+        ),
+        plain(
+            "int",
+            &[Any],
+            Int,
+            "a number, or a text of digits, as a whole number",
+        ),
+        method(
+            "join",
+            &[Texts, Text],
+            Text,
+            "the texts of a list as one, with a text between",
+        ),
         method("lowerAscii", &[Text], Text, "the text in lower case"),
-        method("matches", &[Text, Text], Bool, "whether a text has a match of a regular expression"),
-        method("replace", &[Text, Text, Text], Text, "the text with one text in the place of another"),
-        method("size", &[Sized], Int, "how many characters, items or keys there are"),
-        plain("size", &[Sized], Int, "how many characters, items or keys there are"),
-        method("split", &[Text, Text], Texts, "the parts of a text between another"),
-        method("startsWith", &[Text, Text], Bool, "whether a text begins with another"),
-        plain("string", &[Any], Text, "a number, a text, true or false as a text"),
-        method("substring", &[Text, Int], Text, "the text from a character on, counted from 0"),
-        method("substring", &[Text, Int, Int], Text, "the text from a character to before another"),
+        method(
+            "matches",
+            &[Text, Text],
+            Bool,
+            "whether a text has a match of a regular expression",
+        ),
+        method(
+            "replace",
+            &[Text, Text, Text],
+            Text,
+            "the text with one text in the place of another",
+        ),
+        method(
+            "size",
+            &[Sized],
+            Int,
+            "how many characters, items or keys there are",
+        ),
+        plain(
+            "size",
+            &[Sized],
+            Int,
+            "how many characters, items or keys there are",
+        ),
+        method(
+            "split",
+            &[Text, Text],
+            Texts,
+            "the parts of a text between another",
+        ),
+        method(
+            "startsWith",
+            &[Text, Text],
+            Bool,
+            "whether a text begins with another",
+        ),
+        plain(
+            "string",
+            &[Any],
+            Text,
+            "a number, a text, true or false as a text",
+        ),
+        method(
+            "substring",
+            &[Text, Int],
+            Text,
+            "the text from a character on, counted from 0",
+        ),
+        method(
+            "substring",
+            &[Text, Int, Int],
+            Text,
+            "the text from a character to before another",
+        ),
         method("trim", &[Text], Text, "the text without white space at both ends"),
         method("upperAscii", &[Text], Text, "the text in upper case"),
     ]
@@ -111,11 +205,17 @@ const MAX_PATTERNS: usize = 64;
 
 /// Reads a regular expression, within limits.
 pub(crate) fn pattern(text: &str) -> Result<Regex, String> {
-    let built = RegexBuilder::new(text).size_limit(1 << 20).dfa_size_limit(1 << 20).build();
+    let built = RegexBuilder::new(text)
+        .size_limit(1 << 20)
+        .dfa_size_limit(1 << 20)
+        .build();
     built.map_err(|error| {
         let said = error.to_string();
         let last = said.lines().last().unwrap_or_default();
-        format!("the regular expression cannot be used: {}", last.trim_start_matches("error: "))
+        format!(
+            "the regular expression cannot be used: {}",
+            last.trim_start_matches("error: ")
+        )
     })
 }
 
@@ -159,7 +259,11 @@ pub(crate) fn call(
         ("matches", [Value::Text(a), Value::Text(b)]) => {
             // To read a pattern is dear; matching is linear.
             budget.take(50 + b.len() as u64 + a.len() as u64, at)?;
-            Value::Bool(patterns.is_match(a, b).map_err(|message| Fault::new(at, message))?)
+            Value::Bool(
+                patterns
+                    .is_match(a, b)
+                    .map_err(|message| Fault::new(at, message))?,
+            )
         }
         ("indexOf", [Value::Text(a), Value::Text(b)]) => match a.find(&**b) {
             Some(byte) => number(a[..byte].chars().count()),
@@ -169,10 +273,18 @@ pub(crate) fn call(
         ("upperAscii", [Value::Text(text)]) => Value::text(&text.to_ascii_uppercase()),
         ("trim", [Value::Text(text)]) => Value::text(text.trim()),
         ("split", [Value::Text(text), Value::Text(by)]) => {
-            let parts = if by.is_empty() { text.chars().count() } else { text.matches(&**by).count() };
+            let parts = if by.is_empty() {
+                text.chars().count()
+            } else {
+                text.matches(&**by).count()
+            };
             budget.take(parts as u64, at)?;
             if by.is_empty() {
-                Value::list(text.chars().map(|c| Value::text(c.encode_utf8(&mut [0; 4]))).collect())
+                Value::list(
+                    text.chars()
+                        .map(|c| Value::text(c.encode_utf8(&mut [0; 4])))
+                        .collect(),
+                )
             } else {
                 Value::list(text.split(&**by).map(Value::text).collect())
             }
@@ -180,7 +292,13 @@ pub(crate) fn call(
         ("join", [Value::List(items), Value::Text(by)]) => {
             let texts: Vec<&str> = items
                 .iter()
-                .map(|item| if let Value::Text(text) = item { Ok(&**text) } else { Err(wrong()) })
+                .map(|item| {
+                    if let Value::Text(text) = item {
+                        Ok(&**text)
+                    } else {
+                        Err(wrong())
+                    }
+                })
                 .collect::<Result<_, _>>()?;
             let length = texts.iter().map(|t| t.len() + by.len()).sum::<usize>();
             budget.take(length as u64 / 16, at)?;
@@ -191,7 +309,9 @@ pub(crate) fn call(
             budget.take(times.saturating_mul(1 + to.len() as u64) / 16, at)?;
             Value::text(&text.replace(&**from, to))
         }
-        ("substring", [Value::Text(text), Value::Int(from)]) => cut(text, *from, None).ok_or_else(|| outside(at))?,
+        ("substring", [Value::Text(text), Value::Int(from)]) => {
+            cut(text, *from, None).ok_or_else(|| outside(at))?
+        }
         ("substring", [Value::Text(text), Value::Int(from), Value::Int(to)]) => {
             cut(text, *from, Some(*to)).ok_or_else(|| outside(at))?
         }
@@ -232,7 +352,6 @@ fn to_text(value: &Value) -> Option<Value> {
 fn to_int(value: &Value) -> Option<Value> {
     match value {
         Value::Int(n) => Some(Value::Int(*n)),
-        #[expect(clippy::cast_possible_truncation, reason = "what does not fit was refused")]
         Value::Double(n) => (n.abs() < 9.0e18).then_some(Value::Int(*n as i64)),
         Value::Text(text) => text.parse().ok().map(Value::Int),
         _ => None,
@@ -242,7 +361,6 @@ fn to_int(value: &Value) -> Option<Value> {
 fn to_double(value: &Value) -> Option<Value> {
     match value {
         Value::Double(n) => Some(Value::Double(*n)),
-        #[expect(clippy::cast_precision_loss, reason = "as CEL does")]
         Value::Int(n) => Some(Value::Double(*n as f64)),
         Value::Text(text) => {
             let number: f64 = text.parse().ok()?;

@@ -8,8 +8,23 @@ use super::{Fault, MAX_DEPTH, MAX_NODES, MAX_TEXT};
 const MAX_BRACKETS: usize = 24;
 
 const RESERVED: [&str; 17] = [
-    "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "package",
-    "namespace", "return", "var", "void", "while",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
 ];
 
 /// Reads an expression.
@@ -206,22 +221,39 @@ impl Parser {
         let is_method = of.is_some();
         let args: Vec<Expr> = of.into_iter().chain(args).collect();
         let below = args.iter().map(|arg| arg.depth).max().unwrap_or(0);
-        let call = Call { name, args, is_method };
+        let call = Call {
+            name,
+            args,
+            is_method,
+        };
         self.part(at, below, Node::Call(call))
     }
 
     fn each(&mut self, at: usize, how: How, range: Expr, mut args: Vec<Expr>) -> Result<Expr, Fault> {
         let count = args.len();
-        let shape = if how == How::Map { "(name, value)" } else { "(name, condition)" };
+        let shape = if how == How::Map {
+            "(name, value)"
+        } else {
+            "(name, condition)"
+        };
         let wrong = || Fault::new(at, format!("expected {shape} here"));
         let body = args.pop().ok_or_else(wrong)?;
-        let filter = if how == How::Map && count == 3 { args.pop() } else { None };
+        let filter = if how == How::Map && count == 3 {
+            args.pop()
+        } else {
+            None
+        };
         let name = match args.pop().map(|expr| expr.node) {
             Some(Node::Name(name)) if args.is_empty() => name,
             _ => return Err(wrong()),
         };
         let parts = [Some(&range), Some(&body), filter.as_ref()];
-        let below = parts.into_iter().flatten().map(|part| part.depth).max().unwrap_or(0);
+        let below = parts
+            .into_iter()
+            .flatten()
+            .map(|part| part.depth)
+            .max()
+            .unwrap_or(0);
         let each = Each {
             how,
             range,
@@ -271,28 +303,30 @@ impl Parser {
     }
 
     fn named(&mut self, at: usize, name: String) -> Result<Expr, Fault> {
-        let node = match name.as_str() {
-            "true" => Node::Bool(true),
-            "false" => Node::Bool(false),
-            "null" => Node::Null,
-            word if word == "in" || RESERVED.contains(&word) => {
-                return Err(Fault::new(at, format!("{word:?} is a reserved word")));
-            }
-            _ if self.accept("(") => {
-                let mut args = self.arguments()?;
-                if name != "has" {
-                    return self.call(at, name, None, args);
+        let node =
+            match name.as_str() {
+                "true" => Node::Bool(true),
+                "false" => Node::Bool(false),
+                "null" => Node::Null,
+                word if word == "in" || RESERVED.contains(&word) => {
+                    return Err(Fault::new(at, format!("{word:?} is a reserved word")));
                 }
-                return match (args.pop().map(|arg| arg.node), args.is_empty()) {
-                    (Some(Node::Select(of, field)), true) => {
-                        let below = of.depth;
-                        self.part(at, below, Node::Has(of, field))
+                _ if self.accept("(") => {
+                    let mut args = self.arguments()?;
+                    if name != "has" {
+                        return self.call(at, name, None, args);
                     }
-                    _ => Err(Fault::new(at, "has() takes one field").hint("for example has(self.spec.project)")),
-                };
-            }
-            _ => Node::Name(name),
-        };
+                    return match (args.pop().map(|arg| arg.node), args.is_empty()) {
+                        (Some(Node::Select(of, field)), true) => {
+                            let below = of.depth;
+                            self.part(at, below, Node::Has(of, field))
+                        }
+                        _ => Err(Fault::new(at, "has() takes one field")
+                            .hint("for example has(self.spec.project)")),
+                    };
+                }
+                _ => Node::Name(name),
+            };
         self.part(at, 0, node)
     }
 
@@ -320,7 +354,11 @@ impl Parser {
                 break;
             }
         }
-        let below = entries.iter().map(|(k, v)| k.depth.max(v.depth)).max().unwrap_or(0);
+        let below = entries
+            .iter()
+            .map(|(k, v)| k.depth.max(v.depth))
+            .max()
+            .unwrap_or(0);
         self.part(at, below, Node::Map(entries))
     }
 }

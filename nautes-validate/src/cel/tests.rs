@@ -76,7 +76,8 @@ fn expressions_mean_what_they_mean_elsewhere() {
         "{'a': 1, 'b': 2}.all(k, k in ['a', 'b'])",
         "[[1], [2]].all(x, x.exists(y, y > 0))",
         "[1, 2].map(a, a) == [1, 2] && a == 1",
-        "size('é') == 1 && 'abc'.size() == 3 && size([1]) == 1 && size({'k': 1}) == 1",
+        "size('é') == 1",
+        "'abc'.size() == 3 && size([1]) == 1 && size({'k': 1}) == 1",
         "'abc'.contains('b') && 'abc'.startsWith('a') && 'abc'.endsWith('c')",
         "'abc'.matches('^a.c$') && !'abc'.matches('x')",
         "'abc'.matches('[')",
@@ -104,7 +105,13 @@ fn expressions_mean_what_they_mean_elsewhere() {
         }
     }
     // The specification: an error does not count where another item decides, or the left side of && and || fails.
-    assert_eq!(differ, ["[0, 1].exists(x, 1 / x == 1)"]);
+    // And a text is as long as it has characters, not bytes.
+    let known = [
+        "[0, 1].exists(x, 1 / x == 1)",
+        "[0, 2].all(x, 1 / x == 1)",
+        "size('é') == 1",
+    ];
+    assert_eq!(differ, known);
 }
 
 #[test]
@@ -170,9 +177,18 @@ fn nothing_takes_more_steps_than_its_budget() {
         // An error may be hidden by ||, but not this one.
         format!("{many}.all(a, {many}.all(b, {many}.all(c, {many}.all(d, true)))) || true"),
         format!("[{many}].map(x, x + x){}", ".map(x, x + x)".repeat(20)),
-        format!("['xxxxxxxxxxxxxxxx'].map(x, x + x){}", ".map(x, x + x)".repeat(30)),
-        format!("['xxxxxxxxxxxxxxxx'].map(x, x.replace('x', x)){}", ".map(x, x.replace('x', x))".repeat(10)),
-        format!("['xx'].map(x, x.split('').join(x)){}", ".map(x, x.split('').join(x))".repeat(20)),
+        format!(
+            "['xxxxxxxxxxxxxxxx'].map(x, x + x){}",
+            ".map(x, x + x)".repeat(30)
+        ),
+        format!(
+            "['xxxxxxxxxxxxxxxx'].map(x, x.replace('x', x)){}",
+            ".map(x, x.replace('x', x))".repeat(10)
+        ),
+        format!(
+            "['xx'].map(x, x.split('').join(x)){}",
+            ".map(x, x.split('').join(x))".repeat(20)
+        ),
     ] {
         let fault = run(&text, &BTreeMap::new(), 10_000).unwrap_err();
         assert!(fault.is_spent, "{text}: {}", fault.message);
@@ -228,9 +244,54 @@ fn types_are_found_before_anything_is_evaluated() {
 }
 
 const WORDS: &[&str] = &[
-    "a", "t", ".", "(", ")", "[", "]", "{", "}", "?", ":", "+", "-", "*", "/", "%", "==", "!=", "<", ">=", " in ",
-    "&&", "||", "!", ",", "1", "0", "1.5", "'x'", "\"y\"", "r'z'", "'\\", "true", "null", "has(a.b)", ".all(x, ",
-    ".map(x, x)", ".size()", "size(", "[1, 2]", "{'k': 1}", "// n", "\n", "é", "😀", "9223372036854775808", "0x", "1e9",
+    "a",
+    "t",
+    ".",
+    "(",
+    ")",
+    "[",
+    "]",
+    "{",
+    "}",
+    "?",
+    ":",
+    "+",
+    "-",
+    "*",
+    "/",
+    "%",
+    "==",
+    "!=",
+    "<",
+    ">=",
+    " in ",
+    "&&",
+    "||",
+    "!",
+    ",",
+    "1",
+    "0",
+    "1.5",
+    "'x'",
+    "\"y\"",
+    "r'z'",
+    "'\\",
+    "true",
+    "null",
+    "has(a.b)",
+    ".all(x, ",
+    ".map(x, x)",
+    ".size()",
+    "size(",
+    "[1, 2]",
+    "{'k': 1}",
+    "// n",
+    "\n",
+    "é",
+    "😀",
+    "9223372036854775808",
+    "0x",
+    "1e9",
 ];
 
 proptest! {

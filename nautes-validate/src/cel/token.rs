@@ -15,8 +15,8 @@ pub(crate) enum Token {
 
 /// Longer ones first.
 const SIGNS: [&str; 24] = [
-    "||", "&&", "==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "!", "?", ":", ".", ",", "(", ")", "[",
-    "]", "{", "}",
+    "||", "&&", "==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "!", "?", ":", ".", ",", "(", ")",
+    "[", "]", "{", "}",
 ];
 
 /// Cuts a text into tokens, each with the byte at which it begins.
@@ -46,7 +46,9 @@ fn rest(text: &str, at: usize) -> &str {
 
 fn one(text: &str, at: usize, first: char) -> Result<(Token, usize), Fault> {
     let here = rest(text, at);
-    let raw = here.strip_prefix(['r', 'R']).is_some_and(|r| r.starts_with(['\'', '"']));
+    let raw = here
+        .strip_prefix(['r', 'R'])
+        .is_some_and(|r| r.starts_with(['\'', '"']));
     if raw || first == '\'' || first == '"' {
         let quoted = if raw { rest(text, at + 1) } else { here };
         let (value, length) = read_text(quoted, at, raw)?;
@@ -56,7 +58,9 @@ fn one(text: &str, at: usize, first: char) -> Result<(Token, usize), Fault> {
         return read_number(here, at);
     }
     if first.is_ascii_alphabetic() || first == '_' {
-        let end = here.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(here.len());
+        let end = here
+            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .unwrap_or(here.len());
         return Ok((Token::Name(here[..end].to_owned()), end));
     }
     match SIGNS.iter().find(|sign| here.starts_with(**sign)) {
@@ -83,7 +87,9 @@ fn read_number(here: &str, at: usize) -> Result<(Token, usize), Fault> {
     } else if digits.bytes().all(|b| b.is_ascii_digit()) {
         Token::Int(digits.parse().map_err(|_| bad())?)
     } else {
-        let only_number = digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'));
+        let only_number = digits
+            .bytes()
+            .all(|b| matches!(b, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'));
         let number: f64 = digits.parse().map_err(|_| bad())?;
         if !number.is_finite() || !only_number {
             return Err(bad());

@@ -57,7 +57,9 @@ impl Type {
             }
             (Self::List(a), Self::List(b)) => Self::List(Box::new(a.or(*b))),
             (Self::Map(a), Self::Map(b)) => Self::Map(Box::new(a.or(*b))),
-            (Self::Null, Self::Resource(kinds)) | (Self::Resource(kinds), Self::Null) => Self::Resource(kinds),
+            (Self::Null, Self::Resource(kinds)) | (Self::Resource(kinds), Self::Null) => {
+                Self::Resource(kinds)
+            }
             _ => Self::Any,
         }
     }
@@ -198,7 +200,12 @@ impl Checker<'_> {
 
     fn index(&mut self, of: &Expr, index: &Expr) -> Result<Type, Fault> {
         let (whole, key) = (self.check(of)?, self.check(index)?);
-        let wrong = |wanted: &str| Err(Fault::new(index.at, format!("expected {wanted}, found {}", key.name())));
+        let wrong = |wanted: &str| {
+            Err(Fault::new(
+                index.at,
+                format!("expected {wanted}, found {}", key.name()),
+            ))
+        };
         match &whole {
             Type::List(_) if !key.may_be(&Type::Int) => wrong("a number"),
             Type::Map(_) | Type::Object(_) | Type::Resource(_) if !key.may_be(&Type::Text) => wrong("a text"),
@@ -224,7 +231,9 @@ impl Checker<'_> {
         };
         let number = |t: &Type| matches!(t, Type::Int | Type::Double | Type::Any);
         match op {
-            Op::Equal | Op::NotEqual if a.may_be(&b) || Type::Null.may_be(&a) || a == Type::Null || b == Type::Null => {
+            Op::Equal | Op::NotEqual
+                if a.may_be(&b) || Type::Null.may_be(&a) || a == Type::Null || b == Type::Null =>
+            {
                 Ok(Type::Bool)
             }
             Op::Less | Op::LessEqual | Op::Greater | Op::GreaterEqual if a.may_be(&b) => match (&a, &b) {
@@ -261,7 +270,8 @@ impl Checker<'_> {
         };
         for (arg, takes) in call.args.iter().zip(function.takes) {
             let found = self.expect(arg, &takes.type_())?;
-            if *takes == functions::Shape::Sized && matches!(found, Type::Bool | Type::Int | Type::Double | Type::Null)
+            if *takes == functions::Shape::Sized
+                && matches!(found, Type::Bool | Type::Int | Type::Double | Type::Null)
             {
                 let message = format!("{}() does not take {}", call.name, found.name());
                 return Err(Fault::new(arg.at, message));
@@ -333,7 +343,11 @@ fn unknown_function(call: &Call, at: usize) -> Fault {
     if let Some(function) = same.or_else(|| named().next()) {
         let count = function.takes.len() - usize::from(function.is_method);
         let fault = Fault::new(at, format!("{}() is not called like this", call.name));
-        let arguments = if count == 1 { "1 argument".to_owned() } else { format!("{count} arguments") };
+        let arguments = if count == 1 {
+            "1 argument".to_owned()
+        } else {
+            format!("{count} arguments")
+        };
         return fault.hint(if function.is_method {
             format!("write it after a value and a dot, with {arguments}")
         } else {
@@ -341,5 +355,10 @@ fn unknown_function(call: &Call, at: usize) -> Fault {
         });
     }
     let names = functions::TABLE.iter().map(|f| f.name);
-    unknown(at, "there is no function", &call.name, names.chain(["all", "exists", "filter", "has", "map"]))
+    unknown(
+        at,
+        "there is no function",
+        &call.name,
+        names.chain(["all", "exists", "filter", "has", "map"]),
+    )
 }

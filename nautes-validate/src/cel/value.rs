@@ -75,7 +75,9 @@ impl Value {
         match json {
             Json::Null => Self::Null,
             Json::Bool(b) => Self::Bool(*b),
-            Json::Number(n) => n.as_i64().map_or_else(|| Self::Double(n.as_f64().unwrap_or(0.0)), Self::Int),
+            Json::Number(n) => n
+                .as_i64()
+                .map_or_else(|| Self::Double(n.as_f64().unwrap_or(0.0)), Self::Int),
             Json::String(text) => Self::text(text),
             Json::Array(items) => {
                 let of_item = schema.and_then(|s| s.get("items"));
@@ -110,7 +112,6 @@ impl Value {
 
     /// Compares numbers with numbers, texts with texts, and false before true; `None` for all else.
     pub(crate) fn compare(&self, other: &Self) -> Option<Ordering> {
-        #[expect(clippy::cast_precision_loss, reason = "numbers of both kinds are compared as CEL does")]
         match (self, other) {
             (Self::Int(a), Self::Int(b)) => Some(a.cmp(b)),
             (Self::Int(a), Self::Double(b)) => (*a as f64).partial_cmp(b),

@@ -11,6 +11,11 @@ const ROWS: &[Row] = &[
         "the version says how the fields are to be read; another one may mean something else by the same name",
     ),
     (
+        rule::CONVERT,
+        "a text of an older form is written so that an edit makes it the current one",
+        "nautes convert keeps comments and order by changing single words; it leaves alone what it could only write anew",
+    ),
+    (
         rule::DUPLICATE,
         "a file declares each resource once",
         "of two declarations one would be silently ignored, and nobody could say which",

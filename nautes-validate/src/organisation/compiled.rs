@@ -41,7 +41,11 @@ impl Spot {
         if here.starts_with('|') {
             let indent = |line: &str| 1 + line.chars().take_while(|c| *c == ' ').count();
             let block: Vec<&str> = lines.take(text.lines().count()).collect();
-            let least = block.iter().filter(|l| !l.trim().is_empty()).map(|l| indent(l)).min();
+            let least = block
+                .iter()
+                .filter(|l| !l.trim().is_empty())
+                .map(|l| indent(l))
+                .min();
             spot.indents = vec![least.unwrap_or(1); block.len()];
             spot.is_exact = !block.is_empty();
         } else {

@@ -46,9 +46,17 @@ const RUNTIMES: &[Kind] = &[Kind::ProjectPipelineRuntime, Kind::DeploymentRuntim
 /// Every neighbour, by name.
 pub(crate) const NEIGHBOURS: &[Neighbour] = &[
     many("bindings", &[Kind::CodeRepoBinding], "the bindings that name it"),
-    one("cluster", &[Kind::Cluster], "the cluster of an environment, or of a runtime's environment"),
+    one(
+        "cluster",
+        &[Kind::Cluster],
+        "the cluster of an environment, or of a runtime's environment",
+    ),
     many("dependents", &[], "what needs it directly"),
-    one("environment", &[Kind::Environment], "the environment of a runtime"),
+    one(
+        "environment",
+        &[Kind::Environment],
+        "the environment of a runtime",
+    ),
     one("host", &[Kind::Cluster], "the host of a virtual cluster"),
     one(
         "owner",
@@ -56,7 +64,11 @@ pub(crate) const NEIGHBOURS: &[Neighbour] = &[
         "the project of a code repository or pipeline runtime, the repository of a binding, else the product",
     ),
     one("product", &[Kind::Product], "the product that it is of"),
-    one("project", &[Kind::Project], "the project of a code repository or pipeline runtime"),
+    one(
+        "project",
+        &[Kind::Project],
+        "the project of a code repository or pipeline runtime",
+    ),
     one(
         "provider",
         &[Kind::CodeRepoProvider, Kind::ArtifactRepoProvider],
@@ -93,14 +105,21 @@ impl Fields for ResourceFields {
         match name {
             "apiVersion" | "kind" => Some(Type::Text),
             "metadata" => Some(Type::Object(vec![&METADATA])),
-            "spec" => crd::schema(kind).get("properties")?.get("spec").map(Type::of_schema),
+            "spec" => crd::schema(kind)
+                .get("properties")?
+                .get("spec")
+                .map(Type::of_schema),
             _ => type_of(name),
         }
     }
 
     fn names(&self) -> Vec<String> {
         let neighbours = NEIGHBOURS.iter().map(|n| n.name.to_owned());
-        PARTS.iter().map(|part| (*part).to_owned()).chain(neighbours).collect()
+        PARTS
+            .iter()
+            .map(|part| (*part).to_owned())
+            .chain(neighbours)
+            .collect()
     }
 }
 
@@ -113,7 +132,11 @@ pub(super) fn type_of(name: &str) -> Option<Type> {
         neighbour.kinds.to_vec()
     };
     let one = Type::Resource(kinds);
-    Some(if neighbour.is_list { Type::List(Box::new(one)) } else { one })
+    Some(if neighbour.is_list {
+        Type::List(Box::new(one))
+    } else {
+        one
+    })
 }
 
 /// Whether what was looked at is certain.
@@ -208,7 +231,9 @@ impl<'r, 'a> Around<'r, 'a> {
                 "spec.destination.environment"
             }
             ("host", Kind::Cluster) => "spec.hostCluster",
-            ("project", Kind::CodeRepo | Kind::ProjectPipelineRuntime | Kind::ProjectArtifactRepo) => "spec.project",
+            ("project", Kind::CodeRepo | Kind::ProjectPipelineRuntime | Kind::ProjectArtifactRepo) => {
+                "spec.project"
+            }
             ("provider", Kind::CodeRepo) => "spec.codeRepoProvider",
             ("provider", Kind::ArtifactRepo) => "spec.artifactRepoProvider",
             ("provider", Kind::ProductProvider) => "spec.name",
@@ -234,7 +259,8 @@ impl<'r, 'a> Around<'r, 'a> {
             }
             "dependents" => graph.direct_dependents(of),
             "references" => {
-                let all: BTreeSet<&Identity> = graph.references(of).iter().filter_map(|l| l.to.found()).collect();
+                let all: BTreeSet<&Identity> =
+                    graph.references(of).iter().filter_map(|l| l.to.found()).collect();
                 all.into_iter().cloned().collect()
             }
             "runtimes" => {
@@ -269,7 +295,11 @@ impl World for Around<'_, '_> {
             let found = self.several(of, field)?;
             return Some(Value::list(found.iter().map(Value::resource).collect()));
         }
-        Some(self.single(of, field).as_ref().map_or(Value::Null, Value::resource))
+        Some(
+            self.single(of, field)
+                .as_ref()
+                .map_or(Value::Null, Value::resource),
+        )
     }
 }
 

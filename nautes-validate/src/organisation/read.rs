@@ -32,7 +32,8 @@ pub fn read(file: &str, text: &str) -> Read {
     let file: Arc<str> = Arc::from(file);
     let mut read = Read::default();
     let mut refuse = |message: String, hint: &str| {
-        read.findings.push(Finding::error(rule::INVALID, &file, message).hint(hint));
+        read.findings
+            .push(Finding::error(rule::INVALID, &file, message).hint(hint));
     };
     if text.len() > MAX_FILE {
         refuse(
@@ -59,7 +60,12 @@ pub fn read(file: &str, text: &str) -> Read {
             findings: Vec::new(),
         };
         for problem in document.problems {
-            reader.fault(problem.at, problem.field.as_deref().unwrap_or(""), problem.message, problem.hint);
+            reader.fault(
+                problem.at,
+                problem.field.as_deref().unwrap_or(""),
+                problem.message,
+                problem.hint,
+            );
         }
         let made = match document.root {
             Some(root) if reader.findings.is_empty() && root.value != Value::Null => reader.rule(&root),
@@ -69,7 +75,12 @@ pub fn read(file: &str, text: &str) -> Read {
             Some(made) if reader.findings.is_empty() => {
                 if read.rules.iter().any(|known| known.id == made.id) {
                     let message = format!("there is another rule {}", made.id);
-                    reader.fault(made.at, "metadata.name", message, Some("give it another name".to_owned()));
+                    reader.fault(
+                        made.at,
+                        "metadata.name",
+                        message,
+                        Some("give it another name".to_owned()),
+                    );
                 } else {
                     read.rules.push(Arc::new(made));
                 }
@@ -113,13 +124,7 @@ impl<'n> Fields<'n> {
 }
 
 impl Reader<'_> {
-    fn fault(
-        &mut self,
-        at: Option<Position>,
-        field: &str,
-        message: impl Into<String>,
-        hint: Option<String>,
-    ) {
+    fn fault(&mut self, at: Option<Position>, field: &str, message: impl Into<String>, hint: Option<String>) {
         let mut finding = Finding::error(rule::INVALID, self.file, message).at(at);
         finding.field = (!field.is_empty()).then(|| field.to_owned());
         finding.hint = hint.or_else(|| Some("mend it; the guide on writing rules shows how".to_owned()));
@@ -156,7 +161,12 @@ impl Reader<'_> {
                 None => format!("known here: {}", fields.known.join(", ")),
             };
             let key: String = entry.key.chars().take(80).collect();
-            self.fault(entry.at, &fields.field(&key), "there is no such field", Some(hint));
+            self.fault(
+                entry.at,
+                &fields.field(&key),
+                "there is no such field",
+                Some(hint),
+            );
         }
     }
 
@@ -165,7 +175,11 @@ impl Reader<'_> {
         match &node.value {
             Value::Text(text) if !text.trim().is_empty() => Some((text.clone(), node.at)),
             other => {
-                let found = if matches!(other, Value::Text(_)) { "an empty one" } else { other.type_name() };
+                let found = if matches!(other, Value::Text(_)) {
+                    "an empty one"
+                } else {
+                    other.type_name()
+                };
                 let message = format!("expected a text, found {found}");
                 self.fault(node.at, &fields.field(name), message, None);
                 None
@@ -188,7 +202,11 @@ impl Reader<'_> {
             return Vec::new();
         };
         let one = std::slice::from_ref(node);
-        let nodes = if let Value::List(items) = &node.value { items.as_slice() } else { one };
+        let nodes = if let Value::List(items) = &node.value {
+            items.as_slice()
+        } else {
+            one
+        };
         let mut all = Vec::new();
         for item in nodes {
             match &item.value {
@@ -245,12 +263,7 @@ impl Reader<'_> {
         None
     }
 
-    fn spec(
-        &mut self,
-        spec: &mut Fields<'_>,
-        id: String,
-        at: Option<Position>,
-    ) -> Option<OrganisationRule> {
+    fn spec(&mut self, spec: &mut Fields<'_>, id: String, at: Option<Position>) -> Option<OrganisationRule> {
         let severity = self.severity(spec);
         let summary = self.needed(spec, "summary");
         let explanation = self.text(spec, "explanation").map(|(text, _)| text);
@@ -305,7 +318,10 @@ impl Reader<'_> {
         match self.text(spec, "severity") {
             Some((text, _)) if text == "warning" => Severity::Warning,
             Some((text, at)) if text != "error" => {
-                let message = format!("{:?} is not error or warning", text.chars().take(80).collect::<String>());
+                let message = format!(
+                    "{:?} is not error or warning",
+                    text.chars().take(80).collect::<String>()
+                );
                 self.fault(at, "spec.severity", message, None);
                 Severity::Error
             }
@@ -344,23 +360,22 @@ impl Reader<'_> {
         let mut products = Vec::new();
         for (name, at) in self.texts(matching, "products") {
             let plain = name.strip_suffix('*').unwrap_or(&name);
-            let letters = plain.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+            let letters = plain
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
             if letters && !name.is_empty() {
                 products.push(name);
             } else {
                 let short: String = name.chars().take(80).collect();
-                let message = format!("{short:?} is not the name of a product, nor the beginning of one with *");
+                let message =
+                    format!("{short:?} is not the name of a product, nor the beginning of one with *");
                 self.fault(at, "spec.match.products", message, None);
             }
         }
         products
     }
 
-    fn lets(
-        &mut self,
-        spec: &mut Fields<'_>,
-        scope: &mut Vec<(String, Type)>,
-    ) -> Vec<(String, Compiled)> {
+    fn lets(&mut self, spec: &mut Fields<'_>, scope: &mut Vec<(String, Type)>) -> Vec<(String, Compiled)> {
         let node = spec.take("let");
         let entries = self.fields("spec.let", node, spec.at).left;
         if entries.len() > MAX_LETS {
@@ -374,13 +389,19 @@ impl Reader<'_> {
             let field = format!("spec.let.{key}");
             let Value::Text(text) = &entry.node.value else {
                 let message = format!("expected an expression, found {}", entry.node.value.type_name());
-                self.fault(entry.node.at, &field, message, Some("put it in quotes".to_owned()));
+                self.fault(
+                    entry.node.at,
+                    &field,
+                    message,
+                    Some("put it in quotes".to_owned()),
+                );
                 continue;
             };
             let is_name = key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
                 && key.starts_with(|c: char| c.is_ascii_alphabetic());
             if !is_name || scope.iter().any(|(known, _)| *known == key) {
-                let message = format!("{key:?} cannot be a name: it is taken, or not made of letters and digits");
+                let message =
+                    format!("{key:?} cannot be a name: it is taken, or not made of letters and digits");
                 self.fault(entry.at, &field, message, None);
                 continue;
             }
@@ -404,7 +425,12 @@ impl Reader<'_> {
         match (text, expression) {
             (Some((_, at)), Some(_)) => {
                 let message = "there is a message and a messageExpression";
-                self.fault(at, "spec.message", message, Some("keep one of the two".to_owned()));
+                self.fault(
+                    at,
+                    "spec.message",
+                    message,
+                    Some("keep one of the two".to_owned()),
+                );
                 None
             }
             (Some((text, _)), None) => Some(Message::Text(super::line(text.trim_end_matches('.')))),
@@ -413,7 +439,9 @@ impl Reader<'_> {
                 found.map(|(compiled, _)| Message::Expression(compiled))
             }
             (None, None) => {
-                let summary = summary.map(|s| super::line(s.trim_end_matches('.'))).unwrap_or_default();
+                let summary = summary
+                    .map(|s| super::line(s.trim_end_matches('.')))
+                    .unwrap_or_default();
                 Some(Message::Text(format!("it does not hold that {summary}")))
             }
         }

@@ -53,13 +53,22 @@ pub fn test_rules<'r>(rules: impl IntoIterator<Item = &'r Arc<OrganisationRule>>
 fn verdict(one: &OrganisationRule, number: usize, breaks: bool, found: &[Finding]) -> Option<String> {
     let failed = found.iter().find(|f| f.rule == rule::EVALUATION);
     if let Some(failed) = failed {
-        return Some(format!("example {number} of rule {} fails: {}", one.id, failed.message));
+        return Some(format!(
+            "example {number} of rule {} fails: {}",
+            one.id, failed.message
+        ));
     }
     match found.first() {
-        None if breaks => Some(format!("example {number} should break rule {} and keeps it", one.id)),
+        None if breaks => Some(format!(
+            "example {number} should break rule {} and keeps it",
+            one.id
+        )),
         Some(first) if !breaks => {
             let id = &one.id;
-            Some(format!("example {number} should keep rule {id} and breaks it: {}", first.message))
+            Some(format!(
+                "example {number} should keep rule {id} and breaks it: {}",
+                first.message
+            ))
         }
         _ => None,
     }

@@ -59,6 +59,12 @@ fn of_rules(folder: &Path) -> bool {
 /// `# after` as a change of what stands above it.
 fn findings(path: &Path) -> Vec<Finding> {
     let text = std::fs::read_to_string(path).unwrap();
+    if path
+        .parent()
+        .is_some_and(|folder| name(folder) == manifest::rule::CONVERT)
+    {
+        return manifest::convert(&text, &Context::new(name(path), Form::Request)).findings;
+    }
     if path.parent().is_some_and(of_reader) {
         let read = manifest::parse(&text, &Context::new(name(path), Form::Git));
         if !read.findings.is_empty() || read.resources.is_empty() {

@@ -14,6 +14,8 @@ mod definitions;
 mod examples;
 mod graph;
 mod hardening;
+mod limits;
+mod organisation;
 mod permissions;
 mod picture;
 mod properties;
