@@ -15,8 +15,8 @@ pub(crate) enum Type {
     Int,
     Double,
     Text,
-    List(Box<Type>),
-    Map(Box<Type>),
+    List(Box<Self>),
+    Map(Box<Self>),
     /// A mapping with the fields of one of these schemas.
     Object(Vec<&'static Json>),
     /// A resource of one of these kinds, or nothing.

@@ -15,7 +15,7 @@ pub(crate) enum Value {
     Int(i64),
     Double(f64),
     Text(Rc<str>),
-    List(Rc<Vec<Value>>),
+    List(Rc<Vec<Self>>),
     Map(Rc<Map>),
     /// A resource of the platform; its parts are looked up when somebody asks.
     Resource(Rc<Identity>),
