@@ -101,6 +101,26 @@ impl Resources {
         self.by_identity.values()
     }
 
+    /// Takes out a copy of some of them, with what declares one of these once more.
+    #[must_use]
+    pub fn part<'i>(&self, wanted: impl IntoIterator<Item = &'i Identity>) -> Self {
+        let found = wanted
+            .into_iter()
+            .filter_map(|identity| self.by_identity.get_key_value(identity));
+        let mut part = Self {
+            by_identity: found
+                .map(|(identity, s)| (identity.clone(), Arc::clone(s)))
+                .collect(),
+            duplicates: Vec::new(),
+        };
+        let again = self
+            .duplicates
+            .iter()
+            .filter(|s| part.by_identity.contains_key(&s.identity));
+        part.duplicates = again.cloned().collect();
+        part
+    }
+
     /// Returns resources that declare an identity once more.
     #[must_use]
     pub fn duplicates(&self) -> &[Arc<Sourced>] {
@@ -294,6 +314,11 @@ impl Scopes {
 
     /// Puts a resource where it belongs, in the place of the one of the same identity.
     pub fn replace(&mut self, resource: Sourced) -> Option<Arc<Sourced>> {
+        self.resources_of(&resource.identity).replace(resource)
+    }
+
+    /// Puts a shared resource where it belongs, in the place of the one of the same identity.
+    pub fn put(&mut self, resource: Arc<Sourced>) -> Option<Arc<Sourced>> {
         self.resources_of(&resource.identity).replace(resource)
     }
 

@@ -1,4 +1,5 @@
-//! Processor time and memory of a whole verdict by size, each size in a process of its own, as tables.
+//! Processor time and memory of a verdict by size, each size in a process of its own, as the tables of
+//! `docs/reference/performance.md`.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -9,46 +10,37 @@
     reason = "a benchmark"
 )]
 
-use std::process::Command;
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Instant;
 
-use nautes_model::Scopes;
 use nautes_model::manifest::{Context, Form, parse};
-use nautes_validate::generate::{self, File, Options};
-use nautes_validate::{Graph, RuleSet, check, check_change};
+use nautes_model::name::ProductName;
+use nautes_model::{Kind, Resource, Scopes, Sourced};
+use nautes_validate::generate::{self, Options};
+use nautes_validate::{Change, Graph, Judge, RuleSet, check, check_change};
 
-/// Processor time of this thread in nanoseconds, as the kernel counts it.
-fn cpu() -> u64 {
-    let text = std::fs::read_to_string("/proc/self/schedstat").unwrap();
-    text.split_whitespace().next().unwrap().parse().unwrap()
+/// Stands before each file of the input; no manifest has it.
+const MARK: char = '\u{1}';
+
+/// The manifests of a platform as one text: before each a line with its product and its path.
+fn input(count: usize) -> String {
+    let mut text = String::new();
+    for file in generate::files(&Options::new(count, 1)).unwrap() {
+        let product = file.product.as_ref().map_or("", |p| p.as_str());
+        text.push_str(&format!("{MARK}{product} {}\n{}", file.path, file.text));
+    }
+    text
 }
 
-/// A value of `/proc/self/status` in bytes.
-fn memory(key: &str) -> u64 {
-    let text = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = text.lines().find(|l| l.starts_with(key)).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
-}
-
-/// The least processor time of some runs, in milliseconds.
-fn least<T>(runs: usize, mut run: impl FnMut() -> T) -> f64 {
-    (0..runs)
-        .map(|_| {
-            let before = cpu();
-            let out = run();
-            let took = cpu() - before;
-            drop(out);
-            took as f64 / 1e6
-        })
-        .fold(f64::INFINITY, f64::min)
-}
-
-fn read(files: &[File]) -> Scopes {
+fn read(input: &str) -> Scopes {
     let mut scopes = Scopes::default();
-    for file in files {
-        let parsed = parse(
-            &file.text,
-            &Context::new(&file.path, Form::Git).product(file.product.as_ref()),
-        );
+    for file in input.split(MARK).skip(1) {
+        let (head, text) = file.split_once('\n').unwrap();
+        let (product, path) = head.split_once(' ').unwrap();
+        let product = ProductName::new(product).ok();
+        let parsed = parse(text, &Context::new(path, Form::Git).product(product.as_ref()));
         assert!(parsed.findings.is_empty(), "{:?}", parsed.findings);
         for resource in parsed.resources {
             scopes.insert(resource);
@@ -57,62 +49,181 @@ fn read(files: &[File]) -> Scopes {
     scopes
 }
 
-/// Measures one size and prints its numbers.
-fn measure(count: usize, runs: usize) {
-    let files = generate::files(&Options::new(count, 1)).unwrap();
-    let rules = RuleSet::standard();
-    read(&files[..20.min(files.len())]);
+/// Processor time of this thread in milliseconds, in steps of the kernel's choice.
+fn processor() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    text.split_whitespace().next().unwrap().parse::<f64>().unwrap() / 1e6
+}
+
+/// A line of `/proc/self/status` in bytes.
+fn memory(key: &str) -> f64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = text.lines().find(|l| l.starts_with(key)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() * 1024.0
+}
+
+/// The least processor time of some rounds, in milliseconds; a round is as many runs as fill a while.
+fn least<T>(rounds: usize, mut run: impl FnMut() -> T) -> f64 {
+    let begin = Instant::now();
+    drop(run());
+    let once = begin.elapsed().as_secs_f64() * 1000.0;
+    let runs = (150.0 / once.max(0.01)).ceil().max(1.0) as usize;
+    (0..rounds)
+        .map(|_| {
+            let before = processor();
+            for _ in 0..runs {
+                drop(run());
+            }
+            (processor() - before) / runs as f64
+        })
+        .fold(f64::INFINITY, f64::min)
+}
+
+/// What the input costs in memory: held as resources, and at the worst moment of reading and judging.
+fn measure_memory() {
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text).unwrap();
+    // What the first document needs once, such as the schemas, is no part of what each needs.
+    let first = text.match_indices(MARK).nth(20).map_or(text.len(), |(i, _)| i);
+    drop(check(&read(&text[..first]), &RuleSet::standard()));
     let before = memory("VmRSS");
-    let scopes = read(&files);
+    let scopes = read(&text);
     let held = memory("VmRSS") - before;
-    drop(check(&scopes, &rules));
+    drop(check(&scopes, &RuleSet::standard()));
     let peak = memory("VmHWM") - before;
-    let n = files.len() as f64;
+    let count = scopes.iter().count() as f64;
+    println!("{} {}", held / count, peak / count);
+}
+
+fn measure_time(count: usize, rounds: usize) {
+    let text = input(count);
+    let rules = RuleSet::standard();
+    let scopes = read(&text);
     let mut changed = scopes.clone();
     changed.remove(&scopes.iter().last().unwrap().identity.clone());
-    let reading = least(runs, || read(&files));
-    let judging = least(runs, || check(&scopes, &rules));
-    let change = least(runs, || check_change(&scopes, &changed, &rules));
-    let graph = least(runs, || Graph::of(&scopes).apply_order());
+    let reading = least(rounds, || read(&text));
+    let judging = least(rounds, || check(&scopes, &rules));
+    let change = least(rounds, || check_change(&scopes, &changed, &rules));
+    let graph = least(rounds, || Graph::of(&scopes).apply_order());
+    println!("{} {reading} {judging} {change} {graph}", scopes.iter().count());
+}
+
+/// Another version of a resource, as somebody who edits a file makes it.
+fn edited(of: &Sourced) -> Sourced {
+    let mut copy = of.clone();
+    match &mut copy.resource {
+        Resource::Cluster(r) => r.spec.primary_domain = "elsewhere.example.org".to_owned(),
+        Resource::Environment(r) => r.spec.env_type = "other".to_owned(),
+        Resource::Project(r) => r.spec.language = "go".to_owned(),
+        Resource::CodeRepo(r) => r.spec.project = "project-9".to_owned(),
+        Resource::CodeRepoBinding(r) => r.spec.projects = vec!["project-9".to_owned()],
+        Resource::DeploymentRuntime(r) => r.spec.destination.namespaces = vec!["shared".to_owned()],
+        Resource::ProjectPipelineRuntime(r) => r.spec.pipeline_source = "source-9".to_owned(),
+        _ => {}
+    }
+    copy
+}
+
+/// How long the verdict on one edit takes, by kind: the median, and the most, in milliseconds of a clock.
+fn measure_edits(count: usize) {
+    let scopes = read(&input(count));
+    let mut judge = Judge::new(scopes.clone(), RuleSet::standard());
+    for kind in [
+        Kind::Project,
+        Kind::Environment,
+        Kind::CodeRepo,
+        Kind::CodeRepoBinding,
+        Kind::DeploymentRuntime,
+        Kind::ProjectPipelineRuntime,
+        Kind::Cluster,
+        Kind::Product,
+    ] {
+        let all: Vec<&Arc<Sourced>> = scopes.iter().filter(|s| s.identity.kind == kind).collect();
+        let (mut took, mut looked_at) = (Vec::new(), 0);
+        for one in all.iter().step_by((all.len() / 40).max(1)) {
+            for version in [Arc::new(edited(one)), Arc::clone(one)] {
+                let before = Instant::now();
+                let difference = judge.apply([Change::Put(version)]);
+                took.push(before.elapsed().as_secs_f64() * 1000.0);
+                looked_at = looked_at.max(difference.looked_at);
+            }
+        }
+        took.sort_by(f64::total_cmp);
+        println!(
+            "| {kind} | {:.2} ms | {:.2} ms | {looked_at} |",
+            took[took.len() / 2],
+            took[took.len() * 9 / 10]
+        );
+    }
+    assert_eq!(judge.report(), check(&scopes, &RuleSet::standard()));
+}
+
+fn again(args: &[&str], input: Option<&str>) -> Vec<f64> {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.unwrap_or_default().as_bytes()).unwrap();
+    drop(stdin);
+    let out = child.wait_with_output().unwrap();
+    assert!(out.status.success());
+    let text = String::from_utf8(out.stdout).unwrap();
+    text.split_whitespace().map(|n| n.parse().unwrap()).collect()
+}
+
+fn tables() {
     println!(
-        "{} {reading} {judging} {change} {graph} {} {}",
-        files.len(),
-        held as f64 / n,
-        peak as f64 / n
+        "| resources | reading | all rules | both, each | growth | a change | graph, order | held | at most |"
     );
+    println!("|---|---|---|---|---|---|---|---|---|");
+    let mut last: Option<(f64, f64)> = None;
+    for (count, rounds) in [(100, 7), (1_000, 7), (10_000, 5), (50_000, 3), (100_000, 3)] {
+        let times = again(&["time", &count.to_string(), &rounds.to_string()], None);
+        let bytes = again(&["memory"], Some(&input(count)));
+        let [n, reading, judging, change, graph] = times[..] else {
+            panic!()
+        };
+        let [held, peak] = bytes[..] else { panic!() };
+        let both = reading + judging;
+        // Growth as if the sizes were exactly ten times each other.
+        let growth = last
+            .filter(|_| count != 50_000)
+            .map_or(String::new(), |(before, of)| {
+                format!("× {:.1}", both / before * (10.0 * of / n))
+            });
+        if count != 50_000 {
+            last = Some((both, n));
+        }
+        println!(
+            "| {n} | {reading:.1} ms | {judging:.1} ms | {:.1} µs | {growth} | {change:.1} ms | {graph:.1} ms | {:.1} kB | {:.1} kB |",
+            both / n * 1000.0,
+            held / 1000.0,
+            peak / 1000.0
+        );
+    }
+    println!("\n| edited, of 10,000 | half take less than | nine of ten less than | looked at, at most |");
+    println!("|---|---|---|---|");
+    measure_edits(10_000);
 }
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
-    if let [what, count, runs] = args.as_slice() {
-        let files = generate::files(&Options::new(count.parse().unwrap(), 1)).unwrap();
-        let scopes = read(&files);
-        let rules = RuleSet::standard();
-        for _ in 0..runs.parse().unwrap() {
-            match what.as_str() {
-                "read" => drop(read(&files)),
-                "check" => drop(check(&scopes, &rules)),
-                _ => panic!(),
-            }
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args.as_slice() {
+        ["time", count, rounds] => measure_time(count.parse().unwrap(), rounds.parse().unwrap()),
+        ["memory"] => measure_memory(),
+        ["edits", count] => measure_edits(count.parse().unwrap()),
+        ["read", count, runs] => {
+            let text = input(count.parse().unwrap());
+            (0..runs.parse().unwrap()).for_each(|_: u32| drop(read(&text)));
         }
-        return;
-    }
-    if let [count, runs] = args.as_slice() {
-        return measure(count.parse().unwrap(), runs.parse().unwrap());
-    }
-    println!("resources | read ms | check ms | change ms | graph ms | held B | peak B");
-    for (count, runs) in [
-        ("100", "20"),
-        ("1000", "10"),
-        ("10000", "5"),
-        ("50000", "3"),
-        ("100000", "2"),
-    ] {
-        let out = Command::new(std::env::current_exe().unwrap())
-            .args([count, runs])
-            .output()
-            .unwrap();
-        print!("{}", String::from_utf8_lossy(&out.stdout));
-        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        ["check", count, runs] => {
+            let scopes = read(&input(count.parse().unwrap()));
+            (0..runs.parse().unwrap()).for_each(|_: u32| drop(check(&scopes, &RuleSet::standard())));
+        }
+        _ => tables(),
     }
 }

@@ -9,8 +9,9 @@ mod text;
 mod view;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
 
+use foldhash::fast::RandomState;
 use nautes_model::reference::{Reference, Relation, references};
 use nautes_model::{Identity, Scopes, Sourced};
 use petgraph::Direction;
@@ -73,8 +74,9 @@ pub struct Link {
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
     graph: DiGraph<Identity, Relation>,
-    nodes: HashMap<Identity, NodeIndex>,
-    links: BTreeMap<Identity, Vec<Link>>,
+    nodes: HashMap<Identity, NodeIndex, RandomState>,
+    /// The references of each node, by its number.
+    links: Vec<Vec<Link>>,
 }
 
 impl Graph {
@@ -85,29 +87,31 @@ impl Graph {
     }
 
     pub(crate) fn with<'a>(resolver: &Resolver, resources: impl Iterator<Item = &'a Sourced>) -> Self {
-        let mut graph = Self::default();
-        for resource in resources {
-            let links: Vec<Link> = references(resource)
-                .into_iter()
-                .map(|reference| Link {
+        let mut all: Vec<(&Identity, Vec<Link>)> = resources
+            .map(|resource| {
+                let links = references(resource).into_iter().map(|reference| Link {
                     from: resource.identity.clone(),
                     to: resolver.resolve(&resource.identity, &reference),
                     reference,
-                })
-                .collect();
-            graph.links.entry(resource.identity.clone()).or_insert(links);
-        }
+                });
+                (&resource.identity, links.collect())
+            })
+            .collect();
         // Nodes in order of identity, so that nothing depends on the order of the input.
-        for identity in graph.links.keys() {
+        all.sort_by_key(|(identity, _)| *identity);
+        all.dedup_by_key(|(identity, _)| *identity);
+        let mut graph = Self::default();
+        for (identity, links) in all {
             let node = graph.graph.add_node(identity.clone());
             graph.nodes.insert(identity.clone(), node);
+            graph.links.push(links);
         }
-        for (identity, links) in &graph.links {
+        for (node, links) in graph.links.iter().enumerate() {
             for link in links {
                 if let Some(to) = link.to.found().and_then(|to| graph.nodes.get(to)) {
                     graph
                         .graph
-                        .add_edge(graph.nodes[identity], *to, link.reference.relation);
+                        .add_edge(NodeIndex::new(node), *to, link.reference.relation);
                 }
             }
         }
@@ -195,7 +199,8 @@ impl Graph {
     /// Returns the references of a resource, in order of its fields.
     #[must_use]
     pub fn references(&self, of: &Identity) -> &[Link] {
-        self.links.get(of).map_or(&[], Vec::as_slice)
+        let node = self.nodes.get(of).and_then(|node| self.links.get(node.index()));
+        node.map_or(&[], Vec::as_slice)
     }
 
     /// Returns what a field of a resource names.
@@ -209,7 +214,17 @@ impl Graph {
 
     /// Goes through every reference, by resource and field.
     pub fn links(&self) -> impl Iterator<Item = &Link> {
-        self.links.values().flatten()
+        self.links.iter().flatten()
+    }
+
+    /// Returns the number of a resource in the order of identity.
+    pub(crate) fn number(&self, of: &Identity) -> Option<usize> {
+        self.nodes.get(of).map(|node| node.index())
+    }
+
+    /// Goes through the references of every resource, in order of identity.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &[Link]> {
+        self.links.iter().map(Vec::as_slice)
     }
 
     /// Goes through references to what is not declared.

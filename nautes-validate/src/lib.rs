@@ -20,6 +20,7 @@
 //! | [`rule`] | the trait of a rule, what it is given, and sets of rules |
 //! | [`organisation`] | rules of an organisation, in YAML and CEL |
 //! | [`part`] | judging a part of a platform: a product without its tenant |
+//! | [`judge`] | a verdict that is kept up to date, change by change |
 //! | [`report`] | judging a state ([`check`]) and a change ([`check_change`]) |
 
 pub mod access;
@@ -30,6 +31,7 @@ pub mod explain;
 pub mod generate;
 pub mod graph;
 pub mod organisation;
+pub mod judge;
 pub mod part;
 pub mod report;
 mod resolve;
@@ -39,6 +41,7 @@ mod rules;
 pub use access::{Access, Because, Level, Permissions};
 pub use explain::{Example, Explained, explain, explained};
 pub use graph::{Graph, Link, Target, order};
+pub use judge::{Change, Judge};
 pub use part::{Part, check_part, check_part_change};
 pub use report::{ChangeReport, Report, check, check_change};
 pub use rule::{Checked, Facts, Rule, RuleSet};

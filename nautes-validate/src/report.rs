@@ -177,7 +177,7 @@ fn findings(on: &Checked<'_>, rules: &RuleSet) -> Vec<Finding> {
 }
 
 /// Adds the places in the files; each document is read once.
-fn located(mut findings: Vec<Finding>, on: &Checked<'_>) -> Vec<Finding> {
+pub(crate) fn located(mut findings: Vec<Finding>, on: &Checked<'_>) -> Vec<Finding> {
     let mut by_resource: BTreeMap<Identity, Vec<usize>> = BTreeMap::new();
     for (i, finding) in findings.iter().enumerate() {
         if let Some(resource) = &finding.resource

@@ -1,8 +1,8 @@
 //! From the text of a reference to what it names.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use nautes_model::kinds::CodeRepoProvider;
+use foldhash::fast::RandomState;
 use nautes_model::name::{ProductName, ResourceName};
 use nautes_model::reference::Reference;
 use nautes_model::{Identity, Kind, Resource, Scopes, Sourced};
@@ -10,16 +10,17 @@ use nautes_model::{Identity, Kind, Resource, Scopes, Sourced};
 use crate::graph::Target;
 
 /// Finds what references name, by name, else by the unique path on the forge.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Resolver {
-    present: HashSet<Identity>,
-    held: HashSet<Identity>,
-    loaded: BTreeSet<ProductName>,
-    /// Products by the path of their group; `None` when two have the same.
-    product_paths: HashMap<String, Option<ProductName>>,
-    /// Repositories by product and path; `None` when two have the same.
-    repo_paths: HashMap<(ProductName, String), Option<Identity>>,
-    providers: Vec<(Identity, String)>,
+    present: HashSet<Identity, RandomState>,
+    /// With how many files that cannot be read name each.
+    held: HashMap<Identity, usize, RandomState>,
+    loaded: HashSet<ProductName, RandomState>,
+    /// Products by the path of their group; when two have the same, it means neither.
+    product_paths: HashMap<String, BTreeSet<ProductName>>,
+    /// Repositories by product and path; when two have the same, it means neither.
+    repo_paths: HashMap<ProductName, BTreeMap<String, BTreeSet<Identity>>, RandomState>,
+    providers: BTreeMap<Identity, String>,
     tenant_known: bool,
 }
 
@@ -40,7 +41,7 @@ impl Resolver {
             .iter()
             .chain(scopes.products.values().flat_map(|p| &p.broken));
         for file in broken {
-            all.held.extend(file.identities.iter().cloned());
+            all.hold(&file.identities);
         }
         all
     }
@@ -54,39 +55,94 @@ impl Resolver {
         all
     }
 
-    fn add(&mut self, of: &Sourced) {
+    /// Learns of a resource.
+    pub(crate) fn add(&mut self, of: &Sourced) {
         if !self.present.insert(of.identity.clone()) {
             return;
         }
         match &of.resource {
             Resource::Product(r) if r.spec.name != of.identity.name.as_str() => {
                 if let Ok(product) = ProductName::new(of.identity.name.as_str()) {
-                    self.product_paths
-                        .entry(r.spec.name.clone())
-                        .and_modify(|one| *one = None)
-                        .or_insert(Some(product));
+                    let all = self.product_paths.entry(r.spec.name.clone()).or_default();
+                    all.insert(product);
                 }
             }
             Resource::CodeRepo(r) => {
                 if let Some(product) = &of.identity.product {
-                    self.repo_paths
-                        .entry((product.clone(), r.spec.repo_name.clone()))
-                        .and_modify(|one| *one = None)
-                        .or_insert_with(|| Some(of.identity.clone()));
+                    let paths = self.repo_paths.entry(product.clone()).or_default();
+                    let all = paths.entry(r.spec.repo_name.clone()).or_default();
+                    all.insert(of.identity.clone());
                 }
             }
             Resource::CodeRepoProvider(r) => {
-                let CodeRepoProvider { spec, .. } = &**r;
-                self.providers
-                    .push((of.identity.clone(), spec.provider_type.clone()));
+                let provider_type = r.spec.provider_type.clone();
+                self.providers.insert(of.identity.clone(), provider_type);
             }
             _ => {}
         }
     }
 
+    /// Forgets a resource that it was told of.
+    pub(crate) fn remove(&mut self, of: &Sourced) {
+        if !self.present.remove(&of.identity) {
+            return;
+        }
+        match &of.resource {
+            Resource::Product(r) => {
+                if let Some(all) = self.product_paths.get_mut(&r.spec.name) {
+                    all.retain(|product| product.as_str() != of.identity.name.as_str());
+                }
+            }
+            Resource::CodeRepo(r) => {
+                let paths = of
+                    .identity
+                    .product
+                    .as_ref()
+                    .and_then(|p| self.repo_paths.get_mut(p));
+                if let Some(all) = paths.and_then(|paths| paths.get_mut(&r.spec.repo_name)) {
+                    all.remove(&of.identity);
+                }
+            }
+            Resource::CodeRepoProvider(_) => {
+                self.providers.remove(&of.identity);
+            }
+            _ => {}
+        }
+    }
+
+    /// Learns that a product was loaded.
+    pub(crate) fn load(&mut self, product: &ProductName) {
+        self.loaded.insert(product.clone());
+    }
+
+    /// Learns that a product is not loaded any more.
+    pub(crate) fn unload(&mut self, product: &ProductName) {
+        self.loaded.remove(product);
+        self.repo_paths.remove(product);
+    }
+
+    /// Learns what a file used to declare that cannot be read now.
+    pub(crate) fn hold(&mut self, identities: &[Identity]) {
+        for identity in identities {
+            *self.held.entry(identity.clone()).or_default() += 1;
+        }
+    }
+
+    /// Forgets what a file used to declare.
+    pub(crate) fn release(&mut self, identities: &[Identity]) {
+        for identity in identities {
+            if let Some(files) = self.held.get_mut(identity) {
+                *files -= 1;
+                if *files == 0 {
+                    self.held.remove(identity);
+                }
+            }
+        }
+    }
+
     /// Whether a file that cannot be read now used to declare it.
     pub(crate) fn is_held(&self, identity: &Identity) -> bool {
-        self.held.contains(identity)
+        self.held.contains_key(identity)
     }
 
     /// Whether it is declared.
@@ -102,7 +158,7 @@ impl Resolver {
         {
             return by_name;
         }
-        self.product_paths.get(text).cloned().flatten().or(by_name)
+        self.product_paths.get(text).and_then(only).or(by_name)
     }
 
     pub(crate) fn is_registered(&self, product: &ProductName) -> bool {
@@ -110,7 +166,7 @@ impl Resolver {
             return false;
         };
         let identity = Identity::tenant(Kind::Product, name);
-        self.present.contains(&identity) || self.held.contains(&identity)
+        self.present.contains(&identity) || self.held.contains_key(&identity)
     }
 
     /// Finds what a reference of a resource names.
@@ -133,7 +189,7 @@ impl Resolver {
         if let Some(found) = other {
             return Target::Found(found);
         }
-        if self.held.contains(&named) {
+        if self.held.contains_key(&named) {
             return Target::Held(named);
         }
         match &named.product {
@@ -171,19 +227,19 @@ impl Resolver {
             Some((product, name)) => (self.product(product)?, name),
             None => (from?.clone(), text),
         };
-        self.repo_paths
-            .get(&(product, name.to_owned()))
-            .cloned()
-            .flatten()
+        self.repo_paths.get(&product)?.get(name).and_then(only)
     }
 
     /// A tenant with one provider may call it by its type.
     fn only_provider(&self, text: &str) -> Option<Identity> {
-        match self.providers.as_slice() {
-            [(identity, type_)] if type_ == text => Some(identity.clone()),
-            _ => None,
-        }
+        let (identity, type_) = self.providers.first_key_value()?;
+        (self.providers.len() == 1 && type_ == text).then(|| identity.clone())
     }
+}
+
+/// The only one of several.
+fn only<T: Clone + Ord>(all: &BTreeSet<T>) -> Option<T> {
+    all.first().filter(|_| all.len() == 1).cloned()
 }
 
 fn is_code_repo_field(field: &str) -> bool {

@@ -15,8 +15,8 @@ use nautes_model::{Finding, Identity, Kind, Resource, Scopes, Severity, Sourced}
 use crate::access::Access;
 use crate::catalogue::{Catalogue, Problem};
 use crate::explain::Example;
-use crate::graph::{Graph, Target};
 use crate::organisation::Known;
+use crate::graph::{Graph, Link, Target};
 use crate::resolve::Resolver;
 use crate::{report, rules};
 
@@ -86,8 +86,28 @@ pub trait Rule: Send + Sync + Debug {
         None
     }
 
+    /// Says how far the rule looks; what is declared too narrow makes [`Judge`](crate::Judge) miss findings.
+    fn reach(&self) -> Reach {
+        Reach::Everything
+    }
+
     /// Looks for violations and adds a finding for each.
     fn check(&self, on: &Checked<'_>, out: &mut Vec<Finding>);
+}
+
+/// How far a rule looks: on what a finding about a resource depends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reach {
+    /// Every finding is about a resource, and depends only on
+    /// - the resource, everything in its product, and the scope of a product that it registers;
+    /// - what it names, what that names, and so on;
+    /// - what names it, except where it is a provider; and what names a repository that it names;
+    /// - what has the same as it: a namespace of a cluster, an account, an address, a port of a host, the path of
+    ///   a group, the name of an artifact repository; among providers, all of them;
+    /// - where it names what is not declared, the names that it could have meant.
+    Near,
+    /// Anything.
+    Everything,
 }
 
 /// What is known of the platform beyond what is declared.
@@ -264,7 +284,9 @@ pub struct Checked<'a> {
     pub(crate) removed: BTreeSet<Identity>,
     /// What the change removes although something still needs it, and what needs it.
     pub(crate) still_needed: BTreeMap<Identity, BTreeSet<Identity>>,
-    pub(crate) resolver: Resolver,
+    pub(crate) resolver: Cow<'a, Resolver>,
+    /// Every resource in order of identity, as the graph numbers them.
+    sources: Vec<&'a Sourced>,
     runtimes: Vec<RuntimeUse<'a>>,
 }
 
@@ -283,9 +305,9 @@ macro_rules! kinds {
                 /// Finds one by identity.
                 #[must_use]
                 pub fn $one(&self, identity: &Identity) -> Option<(&'a Sourced, &'a $kind)> {
-                    let sourced = self.scopes.get(identity)?;
+                    let sourced = self.sourced(identity)?;
                     match &sourced.resource {
-                        Resource::$kind(r) => Some((&**sourced, &**r)),
+                        Resource::$kind(r) => Some((sourced, &**r)),
                         _ => None,
                     }
                 }
@@ -321,7 +343,15 @@ impl<'a> Checked<'a> {
     /// Builds the indexes.
     #[must_use]
     pub fn new(scopes: &'a Scopes, facts: &'a Facts) -> Self {
-        let resolver = Resolver::of(scopes, facts.tenant_known);
+        Self::with(
+            scopes,
+            facts,
+            Cow::Owned(Resolver::of(scopes, facts.tenant_known)),
+        )
+    }
+
+    /// Builds the other indexes where what names mean is known already.
+    pub(crate) fn with(scopes: &'a Scopes, facts: &'a Facts, resolver: Cow<'a, Resolver>) -> Self {
         let graph = Graph::with(&resolver, scopes.iter().map(|s| &**s));
         let access = Access::with(scopes, &resolver, &graph);
         let (catalogue, catalogue_problems) = match &scopes.tenant.catalogue {
@@ -331,6 +361,8 @@ impl<'a> Checked<'a> {
                 (Cow::Owned(all), problems)
             }
         };
+        let mut sources: Vec<&Sourced> = scopes.iter().map(|s| &**s).collect();
+        sources.sort_by_key(|s| &s.identity);
         let mut checked = Self {
             scopes,
             graph,
@@ -343,6 +375,7 @@ impl<'a> Checked<'a> {
             removed: BTreeSet::new(),
             still_needed: BTreeMap::new(),
             resolver,
+            sources,
             runtimes: Vec::new(),
         };
         checked.runtimes = scopes.iter().filter_map(|s| checked.runtime(s)).collect();
@@ -403,6 +436,19 @@ impl<'a> Checked<'a> {
             .iter()
             .map(|s| &**s)
             .filter(move |s| s.identity.kind == kind)
+    }
+
+    /// Finds a resource by identity.
+    #[must_use]
+    pub fn sourced(&self, identity: &Identity) -> Option<&'a Sourced> {
+        self.sources.get(self.graph.number(identity)?).copied()
+    }
+
+    /// Goes through the references of the resources to be checked, by resource and field.
+    pub fn links(&self) -> impl Iterator<Item = (&'a Sourced, &Link)> {
+        let rows = self.sources.iter().zip(self.graph.rows());
+        rows.filter(|(from, _)| self.wants(&from.identity))
+            .flat_map(|(from, links)| links.iter().map(move |link| (*from, link)))
     }
 
     /// Returns every runtime, also those that are not to be checked, in order of product and identity.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use nautes_model::{Finding, Identity, Kind, Severity};
 
 use crate::explain::{Example, examples};
-use crate::rule::{Checked, Rule};
+use crate::rule::{Checked, Reach, Rule};
 
 mod artifact;
 mod binding;
@@ -76,6 +76,10 @@ impl Rule for Standard {
 
     fn examples(&self) -> Option<[Example; 2]> {
         examples(self.id)
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Near
     }
 
     fn check(&self, on: &Checked<'_>, out: &mut Vec<Finding>) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use nautes_model::reference::Relation;
-use nautes_model::{Finding, Identity, Kind, Sourced, manifest};
+use nautes_model::{Finding, Identity, Kind, manifest};
 
 use super::{Standard, nearest, related, say, word};
 use crate::graph::{Link, Target};
@@ -93,13 +93,6 @@ pub(super) const RULES: &[Standard] = &[
     },
 ];
 
-fn links<'c>(on: &'c Checked<'_>) -> impl Iterator<Item = (&'c Sourced, &'c Link)> {
-    on.graph.links().filter_map(|link| {
-        let from = on.scopes.get(&link.from)?;
-        on.wants(&link.from).then_some((&**from, link))
-    })
-}
-
 fn missing(id: &'static str, kinds: &[Kind], on: &Checked<'_>, out: &mut Vec<Finding>) {
     report_missing(id, on, out, |_, to| kinds.contains(&to.kind));
 }
@@ -115,7 +108,7 @@ fn report_missing(
     wanted: impl Fn(&Identity, &Identity) -> bool,
 ) {
     let mut names = Names::default();
-    for (from, link) in links(on) {
+    for (from, link) in on.links() {
         let Target::Missing(to) = &link.to else { continue };
         if !wanted(&link.from, to) || is_told_by_removal(on, link, to) {
             continue;
@@ -215,7 +208,7 @@ impl Names {
 }
 
 fn invalid(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
-    for (from, link) in links(on) {
+    for (from, link) in on.links() {
         if link.to == Target::Invalid {
             let shown: String = link.reference.text.chars().take(80).collect();
             let message = format!("{shown:?} is not a name");
@@ -228,7 +221,7 @@ fn invalid(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
 }
 
 fn held(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
-    for (from, link) in links(on) {
+    for (from, link) in on.links() {
         let (to, why, hint) = match &link.to {
             Target::Held(to) => (
                 to,
@@ -249,7 +242,7 @@ fn held(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
 }
 
 fn foreign(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
-    for (from, link) in links(on) {
+    for (from, link) in on.links() {
         let Some(to) = link.to.identity() else { continue };
         let own_only = matches!(to.kind, Kind::Project | Kind::Environment | Kind::ArtifactRepo);
         // A binding names projects of its grantee.

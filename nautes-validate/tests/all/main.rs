@@ -16,6 +16,7 @@ mod graph;
 mod hardening;
 mod limits;
 mod organisation;
+mod judge;
 mod permissions;
 mod picture;
 mod properties;
