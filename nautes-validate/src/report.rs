@@ -1,8 +1,9 @@
 //! Judging a state, and judging a change.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use nautes_model::{Finding, Identity, Scopes, Severity, manifest};
+use nautes_model::{Finding, Identity, Scopes, Severity, Sourced, manifest};
 
 use crate::rule::{Checked, RuleSet};
 use crate::rules::removal::with_dependents;
@@ -206,7 +207,9 @@ pub(crate) fn located(mut findings: Vec<Finding>, on: &Checked<'_>) -> Vec<Findi
 fn touched(before: &Scopes, after: &Scopes) -> BTreeSet<Identity> {
     let mut touched = BTreeSet::new();
     for now in after.iter() {
-        if before.get(&now.identity).is_none_or(|old| old != now) {
+        // What was not read again is shared: there is nothing to compare.
+        let same = |old: &Arc<Sourced>| Arc::ptr_eq(old, now) || old == now;
+        if !before.get(&now.identity).is_some_and(same) {
             touched.insert(now.identity.clone());
         }
     }

@@ -65,17 +65,24 @@ pub(crate) fn quoted(text: &str) -> String {
 }
 
 /// Returns the beginning of a key, for the path of a field.
-pub(super) fn shown_key(key: &str) -> String {
-    key.chars().take(80).collect()
+pub(super) fn shown_key(key: &str) -> &str {
+    if key.len() <= 80 {
+        return key;
+    }
+    key.char_indices().nth(80).map_or(key, |(end, _)| &key[..end])
 }
 
 /// Joins the path of a field and a key below it.
 pub(super) fn join(path: &str, key: &str) -> String {
+    let key = shown_key(key);
     if path.is_empty() {
-        shown_key(key)
-    } else {
-        format!("{path}.{}", shown_key(key))
+        return key.to_owned();
     }
+    let mut joined = String::with_capacity(path.len() + 1 + key.len());
+    joined.push_str(path);
+    joined.push('.');
+    joined.push_str(key);
+    joined
 }
 
 /// Lists words as people do: `a, b or c`.
