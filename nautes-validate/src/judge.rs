@@ -157,7 +157,7 @@ impl Judge {
             let registered = self.scopes.tenant.product(name.as_str());
             affected.extend(registered.map(|(s, _)| s.identity.clone()));
         }
-        self.look_at(affected)
+        self.look_at(&affected)
     }
 
     /// Judges everything.
@@ -279,9 +279,9 @@ impl Judge {
     }
 
     /// Runs the rules on some resources and puts what they find in the place of what was found before.
-    fn look_at(&mut self, affected: BTreeSet<Identity>) -> Difference {
-        let part = self.part(&affected);
-        let on = Checked::with(&part, self.rules.facts(), Cow::Borrowed(&self.resolver)).only(&affected);
+    fn look_at(&mut self, affected: &BTreeSet<Identity>) -> Difference {
+        let part = self.part(affected);
+        let on = Checked::with(&part, self.rules.facts(), Cow::Borrowed(&self.resolver)).only(affected);
         let mut now: BTreeMap<Identity, Vec<Finding>> = BTreeMap::new();
         for finding in run(&self.near, &on) {
             if let Some(about) = finding.resource.clone().filter(|about| affected.contains(about)) {
@@ -289,7 +289,7 @@ impl Judge {
             }
         }
         let mut before = Vec::new();
-        for identity in &affected {
+        for identity in affected {
             before.extend(self.found.remove(identity).into_iter().flatten());
         }
         let mut after: Vec<Finding> = now.values().flatten().cloned().collect();
