@@ -42,7 +42,7 @@ impl Path<'_> {
                 if !text.is_empty() {
                     text.push('.');
                 }
-                text.push_str(&shown_key(name));
+                text.push_str(shown_key(name));
             }
             Self::Item(parent, index) => {
                 parent.write(text);
