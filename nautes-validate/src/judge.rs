@@ -335,6 +335,8 @@ impl Judge {
         for product in whole.iter().filter_map(|p| self.scopes.products.get(*p)) {
             wanted.extend(product.resources.iter().map(|s| s.identity.clone()));
         }
+        let providers = self.scopes.tenant.code_repo_providers();
+        wanted.extend(providers.map(|(s, _)| s.identity.clone()));
         let mut todo: Vec<Identity> = wanted.iter().cloned().collect();
         while let Some(one) = todo.pop() {
             for target in self.index.targets(&one) {
@@ -354,6 +356,7 @@ impl Judge {
                 revision: tenant.revision.clone(),
                 resources: tenant.resources.part(of_tenant),
                 broken: tenant.broken.clone(),
+                catalogue: tenant.catalogue.clone(),
             },
             products: BTreeMap::new(),
         };

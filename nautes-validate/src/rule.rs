@@ -103,7 +103,8 @@ pub enum Reach {
     /// - what it names, what that names, and so on;
     /// - what names it, except where it is a provider; and what names a repository that it names;
     /// - what has the same as it: a namespace of a cluster, an account, an address, a port of a host, the path of
-    ///   a group, the name of an artifact repository; among providers, all of them;
+    ///   a group or its namespace, the name of an artifact repository or an old one of a repository; among
+    ///   providers, all of them;
     /// - where it names what is not declared, the names that it could have meant.
     Near,
     /// Anything.

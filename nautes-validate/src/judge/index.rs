@@ -37,8 +37,10 @@ pub(super) enum Share {
     Address(String),
     /// The ports of a host cluster.
     Host(String),
-    /// The path of a product's group.
+    /// The path of a product's group, or its namespace.
     Group(String),
+    /// The name of a repository that an older version made of its number on the forge.
+    Repository(String),
     /// The name of an artifact repository.
     Artifact(String),
     /// All of a kind of which there are few.
@@ -234,9 +236,15 @@ fn shares(of: &Sourced, scopes: &Scopes, resolver: &Resolver) -> Vec<Share> {
             return shares;
         }
         Resource::Product(r) => {
-            shares.push(Share::Group(of.identity.name.to_string()));
+            let name = of.identity.name.as_str();
+            // `shop` and `product-shop` have the same namespace.
+            shares.extend(ProductName::new(name).map(|p| Share::Group(p.namespace())));
+            shares.push(Share::Group(name.to_owned()));
             shares.push(Share::Group(r.spec.name.clone()));
             return shares;
+        }
+        Resource::CodeRepo(_) if of.identity.name.as_str().starts_with("repo-") => {
+            return vec![Share::Repository(of.identity.name.to_string())];
         }
         Resource::ArtifactRepo(r) => return vec![Share::Artifact(r.spec.repo_name.clone())],
         Resource::CodeRepoProvider(_) | Resource::ArtifactRepoProvider(_) | Resource::ProductProvider(_) => {
