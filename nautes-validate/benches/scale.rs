@@ -215,6 +215,18 @@ fn main() {
     match args.as_slice() {
         ["time", count, rounds] => measure_time(count.parse().unwrap(), rounds.parse().unwrap()),
         ["memory"] => measure_memory(),
+        // For comparisons of whole processes: a platform as one text, and reading one against the schemas.
+        ["print", count] => {
+            let files = generate::files(&Options::new(count.parse().unwrap(), 1)).unwrap();
+            print!("{}", generate::joined(&files));
+        }
+        ["schema"] => {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).unwrap();
+            let parsed = parse(&text, &Context::new("-", Form::Request));
+            assert!(parsed.findings.is_empty(), "{:?}", parsed.findings);
+            println!("{}", parsed.resources.len());
+        }
         ["edits", count] => measure_edits(count.parse().unwrap()),
         ["read", count, runs] => {
             let text = input(count.parse().unwrap());

@@ -51,14 +51,14 @@ fn edit(resource: &mut Resource, field: usize, word: usize) {
             0 => set(&mut r.spec.host_cluster, word),
             1 => r.spec.api_server = format!("https://host-{}.example.org:6443", word % 3),
             2 => {
-                r.spec.usage = if word % 2 == 0 {
+                r.spec.usage = if word.is_multiple_of(2) {
                     ClusterUsage::Host
                 } else {
                     ClusterUsage::Worker
                 }
             }
             3 => {
-                r.spec.cluster_type = if word % 2 == 0 {
+                r.spec.cluster_type = if word.is_multiple_of(2) {
                     ClusterType::Physical
                 } else {
                     ClusterType::Virtual
@@ -80,7 +80,7 @@ fn edit(resource: &mut Resource, field: usize, word: usize) {
             1 => set(&mut r.spec.repo_name, word),
             2 => set(&mut r.spec.code_repo_provider, word),
             3 => r.spec.webhook = None,
-            _ => r.spec.deployment_runtime = word % 2 == 0,
+            _ => r.spec.deployment_runtime = word.is_multiple_of(2),
         },
         Resource::CodeRepoBinding(r) => match field % 3 {
             0 => set(&mut r.spec.code_repo, word),
@@ -164,13 +164,13 @@ fn change(
         }
         8 => {
             let name = WORDS[word % WORDS.len()].parse().ok()?;
-            Some(if field % 2 == 0 {
+            Some(if field.is_multiple_of(2) {
                 Change::Unload(name)
             } else {
                 Change::Product(Box::new(ProductScope::new(name)))
             })
         }
-        _ if field % 4 == 0 => Some(Change::TenantBroken(vec![broken(vec![one?.identity.clone()])])),
+        _ if field.is_multiple_of(4) => Some(Change::TenantBroken(vec![broken(vec![one?.identity.clone()])])),
         _ => Some(Change::TenantBroken(Vec::new())),
     }
 }
