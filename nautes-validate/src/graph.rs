@@ -234,7 +234,7 @@ impl Graph {
 
     /// Goes through everything that is declared, in order of identity.
     pub fn identities(&self) -> impl Iterator<Item = &Identity> {
-        self.links.keys()
+        self.graph.node_weights()
     }
 
     /// Whether a resource is declared.

@@ -11,10 +11,10 @@ mod bad_input;
 mod convert;
 #[path = "all/kit.rs"]
 mod kit;
-#[path = "all/parity.rs"]
-mod parity;
 #[path = "all/pages.rs"]
 mod pages;
+#[path = "all/parity.rs"]
+mod parity;
 #[path = "all/plain.rs"]
 mod plain;
 #[cfg(feature = "local")]
