@@ -82,10 +82,9 @@ impl Judge {
     /// Judges a state by every rule.
     #[must_use]
     pub fn new(scopes: Scopes, rules: RuleSet) -> Self {
-        let (near, wide) = rules
-            .iter()
-            .cloned()
-            .partition(|rule| rule.reach() == Reach::Near);
+        let all = rules.of_tenant(&scopes.tenant);
+        let (near, wide) = all.iter().cloned().partition(|rule| rule.reach() == Reach::Near);
+        drop(all);
         let mut judge = Self {
             scopes,
             rules,
@@ -357,6 +356,8 @@ impl Judge {
                 resources: tenant.resources.part(of_tenant),
                 broken: tenant.broken.clone(),
                 catalogue: tenant.catalogue.clone(),
+                // They are sorted in already, see `new`.
+                rules: Vec::new(),
             },
             products: BTreeMap::new(),
         };

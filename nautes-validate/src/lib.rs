@@ -30,8 +30,8 @@ pub mod explain;
 #[doc(hidden)]
 pub mod generate;
 pub mod graph;
-pub mod organisation;
 pub mod judge;
+pub mod organisation;
 pub mod part;
 pub mod report;
 mod resolve;

@@ -15,8 +15,8 @@ use nautes_model::{Finding, Identity, Kind, Resource, Scopes, Severity, Sourced}
 use crate::access::Access;
 use crate::catalogue::{Catalogue, Problem};
 use crate::explain::Example;
-use crate::organisation::Known;
 use crate::graph::{Graph, Link, Target};
+use crate::organisation::Known;
 use crate::resolve::Resolver;
 use crate::{report, rules};
 
