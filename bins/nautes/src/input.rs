@@ -212,10 +212,10 @@ fn read_folder(
 }
 
 fn read_tree(opened: &trees::Opened, at: &TreeAt, of: &RepoRef, layer: &mut Layer) -> Result<(), Failure> {
-    let (files, revision) = trees::read(opened, at, of)
+    let (files, rest) = trees::read(opened, at, of)
         .map_err(|e| word::unreadable(&format!("{}{}", opened.shown.prefix, at.below), &e))?;
     layer.files.extend(files);
-    layer.trees.push((of.clone(), revision));
+    layer.trees.push((of.clone(), rest));
     Ok(())
 }
 

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use nautes_gitops::{Oid, RepoRef};
+use nautes_gitops::{Oid, RepoRef, Scope};
 use nautes_model::catalogue::Extension;
 use nautes_model::name::ProductName;
 use nautes_model::scope::{Broken, ProductScope};
-use nautes_model::{Finding, Identity, Revision, Scopes, Sourced};
+use nautes_model::{Finding, Identity, Scopes, Sourced};
 use nautes_validate::Part;
 
 use super::Input;
@@ -37,18 +37,26 @@ pub(super) struct FileRead {
 #[derive(Debug, Default)]
 pub(super) struct Layer {
     pub(super) files: Vec<FileRead>,
-    /// The repositories that were read as such, with their revision.
-    pub(super) trees: Vec<(RepoRef, Option<Revision>)>,
+    /// The repositories that were read as such: their scopes without resources and broken files.
+    pub(super) trees: Vec<(RepoRef, Scope)>,
 }
 
 /// Lays them over each other, the first at the bottom.
 pub(super) fn lay(layers: Vec<Layer>, prefixes: Vec<String>, mut notes: Vec<String>) -> Input {
-    let mut trees: BTreeMap<RepoRef, Vec<Option<Revision>>> = BTreeMap::new();
-    for (of, revision) in layers.iter().flat_map(|layer| &layer.trees) {
-        trees.entry(of.clone()).or_default().push(revision.clone());
+    let mut trees: BTreeMap<RepoRef, Vec<Scope>> = BTreeMap::new();
+    for (of, scope) in layers.iter().flat_map(|layer| &layer.trees) {
+        trees.entry(of.clone()).or_default().push(scope.clone());
+    }
+    let mut scopes = Scopes::default();
+    for scope in trees.values().filter_map(|all| beginning(all)) {
+        match scope {
+            Scope::Tenant(scope) => scopes.tenant = scope,
+            Scope::Product(scope) => {
+                scopes.products.insert(scope.product.clone(), scope);
+            }
+        }
     }
     let files = live(layers, &mut notes);
-    let mut scopes = Scopes::default();
     let mut broken = Vec::new();
     let mut findings = Vec::new();
     let (mut texts, mut contents, mut keys) = (HashMap::new(), BTreeMap::new(), HashMap::new());
@@ -69,18 +77,6 @@ pub(super) fn lay(layers: Vec<Layer>, prefixes: Vec<String>, mut notes: Vec<Stri
         findings.extend(file.findings);
         broken.extend(file.broken);
     }
-    for (of, revisions) in &trees {
-        // What two revisions were mixed into is none of them.
-        let only = if let [one] = revisions.as_slice() {
-            one.clone()
-        } else {
-            None
-        };
-        match of {
-            RepoRef::Tenant => scopes.tenant.revision = only,
-            RepoRef::Product(product) => product_of(&mut scopes, product).revision = only,
-        }
-    }
     hold(&mut scopes, broken);
     findings.sort();
     findings.dedup();
@@ -100,6 +96,19 @@ pub(super) fn lay(layers: Vec<Layer>, prefixes: Vec<String>, mut notes: Vec<Stri
         contents,
         keys,
     }
+}
+
+/// What is known of a repository besides its files: the last that was read says it. What two revisions were mixed into
+/// is none of them.
+fn beginning(all: &[Scope]) -> Option<Scope> {
+    let mut last = all.last()?.clone();
+    if all.len() > 1 {
+        match &mut last {
+            Scope::Tenant(scope) => scope.revision = None,
+            Scope::Product(scope) => scope.revision = None,
+        }
+    }
+    Some(last)
 }
 
 /// The files that no later layer replaces, without the resources that one replaces.

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nautes_gitops::folder::{Layout, Listing, TreeAt, recognise};
-use nautes_gitops::{Folder, FolderError, RepoRef, TreeReader};
+use nautes_gitops::{Folder, FolderError, RepoRef, Scope, TreeReader};
+use nautes_model::Resource;
 use nautes_model::layout::{self, DEFAULT_PROJECT, Place};
 use nautes_model::manifest::{self, Context, Form};
 use nautes_model::name::ProductName;
-use nautes_model::{Resource, Revision};
 
 use super::layers::FileRead;
 use super::loose;
@@ -95,12 +95,12 @@ impl Opened {
     }
 }
 
-/// Reads one tree.
+/// Reads one tree: its files, and what else its scope says.
 pub(super) fn read(
     opened: &Opened,
     at: &TreeAt,
     of: &RepoRef,
-) -> Result<(Vec<FileRead>, Option<Revision>), FolderError> {
+) -> Result<(Vec<FileRead>, Scope), FolderError> {
     let folder = opened.folder.below(&at.below)?;
     let prefix = format!("{}{}", opened.shown.prefix, at.below);
     let reader = TreeReader::new(of.clone()).shown_below(&prefix);
@@ -154,11 +154,12 @@ pub(super) fn read(
             file.text = read.map(|read| Arc::from(String::from_utf8_lossy(&read.bytes)));
         }
     }
-    let revision = match &reading.scope {
-        nautes_gitops::Scope::Tenant(scope) => scope.revision.clone(),
-        nautes_gitops::Scope::Product(scope) => scope.revision.clone(),
-    };
-    Ok((files.into_values().collect(), revision))
+    let mut rest = reading.scope;
+    match &mut rest {
+        Scope::Tenant(scope) => (scope.resources, scope.broken) = Default::default(),
+        Scope::Product(scope) => (scope.resources, scope.broken) = Default::default(),
+    }
+    Ok((files.into_values().collect(), rest))
 }
 
 /// The products that the groups of a forge belong to, as tenants declare it.
