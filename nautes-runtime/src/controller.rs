@@ -17,6 +17,7 @@
 //!   tenant cluster, and a second pass with nothing changed writes nothing.
 //! * Nothing begins before the custom resource definitions are there.
 
+mod admission;
 mod apply;
 mod cluster;
 mod code_repo;
@@ -52,6 +53,7 @@ use crate::projection::{Projection, ProjectionError, require_crds};
 use facts::chain;
 use state::{Next, Shared, Unit, lock};
 
+pub use admission::WriteJudge;
 pub(crate) use conditions::{NOT_IN_GIT, RECONCILING, STALLED, conditions_of};
 
 /// Why a unit could not be worked on.
@@ -152,6 +154,17 @@ impl Controllers {
     /// Returns the routes of the webhook receiver, `/hooks/<product>/<repository>`.
     pub fn router(&self) -> axum::Router {
         webhook::router(Arc::clone(&self.shared))
+    }
+
+    /// Returns the route of the admission webhook, `POST /admission`. Kubernetes calls it over TLS only.
+    pub fn admission_router(&self) -> axum::Router {
+        admission::router(Arc::clone(&self.shared))
+    }
+
+    /// Returns what judges writes to custom resources of the tenant cluster, for a cluster in this process.
+    #[must_use]
+    pub fn write_judge(&self) -> WriteJudge {
+        WriteJudge::of(&self.shared)
     }
 
     /// Works until `stop` is cancelled. Units that are being worked on then are cut; what they did is recorded.

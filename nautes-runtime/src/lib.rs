@@ -4,9 +4,11 @@
 //! * [`intent`]: what a runtime needs, before any engine has a say.
 //! * [`engine`]: plug-ins that turn intents into objects, grants and secret mounts.
 //! * [`plan`]: pure functions from what is declared and known to what shall exist.
+//! * [`admission`]: the verdict on writes to custom resources.
 //! * [`clusters`]: how clusters are reached.
 //! * [`local`]: a Kubernetes API server in this process.
 
+pub mod admission;
 pub mod apply;
 pub mod clusters;
 pub mod controller;

@@ -3,10 +3,12 @@
 //! | route | what |
 //! |---|---|
 //! | `POST /hooks/<product>/<repository>` | deliveries of the forge |
+//! | `POST /admission` | reviews of writes to custom resources; on a port of its own, over TLS |
 //! | `GET /healthz` | 200 while the process works |
 //! | `GET /readyz` | 200 once what is declared was read, 503 before |
 //! | `GET /metrics` | counters of writes and failures, in Prometheus' text form |
 
+pub mod admission;
 pub mod server;
 pub mod settings;
 
@@ -24,6 +26,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+pub use admission::Webhook;
 pub use settings::Settings;
 
 /// Runs the program: settings from arguments and environment, until it is told to stop.
@@ -69,7 +72,8 @@ async fn start(settings: Settings) -> anyhow::Result<()> {
         None => None,
     };
     let platform = compose(&settings, &listener, forge).await?;
-    run(platform, listener, stop).await
+    let webhook = Webhook::of(&settings);
+    run(platform, listener, webhook, stop).await
 }
 
 /// Composes the platform that the settings name.
@@ -113,9 +117,20 @@ async fn compose(settings: &Settings, listener: &TcpListener, forge: LocalForge)
 /// Runs the controllers of a platform and serves their routes until `stop` is cancelled.
 ///
 /// # Errors
-/// The controllers cannot begin (see [`Controllers::run`]), or the listener fails.
-pub async fn run(platform: Platform, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+/// The controllers cannot begin (see [`Controllers::run`]), a listener fails, or the certificate of the admission
+/// webhook cannot be used.
+pub async fn run(
+    platform: Platform,
+    listener: TcpListener,
+    webhook: Option<Webhook>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let controllers = Controllers::new(platform);
+    if let Some(webhook) = webhook {
+        webhook
+            .serve(controllers.admission_router(), stop.clone())
+            .await?;
+    }
     let router = server::router(&controllers);
     let served = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
     let work = async {

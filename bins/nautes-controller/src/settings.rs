@@ -47,6 +47,15 @@ pub struct Settings {
     /// The address at which the forge reaches the webhook receiver; where it listens if it is not given.
     #[arg(long, env = "NAUTES_WEBHOOK_URL")]
     pub webhook_url: Option<Url>,
+    /// Where the admission webhook is served; it is not if this is not given. See `nautes crds --webhook`.
+    #[arg(long, env = "NAUTES_ADMISSION_LISTEN", requires_all = ["admission_cert", "admission_key"])]
+    pub admission_listen: Option<SocketAddr>,
+    /// The certificate chain of the admission webhook, PEM. A file that changes is read again within ten minutes.
+    #[arg(long, env = "NAUTES_ADMISSION_CERT", requires = "admission_listen")]
+    pub admission_cert: Option<PathBuf>,
+    /// The private key to it, PEM.
+    #[arg(long, env = "NAUTES_ADMISSION_KEY", requires = "admission_listen")]
+    pub admission_key: Option<PathBuf>,
     /// What is logged, in the syntax of `tracing` filters.
     #[arg(long, env = "NAUTES_LOG", default_value = "info")]
     pub log: String,

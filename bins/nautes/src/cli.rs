@@ -97,7 +97,7 @@ pub enum Command {
     /// Writes a commented starter tree for a product, or for a tenant.
     Init(offline::Init),
     /// Prints the custom resource definitions.
-    Crds,
+    Crds(Crds),
     /// The whole platform on this machine.
     #[cfg(feature = "local")]
     Local(crate::local::cli::Local),
@@ -316,6 +316,17 @@ Examples:
   nautes plan -f new-env.yaml                      what manifests would do
   nautes plan --from platform --to platform-new    from tree to tree, without a server
   nautes plan --from .@main --to . --out plan.json what a branch changes; keeps the plan";
+
+/// `nautes crds`.
+#[derive(Debug, Args)]
+pub struct Crds {
+    /// Prints, too, what makes the tenant cluster ask the admission webhook at this address.
+    #[arg(long, value_name = "URL")]
+    pub webhook: Option<String>,
+    /// The certificate of the authority that signed the webhook's, PEM.
+    #[arg(long, value_name = "FILE", requires = "webhook")]
+    pub webhook_ca: Option<PathBuf>,
+}
 
 /// `nautes status`.
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod apply;
 pub mod convert;
+pub mod crds;
 pub mod delete;
 pub mod explain;
 pub mod generate;
@@ -24,16 +25,6 @@ use crate::client::Client;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 use crate::settings::Settings;
-
-/// `nautes crds`.
-///
-/// # Errors
-/// Standard output cannot be written.
-pub fn crds() -> Outcome {
-    let text = nautes_model::crd::yaml().map_err(|e| Failure::new(Exit::Internal, e.to_string()))?;
-    output::data(&text)?;
-    Ok(Exit::Clean)
-}
 
 /// `nautes version`: this program's, and the API's if there is one.
 ///

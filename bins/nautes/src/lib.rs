@@ -80,7 +80,7 @@ async fn run(cli: Cli) -> Outcome {
         Command::Graph(args) => cmd::graph::run(&settings, &args),
         Command::Explain(args) => cmd::explain::run(&args),
         Command::Init(args) => cmd::init::run(&args),
-        Command::Crds => cmd::crds(),
+        Command::Crds(args) => cmd::crds::run(&args),
         #[cfg(feature = "local")]
         Command::Local(args) => local::run(args, &environment).await,
         Command::Version => cmd::version(&settings).await,

@@ -15,6 +15,7 @@ pub mod demo;
 pub mod desk;
 pub mod env;
 pub mod forge;
+pub mod gate;
 pub mod instance;
 pub mod ports;
 pub mod up;

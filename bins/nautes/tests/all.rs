@@ -5,6 +5,9 @@
     reason = "a guard kills and waits, whatever becomes of the test"
 )]
 
+#[cfg(feature = "local")]
+#[path = "all/admission.rs"]
+mod admission;
 #[path = "all/bad_input.rs"]
 mod bad_input;
 #[path = "all/convert.rs"]

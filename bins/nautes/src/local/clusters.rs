@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -9,7 +10,7 @@ use k8s_openapi::api::core::v1::{Namespace, Secret as SecretObject};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
-use nautes_runtime::local::{LocalCluster, Options};
+use nautes_runtime::local::{Admission, LocalCluster, Options};
 use nautes_runtime::projection::crds::require_crds;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -63,18 +64,24 @@ pub struct Clusters {
 }
 
 impl Clusters {
-    /// Starts all clusters, writes their kubeconfigs, and puts into them what is there before Nautes comes.
+    /// Starts all clusters, writes their kubeconfigs, and puts into them what is there before Nautes comes. Writes to
+    /// the tenant cluster are judged by `admission`.
     ///
     /// # Errors
     /// A port or the data folder cannot be used.
-    pub async fn start(data: &Data, ports: &mut Ports, remembered: &mut Remembered) -> Result<Self, Failure> {
+    pub async fn start(
+        data: &Data,
+        ports: &mut Ports,
+        remembered: &mut Remembered,
+        admission: Admission,
+    ) -> Result<Self, Failure> {
         let mut all = BTreeMap::new();
         for &name in ALL {
             let options = Options {
                 name: name.to_owned(),
                 data: Some(data.at("clusters").join(name)),
                 listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, ports.wanted(name)))),
-                admission: None,
+                admission: (name == TENANT).then(|| Arc::clone(&admission)),
             };
             let cluster = LocalCluster::start(options).await.map_err(|e| {
                 let hint = e.hint();

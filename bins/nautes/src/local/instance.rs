@@ -22,6 +22,7 @@ use super::clusters::{Clusters, TENANT};
 use super::data::{Data, Remembered};
 use super::desk::{self, Desk};
 use super::forge;
+use super::gate::Gate;
 use super::ports::{API, DESK, FORGE, HOOKS, Ports};
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
@@ -66,7 +67,8 @@ impl Instance {
         let mut remembered = data.remembered()?;
         remembered.process = std::process::id();
         let mut ports = Ports::new(options.port_base, remembered.ports.clone());
-        let clusters = Clusters::start(&data, &mut ports, &mut remembered).await?;
+        let gate = Gate::default();
+        let clusters = Clusters::start(&data, &mut ports, &mut remembered, gate.admission()).await?;
         // From here on tokens exist: whatever happens, the next start must know them.
         remember(&data, &mut remembered, &ports)?;
         let (forge, forge_serving) = forge::start(&data, &mut ports, &mut remembered).await?;
@@ -89,6 +91,7 @@ impl Instance {
             .timing(Timing::LOCAL)
             .build()?;
         let controllers = Controllers::new(platform.clone());
+        gate.open(&controllers);
         let api_stop = stop.child_token();
         let app = nautes_api::App::new(platform.clone());
         let settings = nautes_api::Settings::on(ports.address(API));
