@@ -1,7 +1,10 @@
 //! The bodies of the per-kind routes: a spec with snake_case names, as the reference has it.
 //!
 //! Reading accepts both snake_case and camelCase names; what is written has snake_case names with the `name`
-//! and, where there is one, the `product` beside the fields of the spec.
+//! and, where there is one, the `product` beside the fields of the spec. An empty text that is sent counts as absent,
+//! and what is absent is written as empty, as the reference does it.
+
+pub mod shape;
 
 use nautes_model::kind::API_VERSION;
 use nautes_model::{Kind, Resource};
@@ -76,10 +79,12 @@ fn rename(value: Value, how: fn(&str) -> String) -> Value {
 /// Makes a manifest of a request body. The name and product of the URL win over what the body says.
 #[must_use]
 pub fn manifest(kind: Kind, product: Option<&str>, name: &str, body: Value) -> Value {
-    let mut spec = match rename(body, camel) {
+    let mut spec = match shape::without_zeros(rename(body, camel)) {
         Value::Object(map) => map,
         _ => Map::new(),
     };
+    // The reference's clients repeat what the URL says.
+    spec.remove("productName");
     spec.insert("name".to_owned(), json!(name));
     if let Some(product) = product {
         if kind == Kind::CodeRepoBinding {
@@ -116,7 +121,38 @@ pub fn view(resource: &Resource, product: Option<&str>) -> Value {
     {
         out.insert("coderepo".to_owned(), repo);
     }
+    if resource.kind() == Kind::ProjectPipelineRuntime
+        && let Some(git) = at(&mut out, &["additional_resources", "git"])
+        && let Some(repo) = git.remove("code_repo")
+    {
+        git.insert("coderepo".to_owned(), repo);
+    }
+    if let (Kind::Product, Some(forge)) = (resource.kind(), at(&mut out, &["git", "gitlab"])) {
+        forge.entry("path").or_insert_with(|| json!(resource.name()));
+    }
+    if let (Resource::CodeRepo(repo), Some(forge)) = (resource, at(&mut out, &["git", "gitlab"])) {
+        let path = Some(&repo.spec.repo_name).filter(|path| !path.is_empty());
+        for field in ["name", "path"] {
+            forge
+                .entry(field)
+                .or_insert_with(|| path.map_or_else(|| json!(resource.name()), |path| json!(path)));
+        }
+    }
+    shape::fill(shape::fields(resource.kind()), &mut out);
     Value::Object(out)
+}
+
+/// Adds where a repository is cloned from.
+pub fn add_clone_urls(view: &mut Value, http: &str, ssh: &str) {
+    if let Some(forge) = view.as_object_mut().and_then(|view| at(view, &["git", "gitlab"])) {
+        forge.insert("http_url_to_repo".to_owned(), json!(http));
+        forge.insert("ssh_url_to_repo".to_owned(), json!(ssh));
+    }
+}
+
+fn at<'v>(value: &'v mut Map<String, Value>, path: &[&str]) -> Option<&'v mut Map<String, Value>> {
+    path.iter()
+        .try_fold(value, |map, key| map.get_mut(*key).and_then(Value::as_object_mut))
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //!
 //! A comma-separated list of `field=value`, all of which must hold. `cluster_type`, `usage`, `worker_type` and
 //! booleans are compared exactly, texts by containing the value, and `field.in=value` holds if any element of a
-//! list contains it, as the reference has it. `field==value` is exact, `field!=value` is not.
+//! list contains it, as the reference has it. `field==value` is exact, `field!=value` is its opposite, and
+//! `field in (a, b)` and `field notin (a, b)` compare exactly with several.
 
 use nautes_model::Kind;
 use serde_json::Value;
@@ -60,17 +61,17 @@ const FIELDS: &[(Kind, &[&str])] = &[
 
 const EXACT: &[&str] = &["cluster_type", "usage", "worker_type", "permissions"];
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum How {
-    Contains,
-    Equal,
-    NotEqual,
+    Contains(String),
+    In(Vec<String>),
+    NotIn(Vec<String>),
 }
 
 /// A parsed selector.
 #[derive(Clone, Debug, Default)]
 pub struct Selector {
-    terms: Vec<(String, How, String)>,
+    terms: Vec<(String, How)>,
 }
 
 impl Selector {
@@ -84,26 +85,15 @@ impl Selector {
             .find(|(k, _)| *k == kind)
             .map_or(&[][..], |(_, fields)| fields);
         let mut terms = Vec::new();
-        for term in text.split(',').map(str::trim).filter(|t| !t.is_empty()) {
-            let (field, how, value) = if let Some((field, value)) = term.split_once("!=") {
-                (field, How::NotEqual, value)
-            } else if let Some((field, value)) = term.split_once("==") {
-                (field, How::Equal, value)
-            } else if let Some((field, value)) = term.split_once('=') {
-                let exact = EXACT.contains(&field) || value == "true" || value == "false";
-                (field, if exact { How::Equal } else { How::Contains }, value)
-            } else {
-                return Err(ApiError::malformed(format!(
-                    "field_selector: {term:?} has no '='"
-                )));
-            };
+        for term in split(text) {
+            let (field, how) = read(term)?;
             if !known.contains(&field) {
                 return Err(
                     ApiError::malformed(format!("field_selector: {kind} has no field {field:?}"))
                         .hint(format!("fields of {kind}: {}", known.join(", "))),
                 );
             }
-            terms.push((field.to_owned(), how, value.to_owned()));
+            terms.push((field.to_owned(), how));
         }
         Ok(Self { terms })
     }
@@ -111,15 +101,69 @@ impl Selector {
     /// Whether the answer of a resource is wanted.
     #[must_use]
     pub fn matches(&self, view: &Value) -> bool {
-        self.terms.iter().all(|(field, how, value)| {
+        self.terms.iter().all(|(field, how)| {
             let found = values(view, field);
-            let equal = found.iter().any(|text| text == value);
             match how {
-                How::Equal => equal,
-                How::NotEqual => !equal,
-                How::Contains => found.iter().any(|text| text.contains(value)),
+                How::Contains(part) => found.iter().any(|text| text.contains(part)),
+                How::In(all) => found.iter().any(|text| all.contains(text)),
+                How::NotIn(all) => !found.iter().any(|text| all.contains(text)),
             }
         })
+    }
+}
+
+/// Splits at the commas that are not between parentheses.
+fn split(text: &str) -> impl Iterator<Item = &str> {
+    let mut depth = 0_usize;
+    text.split(move |c| {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        c == ',' && depth == 0
+    })
+    .map(str::trim)
+    .filter(|term| !term.is_empty())
+}
+
+fn read(term: &str) -> Result<(&str, How), ApiError> {
+    let several = |word: &str| {
+        let (field, rest) = term.split_once(char::is_whitespace)?;
+        let all = rest
+            .trim()
+            .strip_prefix(word)?
+            .trim()
+            .strip_prefix('(')?
+            .strip_suffix(')')?;
+        let all = all.split(',').map(|value| value.trim().to_owned()).collect();
+        Some((field, all))
+    };
+    let one = |value: &str| vec![value.trim().to_owned()];
+    if let Some((field, all)) = several("in") {
+        Ok((field, How::In(all)))
+    } else if let Some((field, all)) = several("notin") {
+        Ok((field, How::NotIn(all)))
+    } else if let Some((field, value)) = term.split_once("!=") {
+        Ok((field.trim(), How::NotIn(one(value))))
+    } else if let Some((field, value)) = term.split_once("==") {
+        Ok((field.trim(), How::In(one(value))))
+    } else if let Some((field, value)) = term.split_once('=') {
+        let (field, value) = (field.trim(), value.trim());
+        let exact = EXACT.contains(&field) || value == "true" || value == "false";
+        Ok((
+            field,
+            if exact {
+                How::In(one(value))
+            } else {
+                How::Contains(value.to_owned())
+            },
+        ))
+    } else {
+        Err(
+            ApiError::malformed(format!("field_selector: {term:?} compares nothing"))
+                .hint("write field=part, field==value, field!=value or field in (a, b)"),
+        )
     }
 }
 
@@ -159,7 +203,11 @@ mod tests {
         let holds = |text: &str| Selector::parse(Kind::Cluster, text).unwrap().matches(&view);
         assert!(holds("cluster_name=host") && holds("cluster_type=physical,usage=host") && holds(""));
         assert!(!holds("cluster_type=phys") && !holds("cluster_name==host") && !holds("usage!=host"));
-        assert!(Selector::parse(Kind::Cluster, "color=red").is_err());
+        assert!(holds("usage in (worker, host),cluster_name = host-1"));
+        assert!(!holds("usage notin (host)") && !holds("usage in ()"));
+        for bad in ["color=red", "usage", "usage in host", "usage in (host"] {
+            assert!(Selector::parse(Kind::Cluster, bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

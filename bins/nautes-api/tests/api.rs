@@ -11,6 +11,8 @@ mod support;
 
 #[path = "api/auth.rs"]
 mod auth;
+#[path = "api/contract.rs"]
+mod contract;
 #[path = "api/input.rs"]
 mod input;
 #[path = "api/kinds.rs"]

@@ -83,7 +83,19 @@ impl Client {
             .map(|s| ("field_selector", s.to_owned()))
             .into_iter()
             .collect();
-        self.call::<(), _>(Method::GET, path, &query, None).await
+        self.read(path, &query).await
+    }
+
+    /// Reads anything, with a query.
+    ///
+    /// # Errors
+    /// The API refuses or does not answer.
+    pub async fn read<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<T, Failure> {
+        self.call::<(), _>(Method::GET, path, query, None).await
     }
 
     /// Reads anything.

@@ -2,7 +2,7 @@
 
 use nautes_gitops::RepoPath;
 use nautes_gitops::host::types::PathError;
-use nautes_model::kinds::{CodeRepo, Product};
+use nautes_model::kinds::{CodeRepo, CodeRepoProvider, Product};
 use nautes_model::layout::DEFAULT_PROJECT;
 use nautes_model::name::ProductName;
 use nautes_model::{Identity, Resource, Scopes, TenantScope};
@@ -47,15 +47,39 @@ pub fn find_code_repo(scopes: &Scopes, identity: &Identity) -> Option<RepoPath> 
     }
 }
 
-/// Returns the type of the provider of a repository, by which its secrets are kept: that of the declared provider,
-/// else of the tenant's only one.
+/// Returns the provider of a repository: the declared one, else the tenant's only one.
 #[must_use]
-pub fn provider_type<'a>(tenant: &'a TenantScope, repo: &CodeRepo) -> Option<&'a str> {
+pub fn provider<'a>(tenant: &'a TenantScope, repo: &CodeRepo) -> Option<&'a CodeRepoProvider> {
     if !repo.spec.code_repo_provider.is_empty() {
         let (_, provider) = tenant.code_repo_provider(&repo.spec.code_repo_provider)?;
-        return Some(&provider.spec.provider_type);
+        return Some(provider);
     }
     let mut all = tenant.code_repo_providers();
     let (_, only) = all.next()?;
-    all.next().is_none().then_some(only.spec.provider_type.as_str())
+    all.next().is_none().then_some(only)
+}
+
+/// Returns the type of the provider of a repository, by which its secrets are kept.
+#[must_use]
+pub fn provider_type<'a>(tenant: &'a TenantScope, repo: &CodeRepo) -> Option<&'a str> {
+    provider(tenant, repo).map(|provider| provider.spec.provider_type.as_str())
+}
+
+/// Returns where a declared code repository is cloned from, over HTTP and over SSH; `""` where that is not offered.
+/// `None` if its provider is not declared.
+#[must_use]
+pub fn clone_urls(scopes: &Scopes, identity: &Identity) -> Option<(String, String)> {
+    let Resource::CodeRepo(repo) = &scopes.get(identity)?.resource else {
+        return None;
+    };
+    let provider = provider(&scopes.tenant, repo)?;
+    let path = find_code_repo(scopes, identity)?;
+    let below = |base: &str| match base.trim_end_matches('/') {
+        "" => String::new(),
+        base => format!("{base}/{path}.git"),
+    };
+    Some((
+        below(&provider.spec.http_address),
+        below(&provider.spec.ssh_address),
+    ))
 }

@@ -6,7 +6,8 @@ use axum::extract::{Path, Query, State};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 use nautes_model::name::{ProductName, ResourceName};
-use nautes_model::{Identity, Kind};
+use nautes_model::{Identity, Kind, Scopes, Sourced};
+use nautes_runtime::platform::paths;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -15,7 +16,7 @@ use super::apply::{WriteQuery, body_of};
 use crate::app::App;
 use crate::apply::{self, Mode};
 use crate::auth::Caller;
-use crate::error::ApiError;
+use crate::error::{ApiError, internal};
 use crate::legacy;
 use crate::policy::{Action, gate};
 use crate::selector::Selector;
@@ -41,7 +42,7 @@ pub(crate) fn routes() -> Router<App> {
             .route(&format!("{path}/"), get(move |c, s, q| list(kind, c, s, None, q)))
             .route(
                 &format!("{path}/{{name}}"),
-                get(move |c, s, Path(name): Path<String>| one(kind, c, s, None, name))
+                get(move |c, s, Path(name): Path<String>, q| one(kind, c, s, None, name, q))
                     .post(move |c, s, i, Path(name): Path<String>, q, b| {
                         save(kind, c, s, i, (None, name), q, b)
                     })
@@ -63,7 +64,7 @@ pub(crate) fn routes() -> Router<App> {
             )
             .route(
                 &format!("{path}/{{name}}"),
-                get(move |c, s, Path((p, n)): Path<(String, String)>| one(kind, c, s, Some(p), n))
+                get(move |c, s, Path((p, n)): Path<(String, String)>, q| one(kind, c, s, Some(p), n, q))
                     .post(move |c, s, i, Path((p, n)): Path<(String, String)>, q, b| {
                         save(kind, c, s, i, (Some(p), n), q, b)
                     })
@@ -80,6 +81,19 @@ pub(crate) fn routes() -> Router<App> {
 pub(crate) struct ListQuery {
     #[serde(default, alias = "fieldSelector")]
     field_selector: String,
+    #[serde(default)]
+    form: Form,
+}
+
+/// In which form resources are answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Form {
+    /// As the reference answers: the fields of the spec in snake_case, zero values too.
+    #[default]
+    Fields,
+    /// As the manifest that declares it.
+    Manifest,
 }
 
 fn identity(kind: Kind, product: Option<&str>, name: &str) -> Result<Identity, ApiError> {
@@ -125,7 +139,7 @@ async fn list(
         }
         let view = legacy::view(&resource.resource, of);
         if selector.matches(&view) {
-            items.push(view);
+            items.push(answer(&scopes, resource, view, query.form)?);
         }
     }
     Ok(Json(Items { items }))
@@ -137,14 +151,28 @@ async fn one(
     State(app): State<App>,
     product: Option<String>,
     name: String,
+    query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
+    let Query(query) = query.map_err(|e| ApiError::malformed(e.body_text()))?;
     let identity = identity(kind, product.as_deref(), &name)?;
     gate(&app, &caller, Action::Read, &identity).await?;
     let scopes = apply::scopes(&app).await?;
     let found = scopes
         .get(&identity)
         .ok_or_else(|| ApiError::not_found(format!("{identity} not found")))?;
-    Ok(Json(legacy::view(&found.resource, product.as_deref())))
+    let view = legacy::view(&found.resource, product.as_deref());
+    Ok(Json(answer(&scopes, found, view, query.form)?))
+}
+
+fn answer(scopes: &Scopes, resource: &Sourced, mut view: Value, form: Form) -> Result<Value, ApiError> {
+    if form == Form::Manifest {
+        let manifest = resource.resource.without_status().to_json();
+        return manifest.map_err(|error| internal("a resource cannot be shown", &error));
+    }
+    if let Some((http, ssh)) = paths::clone_urls(scopes, &resource.identity) {
+        legacy::add_clone_urls(&mut view, &http, &ssh);
+    }
+    Ok(view)
 }
 
 async fn save(

@@ -1,8 +1,7 @@
 //! `nautes get`.
 
-use nautes_api::legacy;
+use nautes_api::wire::Items;
 use nautes_model::Kind;
-use nautes_model::kind::API_VERSION;
 use serde_json::{Value, json};
 
 use crate::cli::{Get, Output};
@@ -20,34 +19,39 @@ pub async fn run(settings: &Settings, args: &Get) -> Outcome {
     let targets = targets(&args.what)?;
     let product = args.product.as_deref().or(settings.product.as_deref());
     let client = Client::new(settings)?;
+    let manifests = matches!(args.output, Output::Json | Output::Yaml);
+    let mut query: Vec<(&str, String)> = Vec::new();
+    if manifests {
+        query.push(("form", "manifest".to_owned()));
+    }
+    if let Some(selector) = &args.field_selector {
+        query.push(("field_selector", selector.clone()));
+    }
     let mut found: Vec<(Kind, Value)> = Vec::new();
     let single = targets.len() == 1 && targets[0].1.is_some();
     for (kind, name) in targets {
         let path = path(kind, product, name.as_deref())?;
         if name.is_some() {
-            found.push((kind, client.get(&path).await?));
+            found.push((kind, client.read(&path, &query).await?));
         } else {
-            let items = client.list(&path, args.field_selector.as_deref()).await?.items;
-            found.extend(items.into_iter().map(|item| (kind, item)));
+            let items: Items = client.read(&path, &query).await?;
+            found.extend(items.items.into_iter().map(|item| (kind, item)));
         }
     }
-    print(&found, product, args.output, single)?;
+    print(&found, args.output, single)?;
     Ok(Exit::Clean)
 }
 
-fn print(found: &[(Kind, Value)], product: Option<&str>, how: Output, single: bool) -> Result<(), Failure> {
-    let manifests: Vec<Value> = found
-        .iter()
-        .map(|(kind, view)| manifest(*kind, view, product))
-        .collect();
+fn print(found: &[(Kind, Value)], how: Output, single: bool) -> Result<(), Failure> {
     match how {
-        Output::Json if single => output::data(&format!("{:#}\n", manifests[0])),
-        Output::Json => output::data(&format!(
-            "{:#}\n",
-            json!({ "apiVersion": "v1", "kind": "List", "items": manifests })
-        )),
+        Output::Json if single => output::data(&format!("{:#}\n", found[0].1)),
+        Output::Json => {
+            let items: Vec<&Value> = found.iter().map(|(_, manifest)| manifest).collect();
+            let list = json!({ "apiVersion": "v1", "kind": "List", "items": items });
+            output::data(&format!("{list:#}\n"))
+        }
         Output::Yaml => {
-            for (i, manifest) in manifests.iter().enumerate() {
+            for (i, (_, manifest)) in found.iter().enumerate() {
                 let text = nautes_model::yaml::to_text(manifest)
                     .map_err(|e| Failure::new(Exit::Internal, e.to_string()))?;
                 output::data(&format!("{}{text}", if i > 0 { "---\n" } else { "" }))?;
@@ -66,27 +70,6 @@ fn print(found: &[(Kind, Value)], product: Option<&str>, how: Output, single: bo
         }
         Output::Table | Output::Wide => tables(found, how == Output::Wide),
     }
-}
-
-/// Gives a view the form in which it can be applied again.
-fn manifest(kind: Kind, view: &Value, product: Option<&str>) -> Value {
-    let mut body = view.clone();
-    if let Some(map) = body.as_object_mut() {
-        map.remove("name");
-        if kind != Kind::CodeRepoBinding {
-            map.remove("product");
-        }
-        map.remove("registration");
-        map.remove("meta_data_path");
-    }
-    let mut manifest = legacy::manifest(
-        kind,
-        product.filter(|_| kind.is_of_product()),
-        &text_at(view, "name"),
-        body,
-    );
-    manifest["apiVersion"] = json!(API_VERSION);
-    manifest
 }
 
 /// The columns of a kind: title and path in the view. Those behind `narrow` are for `-o wide`.
