@@ -252,6 +252,14 @@ async fn every_operation_of_the_reference_is_answered_as_it_describes() {
                 let path = "/api/v1/products/shop/environments/live";
                 world.call(&world.admin, Method::DELETE, path, Value::Null).await;
             }
+            // A product that clusters name stays.
+            ("delete", "products") => {
+                let mut cluster = samples[0].body.clone();
+                cluster["reserved_namespaces_allowed_products"] = json!({});
+                cluster["product_allowed_cluster_resources"] = json!({});
+                let path = "/api/v1/clusters/all";
+                world.call(&world.admin, Method::POST, path, cluster).await;
+            }
             _ => {}
         }
         for (path, operations) in &paths {
