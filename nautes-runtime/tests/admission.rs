@@ -45,7 +45,7 @@ fn declared() -> Scopes {
     scopes
 }
 
-fn object(kind: &str, name: &str, spec: Value) -> Value {
+fn object(kind: &str, name: &str, spec: &Value) -> Value {
     json!({
         "apiVersion": "nautes.resource.nautes.io/v1alpha1",
         "kind": kind,
@@ -97,7 +97,11 @@ fn denied(verdict: Verdict) -> Vec<nautes_model::Finding> {
 #[test]
 fn what_git_says_is_admitted_even_where_it_breaks_a_rule() {
     for (name, project) in [("source", "app"), ("broken", "nowhere")] {
-        let sent = object("CodeRepo", name, json!({ "product": "demo", "project": project }));
+        let sent = object(
+            "CodeRepo",
+            name,
+            &json!({ "product": "demo", "project": project }),
+        );
         for operation in [Operation::Create, Operation::Update] {
             assert_eq!(warnings(judge(operation, &sent)), [""; 0], "{name}");
         }
@@ -109,7 +113,7 @@ fn a_write_that_breaks_rules_is_denied_with_the_findings_of_a_change() {
     let sent = object(
         "CodeRepo",
         "source",
-        json!({ "product": "demo", "project": "gone" }),
+        &json!({ "product": "demo", "project": "gone" }),
     );
     let found = denied(judge(Operation::Update, &sent));
     let before = declared();
@@ -131,7 +135,7 @@ fn what_the_schema_forbids_is_denied_with_its_field() {
     let sent = object(
         "CodeRepo",
         "source",
-        json!({ "product": "demo", "projct": "app" }),
+        &json!({ "product": "demo", "projct": "app" }),
     );
     let found = denied(judge(Operation::Update, &sent));
     assert_eq!(found[0].field.as_deref(), Some("spec.projct"));
@@ -140,21 +144,29 @@ fn what_the_schema_forbids_is_denied_with_its_field() {
 
 #[test]
 fn a_write_that_breaks_nothing_is_admitted_and_told_that_git_decides() {
-    let edited = object("Project", "app", json!({ "product": "demo", "language": "go" }));
+    let edited = object("Project", "app", &json!({ "product": "demo", "language": "go" }));
     let told = warnings(judge(Operation::Update, &edited));
     assert!(told[0].contains("demo.yaml"), "{told:?}");
-    let new = object("Project", "other", json!({ "product": "demo", "language": "go" }));
+    let new = object(
+        "Project",
+        "other",
+        &json!({ "product": "demo", "language": "go" }),
+    );
     let told = warnings(judge(Operation::Create, &new));
     assert!(told[0].contains("not in Git"), "{told:?}");
 }
 
 #[test]
 fn a_deletion_is_admitted_and_told_what_needs_it() {
-    let project = object("Project", "app", json!({ "product": "demo", "language": "rust" }));
+    let project = object(
+        "Project",
+        "app",
+        &json!({ "product": "demo", "language": "rust" }),
+    );
     let told = warnings(judge(Operation::Delete, &project));
     assert!(told[0].starts_with("ProjectReferenced: "), "{told:?}");
     assert!(told.last().unwrap().contains("made again"), "{told:?}");
-    let unknown = object("Project", "unknown", json!({ "product": "demo" }));
+    let unknown = object("Project", "unknown", &json!({ "product": "demo" }));
     assert_eq!(warnings(judge(Operation::Delete, &unknown)), [""; 0]);
 }
 
@@ -169,7 +181,7 @@ fn status_and_metadata_are_nobodys_business() {
     let old = object(
         "CodeRepo",
         "stray",
-        json!({ "product": "demo", "project": "gone" }),
+        &json!({ "product": "demo", "project": "gone" }),
     );
     let mut new = old.clone();
     new["metadata"]["labels"]["team"] = json!("b");
@@ -185,7 +197,11 @@ fn status_and_metadata_are_nobodys_business() {
 #[test]
 fn what_cannot_be_judged_is_admitted_and_said() {
     let rules = RuleSet::standard();
-    let sent = object("CodeRepo", "new", json!({ "product": "demo", "project": "gone" }));
+    let sent = object(
+        "CodeRepo",
+        "new",
+        &json!({ "product": "demo", "project": "gone" }),
+    );
     let unread = Judge {
         declared: None,
         tenant_namespace: "nautes",
@@ -228,7 +244,7 @@ fn a_review_is_answered_as_kubernetes_expects_it() {
     let bad = review(&object(
         "CodeRepo",
         "new",
-        json!({ "product": "demo", "project": "gone" }),
+        &json!({ "product": "demo", "project": "gone" }),
     ));
     let response = &bad["response"];
     assert_eq!(
@@ -244,7 +260,7 @@ fn a_review_is_answered_as_kubernetes_expects_it() {
     let good = review(&object(
         "Project",
         "new",
-        json!({ "product": "demo", "language": "go" }),
+        &json!({ "product": "demo", "language": "go" }),
     ));
     assert_eq!(good["response"]["allowed"], json!(true));
     assert_eq!(good["response"]["warnings"].as_array().unwrap().len(), 1);

@@ -16,7 +16,7 @@
 //! | [`graph`] | which resource needs which: orders of creation and removal, dependents, cycles |
 //! | [`access`] | who may do what on which repository, and because of what |
 //! | [`catalogue`] | the components that clusters can have, and the hooks of pipelines |
-//! | [`explain`] | what each rule wants, why, and examples that break and keep it |
+//! | [`explain()`] | what each rule wants, why, and examples that break and keep it |
 //! | [`rule`] | the trait of a rule, what it is given, and sets of rules |
 //! | [`organisation`] | rules of an organisation, in YAML and CEL |
 //! | [`part`] | judging a part of a platform: a product without its tenant |

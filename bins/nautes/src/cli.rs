@@ -125,7 +125,7 @@ pub struct Files {
 #[derive(Clone, Debug, Args)]
 pub struct Inputs {
     /// A folder (the tree of a repository, several of them, or manifests in no order), a file, a pattern such as
-    /// 'envs/*.yaml', - for stdin, or one of these at a revision: FOLDER@REVISION[:PATH], for example .@HEAD~1 or
+    /// 'envs/*.yaml', - for stdin, or one of these at a revision: FOLDER@REVISION, FOLDER@REVISION:PATH, for example .@HEAD~1 or
     /// shop.git@main:envs. What comes later is laid over what came before. Without any, the current folder.
     #[arg(value_name = "INPUT")]
     pub inputs: Vec<String>,

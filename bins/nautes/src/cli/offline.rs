@@ -97,7 +97,7 @@ Examples:
 #[derive(Clone, Debug, Args)]
 pub struct TreeArgs {
     /// A folder (the tree of a repository, several of them, or manifests in no order), a file, a pattern such as
-    /// 'envs/*.yaml', - for stdin, or one of these at a revision: FOLDER@REVISION[:PATH]. May be repeated; what comes
+    /// 'envs/*.yaml', - for stdin, or one of these at a revision: FOLDER@REVISION, FOLDER@REVISION:PATH. May be repeated; what comes
     /// later is laid over what came before. Without any, the current folder.
     #[arg(long = "filename", short = 'f', value_name = "INPUT")]
     pub filename: Vec<String>,

@@ -24,7 +24,7 @@ pub struct Generate {
     /// How many of a hundred documents are in the form of version 0.3, where it was another.
     #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=100))]
     pub old: u64,
-    /// The folder to write to, which must be empty or not there: tenant/ and products/<product>/, each laid out as in
+    /// The folder to write to, which must be empty or not there: tenant/ and products/PRODUCT/, each laid out as in
     /// Git. Without it everything goes to standard output.
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
