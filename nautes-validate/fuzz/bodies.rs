@@ -5,7 +5,7 @@
 use nautes_model::Scopes;
 use nautes_model::manifest::{self, Context, Form, Limits};
 use nautes_model::name::ProductName;
-use nautes_validate::{Access, Graph, RuleSet, check, check_change, order};
+use nautes_validate::{Access, Graph, RuleSet, check, check_change, order, organisation};
 
 /// Small limits, so that inputs stay fast and limits are reached.
 fn context(form: Form) -> Context<'static> {
@@ -125,5 +125,28 @@ pub fn rules(data: &[u8]) {
         let _ = check(&fewer, &rules);
         let removal = check_change(&scopes, &fewer, &rules);
         assert!(removal.rejected.iter().all(|f| !f.message.is_empty()));
+    }
+}
+
+/// Rules of an organisation: any text is read the same twice, and what was read judges whatever its examples hold.
+pub fn organisation(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    if text.len() > 64 << 10 {
+        return;
+    }
+    let read = organisation::read("rules.yaml", text);
+    let again = organisation::read("rules.yaml", text);
+    assert_eq!(read.findings, again.findings, "the same text, the same findings");
+    assert_eq!(read.rules.len(), again.rules.len());
+    let tried = organisation::test_rules(&read.rules);
+    assert_eq!(
+        tried,
+        organisation::test_rules(&again.rules),
+        "the same rules, the same verdict"
+    );
+    for finding in read.findings.iter().chain(&tried) {
+        assert!(!finding.message.is_empty());
     }
 }

@@ -225,6 +225,10 @@ pub struct Validate {
     /// is shown and does not count.
     #[arg(long, value_name = "REVISION")]
     pub changed_since: Option<String>,
+    /// A file with rules of the organisation to judge by as well, beside those of the tenant. The rules are tried on
+    /// their own examples. May be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub rules: Vec<PathBuf>,
     /// Ends with code 1 for warnings too.
     #[arg(long)]
     pub deny_warnings: bool,
@@ -239,6 +243,7 @@ Examples:
   nautes validate tenant shop/default.project  a tenant and a product together
   nautes validate .@main envs/dev.yaml         what main would be with this file
   nautes validate --changed-since origin/main  what this branch adds
+  nautes validate --rules our-rules.yaml       by rules of one's own, too
   nautes validate -o sarif > nautes.sarif      for code scanning
   kubectl get environments -A -o yaml | nautes validate -
 

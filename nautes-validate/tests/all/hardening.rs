@@ -53,6 +53,7 @@ fn every_body(data: &[u8]) {
     bodies::reader(data);
     bodies::converter(data);
     bodies::rules(data);
+    bodies::organisation(data);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod excerpt;
 mod mask;
 mod report;
+mod rules;
 mod verdict;
 
 use nautes_validate::RuleSet;
@@ -35,7 +36,8 @@ const NAMES: usize = 5;
 pub fn run(settings: &Settings, args: &Validate) -> Outcome {
     let product = settings.product(args.inputs.product.as_deref())?;
     let words = args.inputs.words();
-    let rules = RuleSet::standard();
+    let own = rules::read(&args.rules)?;
+    let rules = RuleSet::standard().with_rule_files(&own);
     let (before, input) = match &args.changed_since {
         None => (None, input::load(&words, product.as_ref())?),
         Some(revision) => {
@@ -43,10 +45,11 @@ pub fn run(settings: &Settings, args: &Validate) -> Outcome {
             (Some(before), input::load_or_nothing(&words, product.as_ref())?)
         }
     };
-    let verdict = match &before {
+    let mut verdict = match &before {
         None => Verdict::of(&input, &rules),
         Some(before) => Verdict::of_change(before, &input, &rules),
     };
+    verdict.add(rules::trial(&own));
     let limit = match (args.max_findings, args.output) {
         (Some(0), _) => usize::MAX,
         (Some(limit), _) => limit,

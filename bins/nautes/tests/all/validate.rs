@@ -427,3 +427,60 @@ fn a_text_cannot_take_over_the_terminal_or_the_log() {
     assert!(run.out.lines().all(|line| line.starts_with("::")), "{}", run.out);
     assert!(!run.out.contains("\n::error::x"), "{}", run.out);
 }
+
+const LANGUAGE: &str = "apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: Rule
+metadata: {name: LanguageKnown}
+spec:
+  severity: error
+  summary: projects are written in languages that we know
+  explanation: nobody can help with others
+  match: {kinds: [Project]}
+  assert: self.spec.language in ['rust', 'go']
+  messageExpression: \"self.spec.language + ' is not known here'\"
+  field: spec.language
+  hint: ask for help with another language first
+  examples:
+    bad: |
+      apiVersion: nautes.resource.nautes.io/v1alpha1
+      kind: Project
+      metadata: {name: web}
+      spec: {product: shop, language: cobol}
+    good: |
+      apiVersion: nautes.resource.nautes.io/v1alpha1
+      kind: Project
+      metadata: {name: web}
+      spec: {product: shop, language: rust}
+";
+
+#[test]
+fn rules_of_a_file_judge_and_are_tried_on_their_examples() {
+    let desk = Desk::new();
+    let project = format!(
+        "{API}\nkind: Project\nmetadata: {{name: old}}\nspec: {{product: shop, language: fortran}}\n"
+    );
+    desk.write("rules.yaml", LANGUAGE)
+        .write("shop/project.yaml", project);
+    assert_eq!(desk.run(&["shop", "-p", "shop"]).code, 0);
+    let judged = desk.run(&["shop", "-p", "shop", "--rules", "rules.yaml"]);
+    assert_eq!(judged.code, 1, "{}{}", judged.out, judged.err);
+    assert!(judged.out.contains("LanguageKnown"), "{}", judged.out);
+    assert!(judged.out.contains("fortran is not known here"), "{}", judged.out);
+    assert!(!judged.out.contains("RuleExample"), "{}", judged.out);
+    // An example that does not do what it should is found even if nothing else is.
+    desk.write("rules.yaml", LANGUAGE.replace("cobol", "go"));
+    let tried = desk.run(&["rules.yaml", "--rules", "rules.yaml", "-o", "json"]);
+    assert_eq!(tried.code, 1, "{}{}", tried.out, tried.err);
+    assert!(tried.out.contains("RuleExample"), "{}", tried.out);
+    for (name, text) in [
+        ("none.yaml", None),
+        ("large.yaml", Some(vec![b' '; (1 << 20) + 1])),
+    ] {
+        if let Some(text) = text {
+            desk.write(name, text);
+        }
+        let refused = desk.run(&["shop", "--rules", name]);
+        assert_eq!((refused.code, refused.out.as_str()), (2, ""), "{name}");
+        assert!(refused.err.contains(name), "{}", refused.err);
+    }
+}

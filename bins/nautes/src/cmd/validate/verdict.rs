@@ -55,6 +55,12 @@ impl Verdict {
         }
     }
 
+    /// Adds what was found elsewhere.
+    pub fn add(&mut self, findings: Vec<Finding>) {
+        self.findings.extend(findings);
+        self.findings = Report::new(std::mem::take(&mut self.findings)).findings;
+    }
+
     /// Returns how many errors there are.
     #[must_use]
     pub fn errors(&self) -> usize {
