@@ -69,11 +69,15 @@ pub struct Judge {
     scopes: Scopes,
     rules: RuleSet,
     near: Vec<Arc<dyn Rule>>,
+    /// They look at what no change touches, see [`Change`]: the catalogue comes with the tenant.
+    fixed: Vec<Arc<dyn Rule>>,
     wide: Vec<Arc<dyn Rule>>,
     resolver: Resolver,
     index: Index,
     /// What the rules found that look at what is near, by the resource that it is about.
     found: BTreeMap<Identity, Vec<Finding>>,
+    /// What the rules found whose findings stay.
+    found_fixed: Vec<Finding>,
     /// What the others found.
     found_wide: Vec<Finding>,
 }
@@ -83,16 +87,19 @@ impl Judge {
     #[must_use]
     pub fn new(scopes: Scopes, rules: RuleSet) -> Self {
         let all = rules.of_tenant(&scopes.tenant);
-        let (near, wide) = all.iter().cloned().partition(|rule| rule.reach() == Reach::Near);
+        let of = |reach| all.iter().filter(|rule| rule.reach() == reach).cloned().collect();
+        let (near, fixed, wide) = (of(Reach::Near), of(Reach::Catalogue), of(Reach::Everything));
         drop(all);
         let mut judge = Self {
             scopes,
             rules,
             near,
+            fixed,
             wide,
             resolver: Resolver::default(),
             index: Index::default(),
             found: BTreeMap::new(),
+            found_fixed: Vec::new(),
             found_wide: Vec::new(),
         };
         judge.begin();
@@ -114,7 +121,8 @@ impl Judge {
     /// Returns what is wrong with the state.
     #[must_use]
     pub fn report(&self) -> Report {
-        let all = self.found.values().flatten().chain(&self.found_wide);
+        let all = self.found.values().flatten();
+        let all = all.chain(&self.found_fixed).chain(&self.found_wide);
         Report::new(all.cloned().collect())
     }
 
@@ -173,6 +181,7 @@ impl Judge {
                 found.entry(about).or_default().push(finding);
             }
         }
+        self.found_fixed = run(&self.fixed, &on);
         self.found_wide = run(&self.wide, &on);
         self.found = found;
     }

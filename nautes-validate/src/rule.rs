@@ -107,6 +107,8 @@ pub enum Reach {
     ///   providers, all of them;
     /// - where it names what is not declared, the names that it could have meant.
     Near,
+    /// What the tenant adds to the catalogue, and no resource at all.
+    Catalogue,
     /// Anything.
     Everything,
 }

@@ -79,9 +79,8 @@ impl Rule for Standard {
     }
 
     fn reach(&self) -> Reach {
-        // What is wrong with the tenant's catalogue is about no resource.
         if catalogue::RULES.iter().any(|rule| rule.id == self.id) {
-            Reach::Everything
+            Reach::Catalogue
         } else {
             Reach::Near
         }
