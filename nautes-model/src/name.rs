@@ -89,6 +89,21 @@ macro_rules! typed_name {
                 Ok(Self(Arc::from(text)))
             }
 
+            /// Reads a name without copying it.
+            ///
+            /// # Errors
+            /// The text is not a DNS label, or too long.
+            pub fn shared(text: &Arc<str>) -> Result<Self, NameError> {
+                check_label($what, text, Self::MAX)?;
+                Ok(Self(Arc::clone(text)))
+            }
+
+            /// Returns the name as text that can be kept without copying it.
+            #[must_use]
+            pub fn to_shared(&self) -> Arc<str> {
+                Arc::clone(&self.0)
+            }
+
             /// Returns the name as text.
             #[must_use]
             pub fn as_str(&self) -> &str {
@@ -183,6 +198,12 @@ typed_name!(
 );
 
 impl ProductName {
+    /// Returns the name of the resource that registers the product; every name of a product is one.
+    #[must_use]
+    pub fn as_resource(&self) -> ResourceName {
+        ResourceName(Arc::clone(&self.0))
+    }
+
     /// Returns the namespace of the product: `product-<name>`, or the name itself if it already begins so,
     /// as the names that the Go version of Nautes wrote (`product-560`) do.
     #[must_use]

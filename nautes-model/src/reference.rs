@@ -1,5 +1,8 @@
 //! What a resource refers to: the edges of the dependency graph, in one place.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use crate::kind::Kind;
 use crate::name::{ProductName, ResourceName};
 use crate::resource::{Identity, Resource, Sourced};
@@ -21,9 +24,9 @@ pub enum Relation {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reference {
     /// The path of the field, for example `spec.destination.environment`.
-    pub field: String,
+    pub field: Cow<'static, str>,
     /// The text in that field.
-    pub text: String,
+    pub text: Arc<str>,
     /// What it names; `None` when the text is not a name at all.
     pub to: Option<Identity>,
     /// Why.
@@ -44,41 +47,39 @@ struct Refs<'a> {
     out: Vec<Reference>,
 }
 
+/// The path of a field: most are the same for every resource of a kind.
+type Field = Cow<'static, str>;
+
 impl Refs<'_> {
-    fn tenant(&mut self, field: impl Into<String>, kind: Kind, text: &str, relation: Relation) {
+    fn tenant(&mut self, field: impl Into<Field>, kind: Kind, text: &str, relation: Relation) {
         if text.is_empty() {
             return;
         }
-        let to = ResourceName::new(text)
+        let text = Arc::from(text);
+        let to = ResourceName::shared(&text)
             .ok()
             .map(|name| Identity::tenant(kind, name));
-        self.out.push(Reference {
-            field: field.into(),
-            text: text.to_owned(),
-            to,
-            relation,
-        });
+        self.push(field, text, to, relation);
     }
 
-    fn product(&mut self, field: impl Into<String>, kind: Kind, text: &str, relation: Relation) {
+    fn product(&mut self, field: impl Into<Field>, kind: Kind, text: &str, relation: Relation) {
         if text.is_empty() {
             return;
         }
-        let (product, name) = within(self.product, text);
+        let text: Arc<str> = Arc::from(text);
+        let (product, name) = match text.split_once('/') {
+            Some(_) => within(self.product, &text),
+            None => (self.product.cloned(), ResourceName::shared(&text).ok()),
+        };
         let to = product
             .zip(name)
             .map(|(product, name)| Identity::product(kind, product, name));
-        self.out.push(Reference {
-            field: field.into(),
-            text: text.to_owned(),
-            to,
-            relation,
-        });
+        self.push(field, text, to, relation);
     }
 
     fn in_product(
         &mut self,
-        field: impl Into<String>,
+        field: impl Into<Field>,
         kind: Kind,
         product: &str,
         text: &str,
@@ -87,13 +88,18 @@ impl Refs<'_> {
         if text.is_empty() {
             return;
         }
+        let text = Arc::from(text);
         let to = ProductName::new(product)
             .ok()
-            .zip(ResourceName::new(text).ok())
+            .zip(ResourceName::shared(&text).ok())
             .map(|(product, name)| Identity::product(kind, product, name));
+        self.push(field, text, to, relation);
+    }
+
+    fn push(&mut self, field: impl Into<Field>, text: Arc<str>, to: Option<Identity>, relation: Relation) {
         self.out.push(Reference {
             field: field.into(),
-            text: text.to_owned(),
+            text,
             to,
             relation,
         });
@@ -107,10 +113,12 @@ pub fn references(of: &Sourced) -> Vec<Reference> {
     use Relation::{Grants, Mentions, Needs, Owner};
     let mut refs = Refs {
         product: of.identity.product.as_ref(),
-        out: Vec::new(),
+        // Most resources have that many.
+        out: Vec::with_capacity(4),
     };
     if let Some(product) = of.identity.product.as_ref() {
-        refs.tenant("spec.product", Kind::Product, product.as_str(), Owner);
+        let to = Identity::tenant(Kind::Product, product.as_resource());
+        refs.push("spec.product", product.to_shared(), Some(to), Owner);
     }
     match &of.resource {
         Resource::Cluster(r) => {

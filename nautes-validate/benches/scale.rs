@@ -19,7 +19,7 @@ use nautes_model::manifest::{Context, Form, parse};
 use nautes_model::name::ProductName;
 use nautes_model::{Kind, Resource, Scopes, Sourced};
 use nautes_validate::generate::{self, Options};
-use nautes_validate::{Change, Graph, Judge, RuleSet, check, check_change};
+use nautes_validate::{Access, Change, Checked, Graph, Judge, RuleSet, check, check_change};
 
 /// Stands before each file of the input; no manifest has it.
 const MARK: char = '\u{1}';
@@ -158,6 +158,34 @@ fn measure_edits(count: usize) {
     assert_eq!(judge.report(), check(&scopes, &RuleSet::standard()));
 }
 
+/// What the parts of a verdict cost, in nanoseconds of processor time by resource.
+fn measure_stages(count: usize) {
+    let scopes = read(&input(count));
+    let rules = RuleSet::standard();
+    let each = scopes.iter().count() as f64 / 1e6;
+    println!("{:8.0} all", least(3, || check(&scopes, &rules)) / each);
+    let built = least(3, || Checked::new(&scopes, rules.facts()));
+    println!("{:8.0} indexes", built / each);
+    println!("{:8.0} of them the graph", least(3, || Graph::of(&scopes)) / each);
+    println!("{:8.0} of them access", least(3, || Access::of(&scopes)) / each);
+    let on = Checked::new(&scopes, rules.facts());
+    let mut all: Vec<(f64, &str)> = rules
+        .iter()
+        .map(|rule| {
+            let took = least(3, || {
+                let mut out = Vec::new();
+                rule.check(&on, &mut out);
+                out
+            });
+            (took / each, rule.id())
+        })
+        .collect();
+    all.sort_by(|a, b| b.0.total_cmp(&a.0));
+    for (took, id) in all {
+        println!("{took:8.0} {id}");
+    }
+}
+
 fn again(args: &[&str], input: Option<&str>) -> Vec<f64> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(args)
@@ -209,6 +237,9 @@ fn tables() {
     measure_edits(10_000);
 }
 
+#[global_allocator]
+static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -227,6 +258,7 @@ fn main() {
             assert!(parsed.findings.is_empty(), "{:?}", parsed.findings);
             println!("{}", parsed.resources.len());
         }
+        ["stages", count] => measure_stages(count.parse().unwrap()),
         ["edits", count] => measure_edits(count.parse().unwrap()),
         ["read", count, runs] => {
             let text = input(count.parse().unwrap());

@@ -17,9 +17,10 @@
 mod permissions;
 mod subject;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
+use foldhash::fast::RandomState;
 use nautes_model::kinds::code_repo_binding::Permission;
 use nautes_model::name::{ProductName, ResourceName};
 use nautes_model::{Identity, Kind, Resource, Scopes, Sourced};
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::graph::Graph;
 use crate::resolve::Resolver;
+use crate::table::Table;
 
 pub use permissions::{Cause, Chain, Explanation, Permissions, Step};
 pub use subject::{Item, Key, Subject, UnknownText};
@@ -103,8 +105,9 @@ pub struct Grantee {
 /// Who may do what on which repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Access {
-    by_repo: BTreeMap<Identity, BTreeMap<Grantee, BTreeSet<Because>>>,
-    by_grantee: BTreeMap<Grantee, BTreeSet<Identity>>,
+    /// Few have something to do with one repository, and few reasons: lists in order, each once.
+    by_repo: Table<Vec<(Grantee, Vec<Because>)>>,
+    by_grantee: HashMap<ProductName, Vec<(Option<ResourceName>, Vec<Identity>)>, RandomState>,
 }
 
 impl Access {
@@ -137,22 +140,39 @@ impl Access {
         project: Option<&ResourceName>,
         repo: &Identity,
     ) -> Option<(Level, Vec<Because>)> {
-        let grantees = self.by_repo.get(repo)?;
-        let reasons: BTreeSet<&Because> = asking(product, project)
-            .filter_map(|who| grantees.get(&who))
-            .flatten()
-            .collect();
-        let level = reasons.iter().map(|b| b.level()).max()?;
-        Some((level, reasons.into_iter().cloned().collect()))
+        let mut reasons: Vec<Because> = self.reasons(product, project, repo).cloned().collect();
+        reasons.sort();
+        reasons.dedup();
+        let level = reasons.iter().map(Because::level).max()?;
+        Some((level, reasons))
+    }
+
+    /// Whether a product (or one of its projects) may do anything on a repository: see [`Self::level`].
+    #[must_use]
+    pub fn is_allowed(&self, product: &ProductName, project: Option<&ResourceName>, repo: &Identity) -> bool {
+        self.reasons(product, project, repo).next().is_some()
+    }
+
+    /// The reasons of the product as a whole, and those of the project if there is one.
+    fn reasons<'a>(
+        &'a self,
+        product: &'a ProductName,
+        project: Option<&'a ResourceName>,
+        repo: &Identity,
+    ) -> impl Iterator<Item = &'a Because> {
+        let grantees = self.by_repo.get(repo).into_iter().flatten();
+        grantees
+            .filter(move |(who, _)| who.product == *product && asks(who.project.as_ref(), project))
+            .flat_map(|(_, why)| why)
     }
 
     /// Goes through everybody who may use a repository, with the level and the reasons.
-    pub fn grantees(&self, repo: &Identity) -> impl Iterator<Item = (&Grantee, Level, &BTreeSet<Because>)> {
+    pub fn grantees(&self, repo: &Identity) -> impl Iterator<Item = (&Grantee, Level, &[Because])> {
         self.by_repo
             .get(repo)
             .into_iter()
             .flatten()
-            .filter_map(|(who, why)| Some((who, why.iter().map(Because::level).max()?, why)))
+            .filter_map(|(who, why)| Some((who, why.iter().map(Because::level).max()?, why.as_slice())))
     }
 
     /// Returns the repositories that a product (or one of its projects) may use, and at which level, in order
@@ -163,12 +183,12 @@ impl Access {
         product: &ProductName,
         project: Option<&ResourceName>,
     ) -> BTreeMap<Identity, Level> {
-        let repos: BTreeSet<&Identity> = asking(product, project)
-            .filter_map(|who| self.by_grantee.get(&who))
-            .flatten()
-            .collect();
-        repos
+        self.by_grantee
+            .get(product)
             .into_iter()
+            .flatten()
+            .filter(|(who, _)| asks(who.as_ref(), project))
+            .flat_map(|(_, repos)| repos)
             .filter_map(|repo| Some((repo.clone(), self.level(product, project, repo)?.0)))
             .collect()
     }
@@ -234,28 +254,32 @@ impl Access {
     }
 
     fn add(&mut self, repo: Identity, who: Grantee, why: Because) {
-        self.by_grantee
-            .entry(who.clone())
-            .or_default()
-            .insert(repo.clone());
-        self.by_repo
-            .entry(repo)
-            .or_default()
-            .entry(who)
-            .or_default()
-            .insert(why);
+        let projects = self.by_grantee.entry(who.product.clone()).or_default();
+        put(of(projects, who.project.clone()), repo.clone());
+        put(of(self.by_repo.get_or_default(&repo), who), why);
     }
 }
 
-/// The grantees whose permissions somebody has: the product's, and those of the project if there is one.
-fn asking(product: &ProductName, project: Option<&ResourceName>) -> impl Iterator<Item = Grantee> {
-    let whole = Grantee {
-        product: product.clone(),
-        project: None,
+/// Returns the value of a key of a list that is in order of keys.
+fn of<K: Ord, V: Default>(all: &mut Vec<(K, V)>, key: K) -> &mut V {
+    let at = match all.binary_search_by(|(known, _)| known.cmp(&key)) {
+        Ok(at) => at,
+        Err(at) => {
+            all.insert(at, (key, V::default()));
+            at
+        }
     };
-    let one = project.map(|project| Grantee {
-        product: product.clone(),
-        project: Some(project.clone()),
-    });
-    [Some(whole), one].into_iter().flatten()
+    &mut all[at].1
+}
+
+/// Puts something into a list that is in order and has everything once.
+fn put<T: Ord>(all: &mut Vec<T>, one: T) {
+    if let Err(at) = all.binary_search(&one) {
+        all.insert(at, one);
+    }
+}
+
+/// Whether what somebody has counts for who asks: the product's counts for each of its projects.
+fn asks(who: Option<&ResourceName>, project: Option<&ResourceName>) -> bool {
+    who.is_none() || who == project
 }

@@ -11,7 +11,7 @@ mod view;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
 
-use foldhash::fast::RandomState;
+use nautes_model::kind::KINDS;
 use nautes_model::reference::{Reference, Relation, references};
 use nautes_model::{Identity, Scopes, Sourced};
 use petgraph::Direction;
@@ -20,6 +20,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 
 use crate::resolve::Resolver;
+use crate::table::Table;
 
 pub use query::{Blocker, Cause, Reached};
 pub use view::{Edge, Fault, Node, Presence, View};
@@ -73,10 +74,13 @@ pub struct Link {
 /// Which resource needs which, over the whole platform.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
+    /// Nodes are numbered as they came: what comes together is looked at together.
     graph: DiGraph<Identity, Relation>,
-    nodes: HashMap<Identity, NodeIndex, RandomState>,
+    nodes: Table<NodeIndex>,
     /// The references of each node, by its number.
     links: Vec<Vec<Link>>,
+    /// The nodes in order of identity, so that no answer depends on the order of the input.
+    order: Vec<NodeIndex>,
 }
 
 impl Graph {
@@ -86,25 +90,22 @@ impl Graph {
         Self::with(&Resolver::of(scopes, true), scopes.iter().map(|s| &**s))
     }
 
+    /// Builds the graph of some resources; of those with the same identity the first counts.
     pub(crate) fn with<'a>(resolver: &Resolver, resources: impl Iterator<Item = &'a Sourced>) -> Self {
-        let mut all: Vec<(&Identity, Vec<Link>)> = resources
-            .map(|resource| {
-                let links = references(resource).into_iter().map(|reference| Link {
-                    from: resource.identity.clone(),
-                    to: resolver.resolve(&resource.identity, &reference),
-                    reference,
-                });
-                (&resource.identity, links.collect())
-            })
-            .collect();
-        // Nodes in order of identity, so that nothing depends on the order of the input.
-        all.sort_by_key(|(identity, _)| *identity);
-        all.dedup_by_key(|(identity, _)| *identity);
         let mut graph = Self::default();
-        for (identity, links) in all {
+        for resource in resources {
+            let identity = &resource.identity;
+            if graph.nodes.contains(identity) {
+                continue;
+            }
+            let links = references(resource).into_iter().map(|reference| Link {
+                from: identity.clone(),
+                to: resolver.resolve(identity, &reference),
+                reference,
+            });
+            graph.links.push(links.collect());
             let node = graph.graph.add_node(identity.clone());
-            graph.nodes.insert(identity.clone(), node);
-            graph.links.push(links);
+            graph.nodes.insert(identity, node);
         }
         for (node, links) in graph.links.iter().enumerate() {
             for link in links {
@@ -115,6 +116,7 @@ impl Graph {
                 }
             }
         }
+        graph.order = in_order(&graph.graph);
         graph
     }
 
@@ -132,22 +134,26 @@ impl Graph {
                 waiting[edge.source().index()] += 1;
             }
         }
-        // Nodes are numbered in order of identity, so the number is the tie-breaker.
-        let mut ready: BinaryHeap<Reverse<NodeIndex>> = self
+        let mut rank = vec![0; self.order.len()];
+        for (i, node) in self.order.iter().enumerate() {
+            rank[node.index()] = i;
+        }
+        let mut ready: BinaryHeap<Reverse<usize>> = self
             .graph
             .node_indices()
             .filter(|n| waiting[n.index()] == 0)
-            .map(Reverse)
+            .map(|n| Reverse(rank[n.index()]))
             .collect();
         let mut order = Vec::with_capacity(self.graph.node_count());
-        while let Some(Reverse(node)) = ready.pop() {
+        while let Some(Reverse(first)) = ready.pop() {
+            let node = self.order[first];
             order.push(self.graph[node].clone());
             for edge in self.graph.edges_directed(node, Direction::Incoming) {
                 if hard(edge.source(), node, *edge.weight()) {
                     let left = &mut waiting[edge.source().index()];
                     *left -= 1;
                     if *left == 0 {
-                        ready.push(Reverse(edge.source()));
+                        ready.push(Reverse(rank[edge.source().index()]));
                     }
                 }
             }
@@ -178,7 +184,7 @@ impl Graph {
                 }
             }
         }
-        seen.into_iter().map(|n| self.graph[n].clone()).collect()
+        self.named(seen)
     }
 
     /// Returns what refers to a resource directly and needs it, in order of identity.
@@ -193,7 +199,14 @@ impl Graph {
             .filter(|e| is_hard(*e.weight()) && e.source() != *node)
             .map(|e| e.source())
             .collect();
-        found.into_iter().map(|n| self.graph[n].clone()).collect()
+        self.named(found)
+    }
+
+    /// The identities of some nodes, in order.
+    fn named(&self, nodes: BTreeSet<NodeIndex>) -> Vec<Identity> {
+        let mut all: Vec<Identity> = nodes.into_iter().map(|n| self.graph[n].clone()).collect();
+        all.sort();
+        all
     }
 
     /// Returns the references of a resource, in order of its fields.
@@ -214,17 +227,17 @@ impl Graph {
 
     /// Goes through every reference, by resource and field.
     pub fn links(&self) -> impl Iterator<Item = &Link> {
-        self.links.iter().flatten()
+        self.order.iter().flat_map(|node| &self.links[node.index()])
     }
 
-    /// Returns the number of a resource in the order of identity.
+    /// Returns the number of a resource: they are numbered as they came.
     pub(crate) fn number(&self, of: &Identity) -> Option<usize> {
         self.nodes.get(of).map(|node| node.index())
     }
 
-    /// Goes through the references of every resource, in order of identity.
-    pub(crate) fn rows(&self) -> impl Iterator<Item = &[Link]> {
-        self.links.iter().map(Vec::as_slice)
+    /// Returns the references of each resource, by its number.
+    pub(crate) fn rows(&self) -> &[Vec<Link>] {
+        &self.links
     }
 
     /// Goes through references to what is not declared.
@@ -234,13 +247,13 @@ impl Graph {
 
     /// Goes through everything that is declared, in order of identity.
     pub fn identities(&self) -> impl Iterator<Item = &Identity> {
-        self.graph.node_weights()
+        self.order.iter().map(|node| &self.graph[*node])
     }
 
     /// Whether a resource is declared.
     #[must_use]
     pub fn contains(&self, identity: &Identity) -> bool {
-        self.nodes.contains_key(identity)
+        self.nodes.contains(identity)
     }
 
     /// Explains why one resource needs another: the shortest way from it, both ends included.
@@ -260,7 +273,8 @@ impl Graph {
                 path.reverse();
                 return Some(path);
             }
-            let next: BTreeSet<NodeIndex> = self.hard_targets(node).collect();
+            let mut next: Vec<NodeIndex> = self.hard_targets(node).collect();
+            next.sort_by(|a, b| self.graph[*a].cmp(&self.graph[*b]));
             for target in next {
                 if target != start && !came.contains_key(&target) {
                     came.insert(target, node);
@@ -323,6 +337,18 @@ impl Graph {
         }
         number
     }
+}
+
+/// The nodes in order of identity. Whole products come in order, so that each kind is in order already.
+fn in_order(graph: &DiGraph<Identity, Relation>) -> Vec<NodeIndex> {
+    let mut by_kind: Vec<Vec<NodeIndex>> = vec![Vec::new(); KINDS.len()];
+    for node in graph.node_indices() {
+        by_kind[graph[node].kind as usize].push(node);
+    }
+    for nodes in &mut by_kind {
+        nodes.sort_by(|a, b| graph[*a].cmp(&graph[*b]));
+    }
+    by_kind.concat()
 }
 
 /// Whether something breaks when the named one is missing.

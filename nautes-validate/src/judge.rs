@@ -32,7 +32,7 @@ use nautes_model::name::ProductName;
 use nautes_model::scope::Broken;
 use nautes_model::{Finding, Identity, Kind, ProductScope, Scopes, Sourced, TenantScope};
 
-use crate::report::{Report, located};
+use crate::report::{self, Report, located};
 use crate::resolve::Resolver;
 use crate::rule::{Checked, Reach, Rule, RuleSet};
 use index::{Index, Key, gives};
@@ -87,8 +87,12 @@ impl Judge {
     #[must_use]
     pub fn new(scopes: Scopes, rules: RuleSet) -> Self {
         let all = rules.of_tenant(&scopes.tenant);
-        let of = |reach| all.iter().filter(|rule| rule.reach() == reach).cloned().collect();
-        let (near, fixed, wide) = (of(Reach::Near), of(Reach::Catalogue), of(Reach::Everything));
+        let of = |reach: &[Reach]| {
+            let of = all.iter().filter(|rule| reach.contains(&rule.reach()));
+            of.cloned().collect()
+        };
+        let near = of(&[Reach::Near, Reach::Product]);
+        let (fixed, wide) = (of(&[Reach::Catalogue]), of(&[Reach::Everything]));
         drop(all);
         let mut judge = Self {
             scopes,
@@ -174,15 +178,15 @@ impl Judge {
         for sourced in self.scopes.iter() {
             self.index.set(sourced, &self.scopes, &self.resolver);
         }
-        let on = Checked::with(&self.scopes, self.rules.facts(), Cow::Borrowed(&self.resolver));
+        let mut on = Checked::with(&self.scopes, self.rules.facts(), Cow::Borrowed(&self.resolver));
         let mut found: BTreeMap<Identity, Vec<Finding>> = BTreeMap::new();
-        for finding in run(&self.near, &on) {
+        for finding in run(&self.near, &mut on) {
             if let Some(about) = finding.resource.clone() {
                 found.entry(about).or_default().push(finding);
             }
         }
-        self.found_fixed = run(&self.fixed, &on);
-        self.found_wide = run(&self.wide, &on);
+        self.found_fixed = run(&self.fixed, &mut on);
+        self.found_wide = run(&self.wide, &mut on);
         self.found = found;
     }
 
@@ -289,9 +293,9 @@ impl Judge {
     /// Runs the rules on some resources and puts what they find in the place of what was found before.
     fn look_at(&mut self, affected: &BTreeSet<Identity>) -> Difference {
         let part = self.part(affected);
-        let on = Checked::with(&part, self.rules.facts(), Cow::Borrowed(&self.resolver)).only(affected);
+        let mut on = Checked::with(&part, self.rules.facts(), Cow::Borrowed(&self.resolver)).only(affected);
         let mut now: BTreeMap<Identity, Vec<Finding>> = BTreeMap::new();
-        for finding in run(&self.near, &on) {
+        for finding in run(&self.near, &mut on) {
             if let Some(about) = finding.resource.clone().filter(|about| affected.contains(about)) {
                 now.entry(about).or_default().push(finding);
             }
@@ -303,8 +307,8 @@ impl Judge {
         let mut after: Vec<Finding> = now.values().flatten().cloned().collect();
         self.found.append(&mut now);
         if !self.wide.is_empty() {
-            let on = Checked::with(&self.scopes, self.rules.facts(), Cow::Borrowed(&self.resolver));
-            let found = run(&self.wide, &on);
+            let mut on = Checked::with(&self.scopes, self.rules.facts(), Cow::Borrowed(&self.resolver));
+            let found = run(&self.wide, &mut on);
             after.extend(found.iter().cloned());
             before.append(&mut std::mem::replace(&mut self.found_wide, found));
         }
@@ -411,12 +415,9 @@ fn note_product(scope: &ProductScope, changed: &mut BTreeSet<Identity>, given: &
     }
 }
 
-fn run(rules: &[Arc<dyn Rule>], on: &Checked<'_>) -> Vec<Finding> {
-    let mut out = Vec::new();
-    for rule in rules {
-        rule.check(on, &mut out);
-    }
-    located(out, on)
+fn run(rules: &[Arc<dyn Rule>], on: &mut Checked<'_>) -> Vec<Finding> {
+    let found = report::run(on, rules.iter());
+    located(found, on)
 }
 
 fn difference(mut before: Vec<Finding>, mut after: Vec<Finding>, looked_at: usize) -> Difference {

@@ -37,6 +37,7 @@ pub mod report;
 mod resolve;
 pub mod rule;
 mod rules;
+mod table;
 
 pub use access::{Access, Because, Level, Permissions};
 pub use explain::{Example, Explained, explain, explained};

@@ -88,7 +88,7 @@ impl Part {
                     by: sourced.identity.clone(),
                     file: Arc::clone(&sourced.source.file),
                     position: manifest::locate(&sourced.source, &reference.field),
-                    field: reference.field,
+                    field: reference.field.into_owned(),
                 });
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use nautes_model::{Finding, Identity, Scopes, Severity, Sourced, manifest};
 
-use crate::rule::{Checked, RuleSet};
+use crate::rule::{Checked, Reach, Rule, RuleSet};
 use crate::rules::removal::with_dependents;
 
 /// What is wrong with a state.
@@ -67,19 +67,21 @@ impl ChangeReport {
 #[must_use]
 pub fn check(scopes: &Scopes, rules: &RuleSet) -> Report {
     let rules = &rules.of_tenant(&scopes.tenant);
-    let on = Checked::new(scopes, rules.facts());
-    Report::new(located(findings(&on, rules), &on))
+    let mut on = Checked::new(scopes, rules.facts());
+    let found = findings(&mut on, rules);
+    Report::new(located(found, &on))
 }
 
 /// Judges a change: what it adds and touches must be right; what was wrong before and elsewhere does not
 /// stand in its way.
 #[must_use]
 pub fn check_change(before: &Scopes, after: &Scopes, rules: &RuleSet) -> ChangeReport {
-    let old = Checked::new(before, rules.facts());
+    let mut old = Checked::new(before, rules.facts());
     let old_rules = rules.of_tenant(&before.tenant);
-    let known = Known::of(findings(&old, &old_rules));
+    let known = Known::of(findings(&mut old, &old_rules));
     let rules = &rules.of_tenant(&after.tenant);
-    let new = Checked::new(after, rules.facts()).after(&old);
+    let mut new = Checked::new(after, rules.facts()).after(&old);
+    let found = findings(&mut new, rules);
     let touched = touched(before, after);
     let mut report = ChangeReport {
         dependents: new
@@ -89,7 +91,7 @@ pub fn check_change(before: &Scopes, after: &Scopes, rules: &RuleSet) -> ChangeR
             .collect(),
         ..ChangeReport::default()
     };
-    let found = Report::new(located(findings(&new, rules), &new)).findings;
+    let found = Report::new(located(found, &new)).findings;
     let about_touched: BTreeSet<(Severity, String, Identity)> = found
         .iter()
         .filter_map(|f| Some((f.severity, f.rule.clone(), f.resource.clone()?)))
@@ -169,12 +171,26 @@ fn plain(field: &str) -> String {
     field.chars().filter(|c| !c.is_ascii_digit()).collect()
 }
 
-fn findings(on: &Checked<'_>, rules: &RuleSet) -> Vec<Finding> {
+/// Runs rules. Those that look at one product at a time run together on each, so that a product is taken into the
+/// caches once, however large the platform is.
+pub(crate) fn run<'r>(on: &mut Checked<'_>, rules: impl Iterator<Item = &'r Arc<dyn Rule>>) -> Vec<Finding> {
     let mut out = Vec::new();
-    for rule in rules.iter() {
+    let (each, whole): (Vec<_>, Vec<_>) = rules.partition(|rule| rule.reach() == Reach::Product);
+    for stretch in on.stretches() {
+        on.look_at(Some(stretch));
+        for rule in &each {
+            rule.check(on, &mut out);
+        }
+    }
+    on.look_at(None);
+    for rule in &whole {
         rule.check(on, &mut out);
     }
     out
+}
+
+fn findings(on: &mut Checked<'_>, rules: &RuleSet) -> Vec<Finding> {
+    run(on, rules.iter())
 }
 
 /// Adds the places in the files; each document is read once.

@@ -8,11 +8,12 @@ use nautes_model::reference::Reference;
 use nautes_model::{Identity, Kind, Resource, Scopes, Sourced};
 
 use crate::graph::Target;
+use crate::table::Table;
 
 /// Finds what references name, by name, else by the unique path on the forge.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Resolver {
-    present: HashSet<Identity, RandomState>,
+    present: Table<()>,
     /// With how many files that cannot be read name each.
     held: HashMap<Identity, usize, RandomState>,
     loaded: HashSet<ProductName, RandomState>,
@@ -57,7 +58,7 @@ impl Resolver {
 
     /// Learns of a resource.
     pub(crate) fn add(&mut self, of: &Sourced) {
-        if !self.present.insert(of.identity.clone()) {
+        if self.present.insert(&of.identity, ()).is_some() {
             return;
         }
         match &of.resource {
@@ -84,7 +85,7 @@ impl Resolver {
 
     /// Forgets a resource that it was told of.
     pub(crate) fn remove(&mut self, of: &Sourced) {
-        if !self.present.remove(&of.identity) {
+        if self.present.remove(&of.identity).is_none() {
             return;
         }
         match &of.resource {
@@ -228,6 +229,11 @@ impl Resolver {
             None => (from?.clone(), text),
         };
         self.repo_paths.get(&product)?.get(name).and_then(only)
+    }
+
+    /// Goes through the Git platforms in order of identity.
+    pub(crate) fn code_repo_providers(&self) -> impl Iterator<Item = &Identity> {
+        self.providers.keys()
     }
 
     /// A tenant with one provider may call it by its type.

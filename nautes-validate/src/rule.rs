@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use nautes_model::kind::KINDS;
 use nautes_model::kinds::{
     ArtifactRepo, ArtifactRepoProvider, Cluster, CodeRepo, CodeRepoBinding, DeploymentRuntime, Environment,
     Product, ProjectArtifactRepo, ProjectPipelineRuntime,
@@ -107,6 +108,10 @@ pub enum Reach {
     ///   providers, all of them;
     /// - where it names what is not declared, the names that it could have meant.
     Near,
+    /// As [`Self::Near`], and resources are compared with those of the same product only: the rule goes through the
+    /// tenant and the products one by one, by what [`Checked`] gives it to go through. It looks others up by
+    /// identity.
+    Product,
     /// What the tenant adds to the catalogue, and no resource at all.
     Catalogue,
     /// Anything.
@@ -281,6 +286,8 @@ pub struct Checked<'a> {
     pub(crate) catalogue_problems: Vec<Problem>,
     /// What the check is limited to; everything when `None`.
     pub only: Option<&'a BTreeSet<Identity>>,
+    /// The part that is looked at now; everything when `None`.
+    here: Option<Stretch>,
     /// The state before, when a change is judged.
     pub before: Option<&'a Self>,
     /// What the change removes.
@@ -288,9 +295,23 @@ pub struct Checked<'a> {
     /// What the change removes although something still needs it, and what needs it.
     pub(crate) still_needed: BTreeMap<Identity, BTreeSet<Identity>>,
     pub(crate) resolver: Cow<'a, Resolver>,
-    /// Every resource in order of identity, as the graph numbers them.
+    /// Every resource, the tenant's first, then product by product, as the graph numbers them.
     sources: Vec<&'a Sourced>,
+    /// In the same order.
     runtimes: Vec<RuntimeUse<'a>>,
+    /// The numbers of the runtimes.
+    runtime_numbers: Vec<usize>,
+}
+
+/// The tenant, or one product, in the order of [`Checked`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stretch {
+    /// The numbers of its resources.
+    sources: (usize, usize),
+    /// Where each kind begins, and the end.
+    kinds: [usize; KINDS.len() + 1],
+    /// The places of its runtimes among all runtimes.
+    runtimes: (usize, usize),
 }
 
 macro_rules! kinds {
@@ -299,7 +320,7 @@ macro_rules! kinds {
             $(
                 $(#[$doc])*
                 pub fn $many(&self) -> impl Iterator<Item = (&'a Sourced, &'a $kind)> {
-                    self.resources().filter_map(|s| match &s.resource {
+                    self.wanted(self.all_of(Kind::$kind)).filter_map(|s| match &s.resource {
                         Resource::$kind(r) => Some((s, &**r)),
                         _ => None,
                     })
@@ -364,8 +385,7 @@ impl<'a> Checked<'a> {
                 (Cow::Owned(all), problems)
             }
         };
-        let mut sources: Vec<&Sourced> = scopes.iter().map(|s| &**s).collect();
-        sources.sort_by_key(|s| &s.identity);
+        let sources: Vec<&Sourced> = scopes.iter().map(|s| &**s).collect();
         let mut checked = Self {
             scopes,
             graph,
@@ -374,15 +394,45 @@ impl<'a> Checked<'a> {
             catalogue,
             catalogue_problems,
             only: None,
+            here: None,
             before: None,
             removed: BTreeSet::new(),
             still_needed: BTreeMap::new(),
             resolver,
             sources,
             runtimes: Vec::new(),
+            runtime_numbers: Vec::new(),
         };
-        checked.runtimes = scopes.iter().filter_map(|s| checked.runtime(s)).collect();
+        let runtimes = checked.sources.iter().enumerate();
+        let runtimes = runtimes.filter_map(|(i, s)| Some((i, checked.runtime(s)?)));
+        (checked.runtime_numbers, checked.runtimes) = runtimes.unzip();
         checked
+    }
+
+    /// Cuts everything into the tenant and the products.
+    pub(crate) fn stretches(&self) -> Vec<Stretch> {
+        let mut all = Vec::new();
+        let mut begin = 0;
+        for part in self
+            .sources
+            .chunk_by(|a, b| a.identity.product == b.identity.product)
+        {
+            let end = begin + part.len();
+            let at = |number| self.runtime_numbers.partition_point(|n| *n < number);
+            let kind = |kind| begin + part.partition_point(|s| (s.identity.kind as usize) < kind);
+            all.push(Stretch {
+                sources: (begin, end),
+                kinds: std::array::from_fn(kind),
+                runtimes: (at(begin), at(end)),
+            });
+            begin = end;
+        }
+        all
+    }
+
+    /// Looks at one part, or at everything.
+    pub(crate) const fn look_at(&mut self, here: Option<Stretch>) {
+        self.here = here;
     }
 
     /// Limits what is reported to some resources; everything is still looked at.
@@ -394,13 +444,8 @@ impl<'a> Checked<'a> {
 
     /// Judges it as a change of this state.
     pub(crate) fn after(mut self, before: &'a Self) -> Self {
-        self.removed = before
-            .scopes
-            .iter()
-            .map(|s| &s.identity)
-            .filter(|i| self.is_removed(i))
-            .cloned()
-            .collect();
+        let removed = before.sources.iter().map(|s| &s.identity);
+        self.removed = removed.filter(|i| self.is_removed(i)).cloned().collect();
         self.before = Some(before);
         self.still_needed = report::still_needed(&self);
         self
@@ -421,24 +466,45 @@ impl<'a> Checked<'a> {
     #[must_use]
     pub fn wants(&self, identity: &Identity) -> bool {
         self.only.is_none_or(|only| only.contains(identity))
+            && self.here.is_none_or(|here| {
+                let first = self.sources.get(here.sources.0);
+                first.is_some_and(|first| first.identity.product == identity.product)
+            })
     }
 
     /// Goes through the resources to be checked, the tenant's first.
     pub fn resources(&self) -> impl Iterator<Item = &'a Sourced> {
-        let only = self.only;
-        self.scopes
-            .iter()
-            .map(|s| &**s)
-            .filter(move |s| only.is_none_or(|only| only.contains(&s.identity)))
+        self.wanted(self.all())
     }
 
     /// Goes through every resource of a kind, also those that are not to be checked, in order of product and
-    /// identity.
+    /// identity; for a rule of [`Reach::Product`], those of the product.
     pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &'a Sourced> {
-        self.scopes
-            .iter()
-            .map(|s| &**s)
-            .filter(move |s| s.identity.kind == kind)
+        let all = self.all_of(kind).iter().copied();
+        all.filter(move |s| s.identity.kind == kind)
+    }
+
+    /// Everything that is looked at now.
+    fn all(&self) -> &[&'a Sourced] {
+        match &self.here {
+            Some(here) => &self.sources[here.sources.0..here.sources.1],
+            None => &self.sources,
+        }
+    }
+
+    /// Everything of a kind that is looked at now, maybe with others.
+    fn all_of(&self, kind: Kind) -> &[&'a Sourced] {
+        match &self.here {
+            Some(here) => &self.sources[here.kinds[kind as usize]..here.kinds[kind as usize + 1]],
+            None => &self.sources,
+        }
+    }
+
+    fn wanted(&self, all: &[&'a Sourced]) -> impl Iterator<Item = &'a Sourced> {
+        let only = self.only;
+        all.iter()
+            .copied()
+            .filter(move |s| only.is_none_or(|only| only.contains(&s.identity)))
     }
 
     /// Finds a resource by identity.
@@ -449,28 +515,28 @@ impl<'a> Checked<'a> {
 
     /// Goes through the references of the resources to be checked, by resource and field.
     pub fn links(&self) -> impl Iterator<Item = (&'a Sourced, &Link)> {
-        let rows = self.sources.iter().zip(self.graph.rows());
-        rows.filter(|(from, _)| self.wants(&from.identity))
+        let begin = self.here.map_or(0, |here| here.sources.0);
+        let rows = self.all().iter().zip(&self.graph.rows()[begin..]);
+        rows.filter(|(from, _)| self.only.is_none_or(|only| only.contains(&from.identity)))
             .flat_map(|(from, links)| links.iter().map(move |link| (*from, link)))
     }
 
-    /// Returns every runtime, also those that are not to be checked, in order of product and identity.
+    /// Returns every runtime, also those that are not to be checked, in order of product and identity; for a rule
+    /// of [`Reach::Product`], those of the product.
     #[must_use]
     pub fn runtimes(&self) -> &[RuntimeUse<'a>] {
-        &self.runtimes
+        match &self.here {
+            Some(here) => &self.runtimes[here.runtimes.0..here.runtimes.1],
+            None => &self.runtimes,
+        }
     }
 
     /// Returns the runtime of an identity.
     #[must_use]
     pub fn runtime_of(&self, identity: &Identity) -> Option<&RuntimeUse<'a>> {
-        // They are in order of product, then of identity.
-        let key = |i: &'_ Identity| (i.product.clone(), i.clone());
-        let wanted = key(identity);
-        let found = self
-            .runtimes
-            .binary_search_by(|r| key(&r.sourced.identity).cmp(&wanted))
-            .ok()?;
-        self.runtimes.get(found)
+        let number = self.graph.number(identity)?;
+        self.runtimes
+            .get(self.runtime_numbers.binary_search(&number).ok()?)
     }
 
     /// Returns what a field of a resource names, if it is declared.

@@ -38,6 +38,20 @@ const MILD: &[&str] = &[
     "RuntimeMoved",
 ];
 
+/// The rules that compare resources of several products, or look at what is not there any more.
+const ACROSS: &[&str] = &[
+    "AccountShared",
+    "AccountTaken",
+    "ArtifactRepoNameTaken",
+    "ClusterComponentReplaced",
+    "ClusterPermissionWithdrawn",
+    "CodeRepoIdTaken",
+    "ProjectArtifactRepoDuplicate",
+    "ReferenceCycle",
+    "ResourceDuplicate",
+    "RuntimeNamespaceTaken",
+];
+
 type Check = fn(&'static str, &Checked<'_>, &mut Vec<Finding>);
 
 /// A rule as a row of a table.
@@ -79,10 +93,13 @@ impl Rule for Standard {
     }
 
     fn reach(&self) -> Reach {
-        if catalogue::RULES.iter().any(|rule| rule.id == self.id) {
+        let is_of = |rules: &[Self]| rules.iter().any(|rule| rule.id == self.id);
+        if is_of(catalogue::RULES) {
             Reach::Catalogue
-        } else {
+        } else if ACROSS.contains(&self.id) || is_of(removal::RULES) {
             Reach::Near
+        } else {
+            Reach::Product
         }
     }
 

@@ -70,7 +70,7 @@ impl Graph {
                     }
                     continue;
                 }
-                let field = link.reference.field.as_str();
+                let field = &*link.reference.field;
                 told.insert(field);
                 let finding = found.iter().find(|f| f.field.as_deref() == Some(field)).copied();
                 all.push(Blocker {

@@ -90,7 +90,7 @@ impl Graph {
                 soft: true,
                 ..Edge::default()
             });
-            edge.fields.insert(link.reference.field.clone());
+            edge.fields.insert(link.reference.field.to_string());
             edge.soft &= !is_hard(link.reference.relation);
             edge.binding |=
                 link.from.kind == Kind::CodeRepoBinding || link.reference.relation == Relation::Grants;

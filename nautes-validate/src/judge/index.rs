@@ -192,7 +192,7 @@ fn row(of: &Sourced, scopes: &Scopes, resolver: &Resolver) -> Row {
                     row.needs.push(Key::Product(Arc::from(product)));
                     (resolver.product(product), path)
                 }
-                None => (of.identity.product.clone(), reference.text.as_str()),
+                None => (of.identity.product.clone(), &*reference.text),
             };
             row.needs
                 .extend(product.map(|product| Key::Path(product, Arc::from(path))));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use nautes_model::kinds::Cluster;
 use nautes_model::kinds::cluster::{ClusterType, ClusterUsage, Slot};
 use nautes_model::name::{MAX_LABEL, check_label};
-use nautes_model::{Finding, Identity, Resource, Sourced};
+use nautes_model::{Finding, Identity, Kind, Resource, Sourced};
 
 use super::{Standard, related, say, say_all};
 use crate::catalogue::port;
@@ -266,9 +266,17 @@ fn address(text: &str) -> Option<String> {
     Some(format!("{host}:{port}{}", url.path().trim_end_matches('/')))
 }
 
+/// Every cluster, also those that are not to be checked.
+fn all<'c>(on: &Checked<'c>) -> impl Iterator<Item = (&'c Sourced, &'c Cluster)> {
+    on.of_kind(Kind::Cluster).filter_map(|s| match &s.resource {
+        Resource::Cluster(r) => Some((s, &**r)),
+        _ => None,
+    })
+}
+
 fn api_server_taken(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
     let mut by_address: BTreeMap<String, Holders<'_>> = BTreeMap::new();
-    for (resource, cluster) in on.scopes.tenant.clusters() {
+    for (resource, cluster) in all(on) {
         if let Some(address) = address(&cluster.spec.api_server) {
             by_address
                 .entry(address)
@@ -305,7 +313,7 @@ fn each_taken(
 fn node_port(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
     const FIELD: &str = "spec.vcluster.httpsNodePort";
     let mut by_port: BTreeMap<String, Holders<'_>> = BTreeMap::new();
-    for (resource, cluster) in on.scopes.tenant.clusters() {
+    for (resource, cluster) in all(on) {
         gateway_ports(resource, cluster, &mut by_port);
         let text = cluster
             .spec

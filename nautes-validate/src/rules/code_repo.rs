@@ -152,8 +152,8 @@ fn path(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
 
 fn taken(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
     let mut by_path: BTreeMap<(_, &str), Vec<&Sourced>> = BTreeMap::new();
-    for product in on.scopes.products.values() {
-        for (resource, repo) in product.code_repos() {
+    for resource in on.of_kind(Kind::CodeRepo) {
+        if let Resource::CodeRepo(repo) = &resource.resource {
             let key = (&resource.identity.product, forge_path(resource, repo));
             by_path.entry(key).or_default().push(resource);
         }
@@ -216,9 +216,9 @@ fn provider_of<'c>(on: &'c Checked<'_>, of: &Identity) -> Option<&'c Identity> {
     if on.graph.target(of, "spec.codeRepoProvider").is_some() {
         return on.found(of, "spec.codeRepoProvider");
     }
-    let mut all = on.scopes.tenant.code_repo_providers();
-    let (only, _) = all.next()?;
-    all.next().is_none().then_some(&only.identity)
+    let mut all = on.resolver.code_repo_providers();
+    let only = all.next()?;
+    all.next().is_none().then_some(only)
 }
 
 fn id_taken(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
@@ -274,27 +274,28 @@ fn events(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
 }
 
 fn declared_use(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
-    let mut used: BTreeMap<(&Identity, bool), &Identity> = BTreeMap::new();
-    for link in on.graph.links() {
-        let deployment = match link.from.kind {
-            Kind::DeploymentRuntime => true,
-            Kind::ProjectPipelineRuntime => false,
-            _ => continue,
-        };
-        if let Some(repo) = link.to.found().filter(|to| to.kind == Kind::CodeRepo) {
-            used.entry((repo, deployment)).or_insert(&link.from);
-        }
-    }
-    for ((repo, deployment), runtime) in used {
-        let Some((resource, spec)) = on.code_repo(repo).filter(|_| on.wants(repo)) else {
+    for (resource, spec) in on.code_repos() {
+        let repo = &resource.identity;
+        let uses = [
+            (
+                Kind::ProjectPipelineRuntime,
+                "spec.pipelineRuntime",
+                spec.spec.pipeline_runtime,
+            ),
+            (
+                Kind::DeploymentRuntime,
+                "spec.deploymentRuntime",
+                spec.spec.deployment_runtime,
+            ),
+        ];
+        if uses.iter().all(|(_, _, says)| *says) {
             continue;
-        };
-        let (field, says) = if deployment {
-            ("spec.deploymentRuntime", spec.spec.deployment_runtime)
-        } else {
-            ("spec.pipelineRuntime", spec.spec.pipeline_runtime)
-        };
-        if !says {
+        }
+        let users = on.graph.direct_dependents(repo);
+        for (kind, field, says) in uses {
+            let Some(runtime) = users.iter().find(|user| !says && user.kind == kind) else {
+                continue;
+            };
             let message = format!("is not set, but {} uses the repository", say(runtime, repo));
             let name = field.trim_start_matches("spec.");
             let finding = on

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use nautes_model::kinds::cluster::ClusterUsage;
-use nautes_model::{Finding, Identity, Resource, Sourced};
+use nautes_model::{Finding, Identity, Kind, Resource, Sourced};
 
 use super::{Standard, related, say, say_all};
 use crate::rule::Checked;
@@ -31,12 +31,10 @@ pub(super) const RULES: &[Standard] = &[
 
 fn taken(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
     let mut by_cluster: BTreeMap<(_, &Identity), Vec<&Sourced>> = BTreeMap::new();
-    for product in on.scopes.products.values() {
-        for (resource, _) in product.environments() {
-            if let Some(cluster) = on.found(&resource.identity, "spec.cluster") {
-                let key = (&resource.identity.product, cluster);
-                by_cluster.entry(key).or_default().push(resource);
-            }
+    for resource in on.of_kind(Kind::Environment) {
+        if let Some(cluster) = on.found(&resource.identity, "spec.cluster") {
+            let key = (&resource.identity.product, cluster);
+            by_cluster.entry(key).or_default().push(resource);
         }
     }
     for ((_, cluster), all) in by_cluster.into_iter().filter(|(_, all)| all.len() > 1) {

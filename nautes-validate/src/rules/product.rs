@@ -86,7 +86,7 @@ fn path(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
 
 fn taken(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
     let mut by_path: BTreeMap<&str, Vec<_>> = BTreeMap::new();
-    for resource in on.scopes.tenant.resources.iter() {
+    for resource in on.of_kind(Kind::Product) {
         if let nautes_model::Resource::Product(product) = &resource.resource {
             let name = resource.identity.name.as_str();
             let path = if product.spec.name.is_empty() {

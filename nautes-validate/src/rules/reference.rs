@@ -135,10 +135,9 @@ fn report_missing(
 /// A repository that names no provider is on the only one; of several nobody can tell which is meant.
 fn ambiguous(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
     let providers: Vec<&str> = on
-        .scopes
-        .tenant
+        .resolver
         .code_repo_providers()
-        .map(|(provider, _)| provider.identity.name.as_str())
+        .map(|provider| provider.name.as_str())
         .collect();
     if providers.len() < 2 {
         return;

@@ -129,7 +129,7 @@ fn duplicate(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
 
 /// A use of a repository by a runtime.
 struct Use<'c> {
-    field: String,
+    field: &'c str,
     repo: &'c Identity,
 }
 
@@ -141,7 +141,7 @@ fn uses<'c>(on: &'c Checked<'_>, runtime: &Sourced) -> Vec<Use<'c>> {
         .filter_map(|link| {
             let repo = link.to.found().filter(|to| to.kind == Kind::CodeRepo)?;
             Some(Use {
-                field: link.reference.field.clone(),
+                field: &link.reference.field,
                 repo,
             })
         })
@@ -160,8 +160,7 @@ fn not_permitted(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
         for wanted in uses(on, runtime.sourced) {
             if on
                 .access
-                .level(runtime.product, project.as_ref(), wanted.repo)
-                .is_some()
+                .is_allowed(runtime.product, project.as_ref(), wanted.repo)
             {
                 continue;
             }
@@ -171,7 +170,7 @@ fn not_permitted(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
             );
             let message = format!("{who} may not use {}", say(wanted.repo, of));
             let finding = on
-                .error(id, runtime.sourced, &wanted.field, message)
+                .error(id, runtime.sourced, wanted.field, message)
                 .hint(how_to_permit(wanted.repo, of, project.as_ref()));
             out.push(related(unless_held(on, finding, wanted.repo), [wanted.repo]));
         }
@@ -190,7 +189,7 @@ fn project_illegal(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
                 continue;
             };
             if project.product.as_ref() != Some(product)
-                || on.access.level(product, Some(&project.name), repo).is_some()
+                || on.access.is_allowed(product, Some(&project.name), repo)
             {
                 continue;
             }
