@@ -25,9 +25,10 @@
 mod index;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use foldhash::HashSet;
 use nautes_model::name::ProductName;
 use nautes_model::scope::Broken;
 use nautes_model::{Finding, Identity, Kind, ProductScope, Scopes, Sourced, TenantScope};
@@ -137,7 +138,7 @@ impl Judge {
             return self.anew(changes);
         }
         let mut changed = BTreeSet::new();
-        let mut given = HashSet::new();
+        let mut given = HashSet::default();
         self.note(&changes, &mut changed, &mut given);
         let mut affected = self.index.affected(&changed, &given);
         for change in changes {

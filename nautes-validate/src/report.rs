@@ -1,5 +1,6 @@
 //! Judging a state, and judging a change.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -82,7 +83,7 @@ pub fn check_change(before: &Scopes, after: &Scopes, rules: &RuleSet) -> ChangeR
     let rules = &rules.of_tenant(&after.tenant);
     let mut new = Checked::new(after, rules.facts()).after(&old);
     let found = findings(&mut new, rules);
-    let touched = touched(before, after);
+    let touched = touched(&old, &new);
     let mut report = ChangeReport {
         dependents: new
             .still_needed
@@ -220,21 +221,45 @@ pub(crate) fn located(mut findings: Vec<Finding>, on: &Checked<'_>) -> Vec<Findi
     findings
 }
 
-fn touched(before: &Scopes, after: &Scopes) -> BTreeSet<Identity> {
+fn touched(before: &Checked<'_>, after: &Checked<'_>) -> BTreeSet<Identity> {
     let mut touched = BTreeSet::new();
-    for now in after.iter() {
-        // What was not read again is shared: there is nothing to compare.
-        let same = |old: &Arc<Sourced>| Arc::ptr_eq(old, now) || old == now;
-        if !before.get(&now.identity).is_some_and(same) {
-            touched.insert(now.identity.clone());
-        }
-    }
-    for old in before.iter() {
-        if after.get(&old.identity).is_none() {
-            touched.insert(old.identity.clone());
-        }
-    }
+    different(before.sources(), after.sources(), |resource| {
+        touched.insert(resource.identity.clone());
+    });
     touched
+}
+
+/// Tells of every resource that is in one of two states and not the same in the other. Both are in order of
+/// product and identity; what was not read again is shared, and is not looked into.
+pub(crate) fn different<'a>(
+    before: &[&'a Sourced],
+    after: &[&'a Sourced],
+    mut tell: impl FnMut(&'a Sourced),
+) {
+    let key = |s: &'a Sourced| (&s.identity.product, &s.identity);
+    let (mut before, mut after) = (before.iter().peekable(), after.iter().peekable());
+    loop {
+        let (Some(old), Some(new)) = (before.peek(), after.peek()) else {
+            break;
+        };
+        if std::ptr::eq(**old, **new) {
+            before.next();
+            after.next();
+            continue;
+        }
+        match key(old).cmp(&key(new)) {
+            Ordering::Less => before.next().into_iter().for_each(|s| tell(s)),
+            Ordering::Greater => after.next().into_iter().for_each(|s| tell(s)),
+            Ordering::Equal => {
+                if old != new {
+                    tell(new);
+                }
+                before.next();
+                after.next();
+            }
+        }
+    }
+    before.chain(after).for_each(|s| tell(s));
 }
 
 /// What was wrong before a change.

@@ -409,6 +409,11 @@ impl<'a> Checked<'a> {
         checked
     }
 
+    /// Returns every resource, the tenant's first, then product by product.
+    pub(crate) fn sources(&self) -> &[&'a Sourced] {
+        &self.sources
+    }
+
     /// Cuts everything into the tenant and the products.
     pub(crate) fn stretches(&self) -> Vec<Stretch> {
         let mut all = Vec::new();
@@ -444,8 +449,13 @@ impl<'a> Checked<'a> {
 
     /// Judges it as a change of this state.
     pub(crate) fn after(mut self, before: &'a Self) -> Self {
-        let removed = before.sources.iter().map(|s| &s.identity);
-        self.removed = removed.filter(|i| self.is_removed(i)).cloned().collect();
+        let mut removed = BTreeSet::new();
+        report::different(&before.sources, &self.sources, |resource| {
+            if self.is_removed(&resource.identity) {
+                removed.insert(resource.identity.clone());
+            }
+        });
+        self.removed = removed;
         self.before = Some(before);
         self.still_needed = report::still_needed(&self);
         self

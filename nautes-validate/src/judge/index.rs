@@ -1,9 +1,10 @@
 //! What the verdict on a resource depends on, as keys that can be looked up from both sides.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::hash::Hash;
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashSet};
 use nautes_model::name::ProductName;
 use nautes_model::reference::references;
 use nautes_model::{Identity, Kind, Resource, Scopes, Sourced};

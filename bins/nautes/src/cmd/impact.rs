@@ -305,7 +305,7 @@ fn plural(number: usize, word: &str) -> String {
 /// A resource and the way by which it is reached, without both ends.
 fn line(one: &Fallen<'_>, name_end: bool) -> String {
     let path = &one.reached.path;
-    let field = path.first().map_or("", |l| l.reference.field.as_str());
+    let field = path.first().map_or("", |l| &*l.reference.field);
     let mut via: Vec<String> = path.iter().skip(1).map(|l| l.from.to_string()).collect();
     if name_end {
         via.push(one.from.to_string());

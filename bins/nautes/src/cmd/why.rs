@@ -86,7 +86,7 @@ impl Told {
             return vec![Self::of(blocker, tree)];
         };
         let mut path: Vec<(Identity, String)> = steps(&blocker.path);
-        path.push((link.from.clone(), link.reference.field.clone()));
+        path.push((link.from.clone(), link.reference.field.to_string()));
         let awaited = blocker.cause.awaited();
         let all: Vec<Self> = awaited
             .into_iter()
@@ -195,7 +195,7 @@ fn is_elsewhere(what: Option<&Identity>, tree: &Tree) -> bool {
 
 fn steps(path: &[&Link]) -> Vec<(Identity, String)> {
     path.iter()
-        .map(|l| (l.from.clone(), l.reference.field.clone()))
+        .map(|l| (l.from.clone(), l.reference.field.to_string()))
         .collect()
 }
 
