@@ -44,5 +44,5 @@ pub use explain::{Example, Explained, explain, explained};
 pub use graph::{Graph, Link, Target, order};
 pub use judge::{Change, Judge};
 pub use part::{Part, check_part, check_part_change};
-pub use report::{ChangeReport, Report, check, check_change};
+pub use report::{ChangeReport, Report, about, check, check_change};
 pub use rule::{Checked, Facts, Rule, RuleSet};

@@ -64,6 +64,19 @@ impl ChangeReport {
     }
 }
 
+/// The id under which a cycle is found.
+pub(crate) const CYCLE: &str = "ReferenceCycle";
+
+/// Goes through the resources that a finding is about: the one that it names and, where that stands for a whole
+/// cycle, every other member. What else is related only has a part in it.
+pub fn about(finding: &Finding) -> impl Iterator<Item = &Identity> {
+    let others = match finding.rule.as_str() {
+        CYCLE => finding.related.as_slice(),
+        _ => &[],
+    };
+    finding.resource.iter().chain(others)
+}
+
 /// Judges a state by every rule, those that its tenant declares included.
 #[must_use]
 pub fn check(scopes: &Scopes, rules: &RuleSet) -> Report {
@@ -101,7 +114,7 @@ pub fn check_change(before: &Scopes, after: &Scopes, rules: &RuleSet) -> ChangeR
     let worse = known.fewer_than(&found);
     for mut finding in found {
         let is_touched = match &finding.resource {
-            Some(resource) => touched.contains(resource),
+            Some(_) => about(&finding).any(|resource| touched.contains(resource)),
             // Only what is wrong with the catalogue, or with rules of the tenant, is about no resource.
             None => {
                 before.tenant.catalogue != after.tenant.catalogue || before.tenant.rules != after.tenant.rules
@@ -263,18 +276,28 @@ pub(crate) fn different<'a>(
 }
 
 /// What was wrong before a change.
-struct Known(BTreeMap<Key, Vec<String>>);
+struct Known {
+    messages: BTreeMap<Key, Vec<String>>,
+    cycles: Vec<BTreeSet<Identity>>,
+}
 
 impl Known {
     fn of(findings: Vec<Finding>) -> Self {
         let mut all: BTreeMap<Key, Vec<String>> = BTreeMap::new();
+        let mut cycles = Vec::new();
         for finding in findings {
+            if finding.rule == CYCLE {
+                cycles.push(about(&finding).cloned().collect());
+            }
             let messages = all.entry(Key::of(&finding)).or_default();
             if !messages.contains(&finding.message) {
                 messages.push(finding.message);
             }
         }
-        Self(all)
+        Self {
+            messages: all,
+            cycles,
+        }
     }
 
     /// Of which there are more now: one was there, and another joined it.
@@ -283,15 +306,22 @@ impl Known {
         for finding in now {
             *count.entry(Key::of(finding)).or_default() += 1;
         }
-        let more = |(key, n): &(Key, usize)| self.0.get(key).is_some_and(|before| before.len() < *n);
+        let more = |(key, n): &(Key, usize)| self.messages.get(key).is_some_and(|before| before.len() < *n);
         count.into_iter().filter(more).map(|(key, _)| key).collect()
     }
 
     /// Whether a finding was there before. Its message may name others that come and go; only where there are
     /// more of its kind now it must be the same.
     fn has(&self, finding: &Finding, worse: &BTreeSet<Key>) -> bool {
+        if finding.rule == CYCLE {
+            // What is left of one that was broken up is not new, whichever member comes first now.
+            return self
+                .cycles
+                .iter()
+                .any(|was| about(finding).all(|one| was.contains(one)));
+        }
         let key = Key::of(finding);
-        let Some(messages) = self.0.get(&key) else {
+        let Some(messages) = self.messages.get(&key) else {
             return false;
         };
         !worse.contains(&key) || messages.contains(&finding.message)

@@ -43,10 +43,10 @@ impl<'a> Judged<'a> {
         found.dedup();
         let mut errors: BTreeMap<Identity, Vec<Finding>> = BTreeMap::new();
         for finding in found {
-            if finding.severity == Severity::Error
-                && let Some(about) = finding.resource.clone()
-            {
-                errors.entry(about).or_default().push(finding);
+            if finding.severity == Severity::Error {
+                for about in nautes_validate::about(&finding) {
+                    errors.entry(about.clone()).or_default().push(finding.clone());
+                }
             }
         }
         Self {

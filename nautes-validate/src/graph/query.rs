@@ -47,11 +47,13 @@ impl Graph {
     pub fn blockers<'a>(&'a self, of: &Identity, findings: &'a [Finding]) -> Vec<Blocker<'a>> {
         let mut about: BTreeMap<&Identity, Vec<&Finding>> = BTreeMap::new();
         for finding in findings.iter().filter(|f| f.severity == Severity::Error) {
-            if let Some(resource) = &finding.resource {
+            for resource in crate::report::about(finding) {
                 about.entry(resource).or_default().push(finding);
             }
         }
         let mut all = Vec::new();
+        // What is about several of them is told once, of the nearest.
+        let mut said: BTreeSet<*const Finding> = BTreeSet::new();
         let mut came: BTreeMap<Identity, &'a Link> = BTreeMap::new();
         let mut todo = VecDeque::from([of.clone()]);
         while let Some(at) = todo.pop_front() {
@@ -82,6 +84,7 @@ impl Graph {
             for finding in found
                 .iter()
                 .filter(|f| f.field.as_deref().is_none_or(|f| !told.contains(f)))
+                .filter(|f| said.insert(std::ptr::from_ref::<Finding>(f)))
             {
                 all.push(Blocker {
                     path: path.clone(),

@@ -121,16 +121,14 @@ impl View {
     #[must_use]
     pub fn with_findings<'f>(mut self, findings: impl IntoIterator<Item = &'f Finding>) -> Self {
         for finding in findings {
-            let node = finding
-                .resource
-                .as_ref()
-                .and_then(|about| self.nodes.get_mut(about));
-            if let Some(node) = node {
-                node.faults.push(Fault {
-                    severity: finding.severity,
-                    rule: finding.rule.clone(),
-                    message: finding.message.clone(),
-                });
+            for about in crate::report::about(finding) {
+                if let Some(node) = self.nodes.get_mut(about) {
+                    node.faults.push(Fault {
+                        severity: finding.severity,
+                        rule: finding.rule.clone(),
+                        message: finding.message.clone(),
+                    });
+                }
             }
         }
         for node in self.nodes.values_mut() {

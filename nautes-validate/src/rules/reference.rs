@@ -7,6 +7,7 @@ use nautes_model::{Finding, Identity, Kind, manifest};
 
 use super::{Standard, nearest, related, say, word};
 use crate::graph::{Link, Target};
+use crate::report::CYCLE;
 use crate::rule::Checked;
 
 pub(super) const RULES: &[Standard] = &[
@@ -80,7 +81,7 @@ pub(super) const RULES: &[Standard] = &[
         check: foreign,
     },
     Standard {
-        id: "ReferenceCycle",
+        id: CYCLE,
         summary: "no resource needs itself, directly or through others",
         why: "resources that need each other cannot be made in any order",
         check: cycle,
@@ -266,32 +267,32 @@ fn a(word: &str) -> String {
 
 fn cycle(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
     for group in on.graph.cycles() {
+        // One finding tells of all of them, whichever was asked for.
+        let Some((first, others)) = group.split_first().filter(|_| group.iter().any(|m| on.wants(m))) else {
+            continue;
+        };
+        let Some(from) = on.sourced(first) else { continue };
         let members: BTreeSet<&Identity> = group.iter().collect();
-        for member in group.iter().filter(|m| on.wants(m)) {
-            let Some(from) = on.scopes.get(member) else {
-                continue;
-            };
-            let Some(link) = on
-                .graph
-                .references(member)
-                .iter()
-                .find(|l| l.to.found().is_some_and(|to| members.contains(to)))
-            else {
-                continue;
-            };
-            let others = group.iter().filter(|other| *other != member);
-            let message = if group.len() == 1 {
-                "names itself".to_owned()
-            } else {
-                let named: Vec<String> = others.clone().take(3).map(|other| say(other, member)).collect();
-                let more = group.len() - 1 - named.len();
-                format!("needs itself through {}", super::say_some(&named, more))
-            };
-            let finding = on
-                .error(id, from, &link.reference.field, message)
-                .hint("break the circle: let one of them name another or none");
-            out.push(related(finding, others));
-        }
+        let into_it = |link: &&Link| {
+            let hard = link.reference.relation != Relation::Mentions;
+            hard && link.to.found().is_some_and(|to| members.contains(to))
+        };
+        let link = on.graph.references(first).iter().find(into_it);
+        let field = link.map_or("", |link| link.reference.field.as_str());
+        let message = if others.is_empty() {
+            "names itself".to_owned()
+        } else {
+            format!(
+                "{} resources need each other in a circle: {}",
+                group.len(),
+                super::say_all(&group, first)
+            )
+        };
+        let mut finding = on
+            .error(id, from, field, message)
+            .hint("break the circle: let one of them name another or none");
+        finding.related = others.to_vec();
+        out.push(finding);
     }
 }
 

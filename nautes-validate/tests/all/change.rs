@@ -195,6 +195,77 @@ fn a_fault_that_joins_an_old_one_of_its_kind_is_told() {
     assert_eq!(standing.count(), 1);
 }
 
+fn hosted(name: &str, host: &str) -> String {
+    format!(
+        "---
+apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: Cluster
+metadata: {{name: {name}}}
+spec: {{apiServer: 'https://{name}.example.org', clusterType: virtual, usage: worker, workerType: pipeline, hostCluster: {host}, componentsList: {{}}}}
+"
+    )
+}
+
+/// What a change is told of cycles: the one that each is about, and its other members.
+fn cycles(findings: &[Finding]) -> Vec<(String, Vec<String>)> {
+    let told = findings.iter().filter(|f| f.rule == "ReferenceCycle");
+    told.map(|f| {
+        let others = f.related.iter().map(ToString::to_string).collect();
+        (f.resource.as_ref().unwrap().to_string(), others)
+    })
+    .collect()
+}
+
+#[test]
+fn a_cycle_is_rejected_whichever_of_its_members_closes_it() {
+    let names = ["v-1", "v-2", "v-3"];
+    let ring = |broken: Option<usize>| -> String {
+        let host = |i: usize| {
+            if Some(i) == broken {
+                "host-1"
+            } else {
+                names[(i + 1) % 3]
+            }
+        };
+        (0..3).map(|i| hosted(names[i], host(i))).collect()
+    };
+    let of_all = [(
+        "Cluster/v-1".to_owned(),
+        vec!["Cluster/v-2".to_owned(), "Cluster/v-3".to_owned()],
+    )];
+    for (last, name) in names.into_iter().enumerate() {
+        let report = change(&ring(Some(last)), &ring(None));
+        assert_eq!(cycles(&report.rejected), of_all, "closed by {name}");
+        // Taking it apart again is welcome.
+        assert_eq!(cycles(&change(&ring(None), &ring(Some(last))).rejected), []);
+        // Touching any member without taking it apart is not.
+        let old = ring(None);
+        let touched = old.replacen(&format!("https://{name}."), &format!("https://new-{name}."), 1);
+        assert_eq!(cycles(&change(&old, &touched).rejected), of_all);
+    }
+}
+
+#[test]
+fn a_cycle_elsewhere_stops_nobody() {
+    let old = format!("{}{}", hosted("v-1", "v-2"), hosted("v-2", "v-1"));
+    // In order of identity the newcomer is the first, and hangs on the cycle without being part of it.
+    let beside = change(&old, &format!("{old}{}", hosted("a-1", "v-1")));
+    assert_eq!(cycles(&beside.rejected), []);
+    assert_eq!(
+        cycles(&beside.standing),
+        [("Cluster/v-1".to_owned(), vec!["Cluster/v-2".to_owned()])]
+    );
+    let second = change(
+        &old,
+        &format!("{old}{}{}", hosted("w-1", "w-2"), hosted("w-2", "w-1")),
+    );
+    assert_eq!(
+        cycles(&second.rejected),
+        [("Cluster/w-1".to_owned(), vec!["Cluster/w-2".to_owned()])]
+    );
+    assert_eq!(cycles(&second.standing).len(), 1);
+}
+
 #[test]
 fn moving_a_file_changes_nothing() {
     let fault = "apiVersion: nautes.resource.nautes.io/v1alpha1

@@ -233,6 +233,45 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn circles_that_come_and_go_are_told_as_on_the_whole(
+        steps in prop::collection::vec(prop::collection::vec((0..6_usize, 0..8_usize), 1..3), 1..12),
+    ) {
+        let mut scopes = generate::scopes(&generate::platform(40, 1).unwrap());
+        let virtual_one = scopes
+            .iter()
+            .find(|s| matches!(&s.resource, Resource::Cluster(c) if !c.spec.host_cluster.is_empty()))
+            .unwrap();
+        let virtual_one = Sourced::clone(virtual_one);
+        let named = |of: usize, host: usize| {
+            let mut copy = virtual_one.clone();
+            copy.identity.name = format!("v-{of}").parse().unwrap();
+            copy.resource.metadata_mut().name = Some(copy.identity.name.to_string());
+            if let Resource::Cluster(cluster) = &mut copy.resource {
+                cluster.spec.host_cluster = format!("v-{host}");
+            }
+            copy
+        };
+        let rules = RuleSet::standard();
+        let mut judge = Judge::new(scopes.clone(), rules.clone());
+        for step in steps {
+            let changes: Vec<Change> = step
+                .into_iter()
+                .map(|(of, host)| match host {
+                    0..6 => Change::Put(named(of, host).into()),
+                    _ => Change::Remove(named(of, 0).identity),
+                })
+                .collect();
+            changes.iter().for_each(|change| make(&mut scopes, change.clone()));
+            judge.apply(changes);
+            prop_assert_eq!(judge.report(), check(&scopes, &rules));
+        }
+    }
+}
+
 /// A rule that says nothing of how far it looks.
 #[derive(Debug)]
 struct FewProducts;

@@ -6,6 +6,9 @@ use nautes_model::Identity;
 
 use super::{Report, Shown};
 
+/// How many related resources are named.
+const MANY: usize = 10;
+
 /// How text is laid out.
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Style {
@@ -69,8 +72,12 @@ fn one(report: &Report<'_>, shown: Shown<'_>, renderer: &Renderer, out: &mut Str
             group = group.element(Level::NOTE.message(normalize_untrusted_str(&subject)));
         }
     }
-    let related: Vec<String> = finding.related.iter().map(|other| place(report, other)).collect();
+    let others = finding.related.iter().take(MANY);
+    let mut related: Vec<String> = others.map(|other| place(report, other)).collect();
     if !related.is_empty() {
+        if let Some(more) = finding.related.len().checked_sub(MANY + 1) {
+            related.push(format!("{} more", more + 1));
+        }
         let text = format!("see {}", related.join(", "));
         group = group.element(Level::NOTE.message(normalize_untrusted_str(&text)));
     }
