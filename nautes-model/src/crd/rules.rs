@@ -96,6 +96,20 @@ const PATH: &str =
     "write a path from the root of the repository: no '/' at its beginning, no '..', no control characters";
 const NAME: &str = "use lower-case letters, digits and '-', beginning and ending with a letter or digit";
 
+/// Says of each pair of slots that two components in one namespace that is opened to products are the same. The
+/// pairs are written out: texts inside of lists have no known length, so that an API server would refuse what
+/// goes through a list of them for its cost.
+macro_rules! apart {
+    ($($a:ident: $($b:ident)*;)*) => {
+        concat!("!has(self.reservedNamespacesAllowedProducts) || (true", $($(
+            " && (!has(self.componentsList.", stringify!($a), ") || !has(self.componentsList.", stringify!($b), ")",
+            " || self.componentsList.", stringify!($a), ".name == self.componentsList.", stringify!($b), ".name",
+            " || self.componentsList.", stringify!($a), ".__namespace__ != self.componentsList.", stringify!($b), ".__namespace__",
+            " || !(self.componentsList.", stringify!($a), ".__namespace__ in self.reservedNamespacesAllowedProducts))",
+        )*)* ")")
+    };
+}
+
 rules! {
     CodeRepoProvider {
         Part ProviderUrl at "spec.httpAddress": HTTP, FORGE;
@@ -150,6 +164,19 @@ rules! {
                 "has(self.componentsList.secretSync) ? self.componentsList.secretSync.__namespace__ : ''])",
             ),
             "a namespace opened to products must be that of one of the cluster's components";
+        Whole ClusterNamespaceShared at "spec" -> ".componentsList":
+            apart! {
+                certManagement: deployment eventListener gateway multiTenant oauthProxy pipeline progressiveDelivery secretManagement secretSync;
+                deployment: eventListener gateway multiTenant oauthProxy pipeline progressiveDelivery secretManagement secretSync;
+                eventListener: gateway multiTenant oauthProxy pipeline progressiveDelivery secretManagement secretSync;
+                gateway: multiTenant oauthProxy pipeline progressiveDelivery secretManagement secretSync;
+                multiTenant: oauthProxy pipeline progressiveDelivery secretManagement secretSync;
+                oauthProxy: pipeline progressiveDelivery secretManagement secretSync;
+                pipeline: progressiveDelivery secretManagement secretSync;
+                progressiveDelivery: secretManagement secretSync;
+                secretManagement: secretSync;
+            },
+            "two components share a namespace that is opened to products; give each a namespace of its own";
         Whole NameInvalid at "spec.componentsList.*.namespace": LABEL, NAME;
         Whole ClusterComponentNamespace at "spec.componentsList.*.namespace":
             "!self.startsWith('product-')",

@@ -117,41 +117,123 @@ fn every_rule_of_a_definition_is_an_offline_rule_and_only_those_cannot_be_skippe
 fn they_agree_on_every_case() {
     let server = Server::new();
     let mut broken = BTreeSet::new();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
-    let entries = |path: &Path| {
-        std::fs::read_dir(path)
-            .unwrap()
-            .map(|e| e.unwrap().path())
-            .collect::<Vec<_>>()
-    };
-    for rule in entries(&folder).iter().filter(|p| p.is_dir()) {
-        if rule
-            .file_name()
-            .is_some_and(|n| n.to_string_lossy().starts_with("Manifest"))
-        {
-            continue;
-        }
-        for file in entries(rule)
-            .iter()
-            .filter(|p| p.extension().is_some_and(|e| e == "yaml"))
-        {
-            let text = std::fs::read_to_string(file).unwrap();
-            let scopes = match text.split_once("# after\n") {
-                Some((before, after)) => changed(scopes("case.yaml", before), "case.yaml", after),
-                None => scopes("case.yaml", &text),
-            };
-            let report = check(&scopes, &RuleSet::standard());
-            for resource in scopes.iter() {
-                let disagreement = server.disagreement(resource, &offline(&report, resource));
-                assert_eq!(disagreement, None, "{}: {}", file.display(), resource.identity);
-                let kind = resource.identity.kind;
-                broken.extend(server.refuses(resource).into_iter().map(|id| (kind, id)));
-            }
+    for (file, scopes) in cases() {
+        let report = check(&scopes, &RuleSet::standard());
+        for resource in scopes.iter() {
+            let disagreement = server.disagreement(resource, &offline(&report, resource));
+            assert_eq!(disagreement, None, "{file}: {}", resource.identity);
+            let kind = resource.identity.kind;
+            broken.extend(server.refuses(resource).into_iter().map(|id| (kind, id)));
         }
     }
     let ids: BTreeSet<_> = crd::rules().iter().map(|row| row.id.to_owned()).collect();
     let seen: BTreeSet<_> = broken.into_iter().map(|(_, id)| id).collect();
     assert_eq!(seen, ids, "rules of definitions that no case breaks");
+}
+
+/// The states that the cases and examples of rules describe, with the files.
+fn cases() -> Vec<(String, Scopes)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let entries = |path: &Path| -> Vec<_> {
+        let all = std::fs::read_dir(path).unwrap();
+        all.map(|e| e.unwrap().path()).collect()
+    };
+    let mut all = Vec::new();
+    for rule in entries(&folder).iter().filter(|p| p.is_dir()) {
+        let name = rule.file_name().unwrap().to_string_lossy().into_owned();
+        if name.starts_with("Manifest") {
+            continue;
+        }
+        let is_yaml = |p: &std::path::PathBuf| p.extension().is_some_and(|e| e == "yaml");
+        for file in entries(rule).into_iter().filter(is_yaml) {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let scopes = match text.split_once("# after\n") {
+                Some((before, after)) => changed(scopes("case.yaml", before), "case.yaml", after),
+                None => scopes("case.yaml", &text),
+            };
+            all.push((file.display().to_string(), scopes));
+        }
+    }
+    all
+}
+
+/// Rules that are decided on one object and are not in the definitions, and why.
+const NOT_IN_DEFINITIONS: &[(&str, &str)] = &[
+    (
+        "AccountReserved",
+        "an installation says which accounts it reserves",
+    ),
+    (
+        "BindingRepoForeign",
+        "the product of a binding is that of its namespace, which a definition cannot look at",
+    ),
+    (
+        "ClusterComponentSlot",
+        "a tenant can add slots of a component by its catalogue",
+    ),
+    (
+        "ClusterNameReserved",
+        "an installation says which names it reserves",
+    ),
+    ("HookUnknown", "a tenant can add hooks by its catalogue"),
+    ("HookVars", "a tenant can add hooks by its catalogue"),
+    (
+        "ReferenceForeign",
+        "what stands before the `/` may also be the path of a group, which the tenant knows",
+    ),
+];
+
+#[test]
+fn what_one_object_decides_is_in_the_definitions() {
+    let rules = RuleSet::standard();
+    let server = Server::new();
+    let mut alone_decides: BTreeMap<String, bool> = BTreeMap::new();
+    let mut not_refused: BTreeMap<String, String> = BTreeMap::new();
+    for (file, scopes) in cases() {
+        let report = check(&scopes, &rules);
+        for resource in scopes.iter() {
+            let alone = scopes_of(resource);
+            let alone = offline(&check(&alone, &rules), resource);
+            let together = offline(&report, resource);
+            for id in alone.union(&together) {
+                let same = alone.contains(id) && together.contains(id);
+                *alone_decides.entry(id.clone()).or_insert(true) &= same;
+                if !server.refuses(resource).contains(id) {
+                    not_refused
+                        .entry(id.clone())
+                        .or_insert_with(|| format!("{} of {file}", resource.identity));
+                }
+            }
+        }
+    }
+    let decided = alone_decides
+        .into_iter()
+        .filter(|(_, alone)| *alone)
+        .map(|(id, _)| id);
+    let decided: BTreeSet<String> = decided.filter(|id| rules.get(id).is_some()).collect();
+    let missing: BTreeMap<&String, &String> = decided
+        .iter()
+        .filter(|id| NOT_IN_DEFINITIONS.iter().all(|(known, _)| known != id))
+        .filter(|id| !crd::enforces(id))
+        .map(|id| (id, &not_refused[id]))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "decided on one object, but not in its definition: {missing:#?}"
+    );
+    for (id, why) in NOT_IN_DEFINITIONS {
+        assert!(
+            decided.contains(*id) && !crd::enforces(id) && !why.is_empty(),
+            "{id} needs no exception"
+        );
+    }
+}
+
+/// A platform with one resource and nothing else.
+fn scopes_of(resource: &Sourced) -> Scopes {
+    let mut alone = Scopes::default();
+    alone.insert(resource.clone());
+    alone
 }
 
 #[test]
