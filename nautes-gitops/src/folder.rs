@@ -18,6 +18,7 @@ mod revision;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nautes_model::Identity;
 
@@ -217,6 +218,14 @@ impl Folder {
         };
         let path = path.trim_end_matches('/');
         recover::search(behind.repo(), of, behind.id(), behind.folder(), path).map_err(Into::into)
+    }
+
+    /// Returns the newest good version of a file of rules; nothing where there is none, or no history.
+    pub(crate) fn last_good_rules(&self, path: &str) -> Result<Option<Arc<str>>, FolderError> {
+        let Some(behind) = &self.behind else {
+            return Ok(None);
+        };
+        recover::search_rules(behind.repo(), behind.id(), behind.folder(), path).map_err(Into::into)
     }
 }
 

@@ -493,7 +493,9 @@ async fn draft<E>(
     };
     let edits = change.edits(target.of, &tree, &before).map_err(wrong)?;
     let edited = edited(tree, &edits).map_err(mirror)?;
-    let after = reader.assemble(&edited, &before.paths).uncommitted();
+    let after = reader
+        .assemble(&edited, &before.paths, &before.held_rules())
+        .uncommitted();
     verify(target.of, change, &after).map_err(wrong)?;
     let mut files = edits.files.clone();
     let manifests = edited

@@ -5,7 +5,8 @@
 //!
 //! # Guarantees
 //! * Nothing that a repository holds is an error of the whole: what is good goes on, what is broken is named
-//!   ([`Broken`]) with what it declared when it could last be read, so that it can be held.
+//!   ([`Broken`]) with what it declared when it could last be read, so that it can be held. Of a broken file of rules
+//!   the last good version is held.
 //! * The result depends on the revision and on the record of paths only, not on any order.
 //!
 //! # Caveats
@@ -22,6 +23,7 @@ use nautes_model::layout::{CATALOGUE, Place};
 use nautes_model::manifest::{self, Context, Form};
 use nautes_model::scope::{Broken, Resources, RuleFile};
 use nautes_model::{Finding, Identity, ProductScope, Revision, Sourced, TenantScope};
+use nautes_validate::organisation;
 
 use crate::folder::{Folder, FolderError};
 use crate::oid::Oid;
@@ -66,6 +68,9 @@ pub mod rule {
 
 /// What each file of a revision declares, and what each broken one declared last.
 pub type Paths = BTreeMap<String, Vec<Identity>>;
+
+/// The last good texts of broken files of rules, by path.
+pub(crate) type HeldRules = BTreeMap<String, Arc<str>>;
 
 /// What one revision declares.
 #[derive(Clone, Debug, PartialEq)]
@@ -152,6 +157,18 @@ impl Reading {
         }
     }
 
+    /// Returns the last good texts of the files of rules that are broken.
+    pub(crate) fn held_rules(&self) -> HeldRules {
+        let rules = match &self.scope {
+            Scope::Tenant(scope) => scope.rules.as_slice(),
+            Scope::Product(_) => &[],
+        };
+        let held = rules
+            .iter()
+            .filter_map(|rules| Some((rules.file.to_string(), rules.held.clone()?)));
+        held.collect()
+    }
+
     /// Takes the revision away: for what is not committed yet.
     pub(crate) fn uncommitted(mut self) -> Self {
         self.revision = None;
@@ -175,6 +192,8 @@ struct ReadFile {
     named: BTreeSet<Identity>,
     /// The text, if it is for rules of the organisation.
     rules: Option<Arc<str>>,
+    /// Whether the rules cannot be used as they are written.
+    has_broken_rules: bool,
 }
 
 /// Reads revisions of one repository. It remembers the files of the last reading, so that only what has changed is
@@ -234,7 +253,15 @@ impl TreeReader {
         snapshot: &Snapshot,
         before: &Paths,
     ) -> Result<Reading, RepoError> {
-        let mut reading = self.assemble(snapshot, before);
+        let mut held = HeldRules::new();
+        for path in self.broken_rules(snapshot) {
+            held.extend(
+                recover::rules(mirror, snapshot.revision, &path)
+                    .await?
+                    .map(|text| (path, text)),
+            );
+        }
+        let mut reading = self.assemble(snapshot, before, &held);
         let unknown: Vec<String> = reading
             .scope
             .broken()
@@ -248,7 +275,7 @@ impl TreeReader {
                 let declared = recover::declared(self, mirror, snapshot.revision, &path).await?;
                 before.insert(path, declared);
             }
-            reading = self.assemble(snapshot, &before);
+            reading = self.assemble(snapshot, &before, &held);
         }
         Ok(reading)
     }
@@ -261,12 +288,16 @@ impl TreeReader {
     pub fn read_folder(&self, folder: &Folder) -> Result<(Reading, Snapshot), FolderError> {
         let snapshot = folder.snapshot(self.limits, &|path| self.of.wants(path))?;
         let mut before = Paths::new();
-        let mut reading = self.assemble(&snapshot, &before);
+        let mut held = HeldRules::new();
+        for path in self.broken_rules(&snapshot) {
+            held.extend(folder.last_good_rules(&path)?.map(|text| (path, text)));
+        }
+        let mut reading = self.assemble(&snapshot, &before, &held);
         for broken in reading.scope.broken().iter().filter(|b| !b.path.is_empty()) {
             before.insert(broken.path.clone(), folder.declared(&self.of, &broken.path)?);
         }
         if !before.is_empty() {
-            reading = self.assemble(&snapshot, &before);
+            reading = self.assemble(&snapshot, &before, &held);
         }
         if !folder.is_revision() {
             reading = reading.uncommitted();
@@ -283,7 +314,7 @@ impl TreeReader {
     }
 
     /// Turns files into a scope. Without I/O.
-    pub(crate) fn assemble(&self, snapshot: &Snapshot, before: &Paths) -> Reading {
+    pub(crate) fn assemble(&self, snapshot: &Snapshot, before: &Paths, held: &HeldRules) -> Reading {
         let mut files: BTreeMap<&str, Arc<ReadFile>> = BTreeMap::new();
         for (path, file) in &snapshot.files {
             if !matches!(self.of.place(path), Place::Other | Place::Generated) {
@@ -294,7 +325,20 @@ impl TreeReader {
             files.insert(&finding.path, Arc::new(self.unreadable(finding)));
         }
         self.forget_all_but(snapshot);
-        collect(&self.of, snapshot, &files, before)
+        collect(&self.of, snapshot, &files, before, held)
+    }
+
+    /// Returns the files of rules that cannot be used as they are.
+    fn broken_rules(&self, snapshot: &Snapshot) -> Vec<String> {
+        let is_of_rules = |path: &str| self.of.place(path) == Place::Rules;
+        let files = snapshot.files.iter().filter(|(path, _)| is_of_rules(path));
+        let broken = files.filter(|(path, file)| self.file(path, file.id, &file.bytes).has_broken_rules);
+        let unreadable = snapshot.findings.iter().map(|finding| &finding.path);
+        broken
+            .map(|(path, _)| path)
+            .chain(unreadable.filter(|path| is_of_rules(path)))
+            .cloned()
+            .collect()
     }
 
     /// Parses one file, or remembers it.
@@ -352,8 +396,12 @@ fn parse(of: &RepoRef, path: &str, shown: &str, bytes: &[u8]) -> ReadFile {
         Place::Catalogue => &[],
         Place::Rules => {
             match std::str::from_utf8(bytes) {
-                Ok(text) => read.rules = Some(Arc::from(text)),
+                Ok(text) => {
+                    read.rules = Some(Arc::from(text));
+                    read.has_broken_rules = !organisation::read(path, text).findings.is_empty();
+                }
                 Err(_) => {
+                    read.has_broken_rules = true;
                     let finding = Finding::error(rule::UNREADABLE, &file, "the file is not UTF-8");
                     read.broken(finding.hint("save the file as UTF-8"));
                 }
@@ -451,6 +499,7 @@ fn collect(
     snapshot: &Snapshot,
     files: &BTreeMap<&str, Arc<ReadFile>>,
     before: &Paths,
+    held: &HeldRules,
 ) -> Reading {
     let mut resources = Resources::default();
     let mut findings = Vec::new();
@@ -466,9 +515,14 @@ fn collect(
         );
     }
     let rules = files.iter().filter_map(|(path, file)| {
-        let text = Arc::clone(file.rules.as_ref()?);
+        let held = held.get(*path).cloned();
+        // What cannot be read as text at all says nothing, and its last good version is held all the same.
+        let text = file
+            .rules
+            .clone()
+            .or_else(|| held.is_some().then(|| Arc::from("")))?;
         let file = Arc::from(*path);
-        Some(RuleFile { file, text })
+        Some(RuleFile { file, text, held })
     });
     let rules: Vec<RuleFile> = rules.collect();
     let mut broken: Vec<Broken> = files

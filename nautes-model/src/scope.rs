@@ -184,6 +184,8 @@ pub struct RuleFile {
     pub file: Arc<str>,
     /// The text.
     pub text: Arc<str>,
+    /// The text of the last good version, while this one is broken: its rules are held.
+    pub held: Option<Arc<str>>,
 }
 
 /// Everything that one revision of the tenant repository declares.

@@ -20,7 +20,9 @@
 //!
 //! Caveats: the work follows what is affected, not what is declared. That is little for what belongs to a
 //! product, and much for what everything names, such as the only provider of repositories. A rule that says
-//! [`Reach::Everything`] looks at everything after every change.
+//! [`Reach::Everything`] looks at everything after every change. Rules of an organisation are of that kind: their
+//! expressions can look at what needs something, directly or not, in any product; and a rule that takes too many
+//! steps, or fails too often, is given up for the platform as a whole.
 
 mod index;
 

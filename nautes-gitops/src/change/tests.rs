@@ -3,7 +3,7 @@ use nautes_model::manifest::{Context, Form, parse};
 use super::*;
 use crate::oid::Oid;
 use crate::repo::SnapshotFile;
-use crate::tree::{Paths, TreeReader};
+use crate::tree::{HeldRules, Paths, TreeReader};
 
 const HEAD: &str = "apiVersion: nautes.resource.nautes.io/v1alpha1\n";
 
@@ -44,7 +44,7 @@ fn tree(files: &[(&str, &str)]) -> Snapshot {
 /// Applies a change to files and returns what it does to them.
 fn apply(files: &[(&str, &str)], change: &ChangeSet) -> Result<Vec<(String, Option<String>)>, ChangeError> {
     let tree = tree(files);
-    let reading = TreeReader::new(of()).assemble(&tree, &Paths::new());
+    let reading = TreeReader::new(of()).assemble(&tree, &Paths::new(), &HeldRules::new());
     let edits = change.edits(&of(), &tree, &reading)?;
     let text = |content: Option<Vec<u8>>| content.map(|bytes| String::from_utf8(bytes).unwrap());
     Ok(edits
@@ -199,15 +199,15 @@ fn a_broken_file_is_not_overwritten_with_its_neighbours() {
     let reader = TreeReader::new(of());
     let change = upsert(&[environment("a", "c1")]);
     let error = change
-        .edits(&of(), &tree, &reader.assemble(&tree, &before))
+        .edits(&of(), &tree, &reader.assemble(&tree, &before, &HeldRules::new()))
         .unwrap_err();
     assert!(matches!(error, ChangeError::InBrokenFile { .. }) && error.hint().is_some());
     let edits = change
-        .edits(&of(), &tree, &reader.assemble(&tree, &alone))
+        .edits(&of(), &tree, &reader.assemble(&tree, &alone, &HeldRules::new()))
         .unwrap();
     assert!(edits.files["envs/all.yaml"].is_some());
     let edits = removal(&[id(Environment, "a")])
-        .edits(&of(), &tree, &reader.assemble(&tree, &alone))
+        .edits(&of(), &tree, &reader.assemble(&tree, &alone, &HeldRules::new()))
         .unwrap();
     assert_eq!(edits.files["envs/all.yaml"], None);
 }
@@ -328,9 +328,9 @@ mod properties {
                     expected.insert(format!("e{name}"), text_of(name, cluster));
                 }
             }
-            let edits = change.edits(&of(), &before, &reader.assemble(&before, &Paths::new())).unwrap();
+            let edits = change.edits(&of(), &before, &reader.assemble(&before, &Paths::new(), &HeldRules::new())).unwrap();
             let after = edited(&before, &edits);
-            let reading = reader.assemble(&after, &Paths::new());
+            let reading = reader.assemble(&after, &Paths::new(), &HeldRules::new());
             prop_assert_eq!(declared(&reading), expected);
             prop_assert!(reading.scope.broken().is_empty());
             // What the change is not about keeps its bytes, comments included.

@@ -48,6 +48,23 @@ impl Tree {
         self.tip.unwrap()
     }
 
+    async fn commit_bytes(&mut self, path: &str, bytes: &[u8]) {
+        let who = Signature {
+            name: "a".into(),
+            email: "a@b".into(),
+            seconds: 0,
+        };
+        let spec = CommitSpec {
+            parent: self.tip,
+            edits: [(path.to_owned(), Some(bytes.to_vec()))].into(),
+            author: who.clone(),
+            committer: who,
+            message: "x".to_owned(),
+            trailers: vec![],
+        };
+        self.tip = self.mirror.commit(spec).await.unwrap();
+    }
+
     async fn read(&self, before: &Paths) -> Reading {
         TreeReader::new(product())
             .read(&self.mirror, self.tip.unwrap(), before)
@@ -358,4 +375,58 @@ async fn a_catalogue_among_the_files_of_a_product_is_told_where_to_go() {
     assert_eq!(reading.findings.len(), 1);
     let hint = reading.findings[0].hint.as_deref().unwrap();
     assert_eq!(hint, "move it to nautes/catalogue.yaml of the tenant repository");
+}
+
+const RULES: &str = "nautes/overlays/production/rules/own.yaml";
+
+fn rule(name: &str) -> String {
+    format!(
+        "apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: Rule
+metadata: {{name: {name}}}
+spec: {{summary: it is so, match: {{kinds: [Environment]}}, assert: 'true'}}
+"
+    )
+}
+
+/// The texts of the files of rules, and what is held of each.
+fn rules(reading: Reading) -> Vec<(String, Option<String>)> {
+    let rules = reading.scope.tenant().unwrap().rules;
+    let text =
+        |rules: nautes_model::scope::RuleFile| (rules.text.to_string(), rules.held.map(|h| h.to_string()));
+    rules.into_iter().map(text).collect()
+}
+
+#[tokio::test]
+async fn the_last_good_version_of_rules_is_held_until_they_can_be_read_again() {
+    let mut tree = Tree::new().await;
+    let (first, second) = (rule("First"), rule("Second"));
+    tree.commit(&[(RULES, Some(&first))]).await;
+    assert_eq!(rules(tenant(&tree).await), [(first.clone(), None)]);
+    // Every reader of these tests begins without memory, as after a restart.
+    for broken in ["kind: Rule\nspec: [", "", &second.replace("'true'", "'nothing('")] {
+        tree.commit(&[(RULES, Some(broken))]).await;
+        assert_eq!(
+            rules(tenant(&tree).await),
+            [(broken.to_owned(), Some(first.clone()))]
+        );
+    }
+    tree.commit(&[(RULES, Some(&second))]).await;
+    assert_eq!(rules(tenant(&tree).await), [(second.clone(), None)]);
+    // Not a text, and what lies in the place of the file, hold it too.
+    tree.tip = None;
+    tree.commit(&[(RULES, Some(&first))]).await;
+    tree.commit_bytes(RULES, b"kind: \xff\xfe").await;
+    let reading = tenant(&tree).await;
+    assert_eq!(reading.findings.len(), 1);
+    assert_eq!(rules(reading), [(String::new(), Some(first.clone()))]);
+    tree.commit(&[(RULES, None)]).await;
+    assert_eq!(rules(tenant(&tree).await), []);
+}
+
+#[tokio::test]
+async fn rules_that_never_were_good_are_held_by_nothing() {
+    let mut tree = Tree::new().await;
+    tree.commit(&[(RULES, Some("kind: Rule"))]).await;
+    assert_eq!(rules(tenant(&tree).await), [("kind: Rule".to_owned(), None)]);
 }

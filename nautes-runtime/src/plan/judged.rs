@@ -31,10 +31,11 @@ pub struct Needs {
 }
 
 impl<'a> Judged<'a> {
-    /// Judges everything that is declared by a set of rules.
+    /// Judges everything that is declared by a set of rules, and by those that the tenant declares.
     #[must_use]
     pub fn new(scopes: &'a Scopes, rules: &'a RuleSet) -> Self {
         let on = Checked::new(scopes, rules.facts());
+        let rules = rules.of_tenant(&scopes.tenant);
         let mut found = Vec::new();
         for rule in rules.iter() {
             rule.check(&on, &mut found);

@@ -238,3 +238,35 @@ fn nothing_is_planned_before_the_cluster_was_read() {
     let plan = plan_product(&shop, &judged, &inputs, &Engines::bundled());
     assert_eq!(plan.clusters.len(), 1);
 }
+
+#[test]
+fn a_plan_is_judged_by_the_rules_that_the_tenant_declares() {
+    let mut case = support::Case::read(
+        "apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: Product
+metadata: {name: shop}
+spec: {name: shop}
+---
+apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: Project
+metadata: {name: till}
+spec: {product: shop, language: cobol}
+",
+    );
+    let till = support::identity("Project/shop/till");
+    let rules = RuleSet::standard();
+    assert_eq!(Judged::new(&case.scopes, &rules).errors(&till).count(), 0);
+    case.scopes.tenant.rules.push(nautes_model::scope::RuleFile {
+        file: "rules.yaml".into(),
+        text: "apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: Rule
+metadata: {name: NoCobol}
+spec: {summary: nobody writes COBOL, match: {kinds: [Project]}, assert: self.spec.language != 'cobol'}
+"
+        .into(),
+        held: None,
+    });
+    let judged = Judged::new(&case.scopes, &rules);
+    let found: Vec<&str> = judged.errors(&till).map(|f| f.rule.as_str()).collect();
+    assert_eq!(found, ["NoCobol"]);
+}

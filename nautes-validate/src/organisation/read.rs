@@ -89,6 +89,12 @@ pub fn read(file: &str, text: &str) -> Read {
         }
         read.findings.append(&mut reader.findings);
     }
+    if read.rules.is_empty() && read.findings.is_empty() {
+        // More often an accident than a wish.
+        let finding = Finding::error(rule::INVALID, &file, "the file declares no rule");
+        read.findings
+            .push(finding.hint("delete the file, or declare a rule in it"));
+    }
     read.findings.sort();
     read
 }
@@ -482,6 +488,37 @@ impl Reader<'_> {
     }
 }
 
+/// Reads a file; while it is broken, the rules are those of its last good version.
+fn read_file(file: &RuleFile) -> Read {
+    let mut made = read(&file.file, &file.text);
+    if let Some(held) = &file.held {
+        made.rules = read(&file.file, held).rules;
+        let names: Vec<&str> = made
+            .rules
+            .iter()
+            .take(MAX_NAMED)
+            .map(|rule| rule.id.as_str())
+            .collect();
+        let more = match made.rules.len() - names.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let message = format!(
+            "the last good version of the file stays in force: {}{more}",
+            names.join(", ")
+        );
+        let mut finding = Finding::error(rule::INVALID, &file.file, message);
+        finding.severity = Severity::Warning;
+        made.findings
+            .push(finding.hint("mend the file, or delete it if its rules are not wanted any more"));
+        made.findings.sort();
+    }
+    made
+}
+
+/// How many rules that are held are named.
+const MAX_NAMED: usize = 10;
+
 /// Files of rules that were read already, by their text.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Known(Arc<Mutex<BTreeMap<RuleFile, Arc<Read>>>>);
@@ -500,7 +537,7 @@ impl RuleSet {
         if let Some(found) = lock(known) {
             return found;
         }
-        let made = Arc::new(read(&file.file, &file.text));
+        let made = Arc::new(read_file(file));
         let mut all = known.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= MAX_KNOWN {
             all.clear();

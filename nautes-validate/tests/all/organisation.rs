@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use nautes_model::scope::RuleFile;
 use nautes_model::{Scopes, Severity};
 use nautes_validate::organisation::{self, Read, functions, neighbours, read, test_rules};
 use nautes_validate::{RuleSet, check, check_change};
 
-use crate::support::{resources, scopes};
+use crate::support::{changed, resources, scopes};
 
 fn guide() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide/rules.md");
@@ -111,6 +112,7 @@ spec:
     RuleFile {
         file: format!("rules/{name}.yaml").into(),
         text: text.into(),
+        held: None,
     }
 }
 
@@ -241,6 +243,58 @@ fn rules_of_files_are_explained_and_cannot_take_the_place_of_others() {
         set.get(organisation::rule::INVALID).is_some(),
         "the second is said to be wrong"
     );
+}
+
+#[test]
+fn the_last_good_version_of_a_broken_file_stays_in_force_and_says_so() {
+    let good = rule("Never", "error", "false");
+    let none = base_with(&[]);
+    for text in [
+        "kind: Rule\nspec: [",
+        "",
+        "# nothing\n",
+        &good.text.replace("    false", "    nothing("),
+    ] {
+        let broken = RuleFile {
+            text: text.into(),
+            ..good.clone()
+        };
+        let held = RuleFile {
+            held: Some(Arc::clone(&good.text)),
+            ..broken.clone()
+        };
+        let lost = check(&base_with(std::slice::from_ref(&broken)), &RuleSet::standard());
+        let kept = check(&base_with(std::slice::from_ref(&held)), &RuleSet::standard());
+        let of = |report: &nautes_validate::Report, id: &str| -> Vec<nautes_model::Finding> {
+            report.findings.iter().filter(|f| f.rule == id).cloned().collect()
+        };
+        assert_eq!(of(&lost, "Never"), [], "{text:?}");
+        let by_the_good = check(&base_with(std::slice::from_ref(&good)), &RuleSet::standard());
+        assert!(!of(&kept, "Never").is_empty());
+        assert_eq!(of(&kept, "Never"), of(&by_the_good, "Never"), "{text:?}");
+        let said = of(&kept, organisation::rule::INVALID);
+        assert!(
+            said.iter().any(|f| f.severity == Severity::Error),
+            "{text:?}: what is wrong is told"
+        );
+        assert!(
+            said.iter()
+                .any(|f| f.message == "the last good version of the file stays in force: Never"),
+            "{text:?}: {said:#?}"
+        );
+        // Breaking the file does not let through what the rule forbids.
+        let after = changed(
+            base_with(&[held]),
+            "x.yaml",
+            "apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: Environment
+metadata: {name: stage}
+spec: {product: shop, cluster: run-1, envType: stage}
+",
+        );
+        let report = check_change(&none, &after, &RuleSet::standard());
+        assert!(report.rejected.iter().any(|f| f.rule == "Never"), "{text:?}");
+    }
 }
 
 #[test]

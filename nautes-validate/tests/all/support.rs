@@ -63,6 +63,7 @@ pub(crate) fn changed(mut scopes: Scopes, file: &str, text: &str) -> Scopes {
             scopes.tenant.rules.push(RuleFile {
                 file: name.into(),
                 text: text.into(),
+                held: None,
             });
             continue;
         }

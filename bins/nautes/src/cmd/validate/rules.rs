@@ -22,6 +22,7 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<RuleFile>, Failure> {
             Ok(text) => files.push(RuleFile {
                 file: Arc::from(shown),
                 text: Arc::from(text),
+                held: None,
             }),
             Err(error) => faults.push(format!("{shown}: {error}")),
         }
