@@ -273,9 +273,13 @@ pub struct Convert {
     /// Where manifests come from.
     #[command(flatten)]
     pub files: Files,
-    /// Changes the files in place; without it, the text of one file goes to standard output.
+    /// Changes the files in place, all or none: nothing is written while any of them has an error. Without it, the
+    /// text of one file goes to standard output.
     #[arg(long, short = 'w', conflicts_with_all = ["check", "diff"])]
     pub write: bool,
+    /// Writes the files that can be converted although others cannot (with --write); the exit code is 1 all the same.
+    #[arg(long, requires = "write", conflicts_with_all = ["check", "diff"])]
+    pub keep_going: bool,
     /// Shows what would change as a difference (diff -u), without secrets.
     #[arg(long)]
     pub diff: bool,

@@ -22,7 +22,7 @@ const STDIN: &str = "-";
 ///
 /// # Errors
 /// The options do not fit together, or a file cannot be read or written. What cannot be converted is no error: it
-/// is printed as findings, and its file stays as it is.
+/// is printed as findings, and every file stays as it is, the others unless they are asked for.
 pub fn run(settings: &Settings, args: &Convert) -> Outcome {
     let product = args.files.product.clone().or_else(|| settings.product.clone());
     let product = product
@@ -39,14 +39,14 @@ pub fn run(settings: &Settings, args: &Convert) -> Outcome {
             Failure::usage(message).hint("--write changes them in place, --diff and --check only look")
         );
     }
-    let mut exit = Exit::Clean;
+    let mut broken = 0;
     let mut changed = Vec::new();
     for file in &files {
         let context = Context::new(&file.name, Form::Request).product(product.as_ref());
         let converted = manifest::convert(&file.text, &context);
         tell(file, &converted);
         if !converted.findings.is_empty() {
-            exit = Exit::Findings;
+            broken += 1;
         } else if to_stdout {
             output::data(&converted.text)?;
         } else if converted.text != file.text {
@@ -58,8 +58,18 @@ pub fn run(settings: &Settings, args: &Convert) -> Outcome {
             changed.push((file, converted.text));
         }
     }
-    if args.check && !changed.is_empty() {
-        exit = Exit::Findings;
+    let exit = if broken > 0 || (args.check && !changed.is_empty()) {
+        Exit::Findings
+    } else {
+        Exit::Clean
+    };
+    if args.write && broken > 0 && !args.keep_going {
+        output::say(&format!(
+            "{YELLOW}nothing is written{YELLOW:#}: {broken} of {} files cannot be converted\n  hint: mend them, or write \
+             the others with --keep-going",
+            files.len()
+        ));
+        return Ok(exit);
     }
     if args.write {
         write(&changed)?;

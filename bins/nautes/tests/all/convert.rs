@@ -116,7 +116,39 @@ fn what_cannot_be_converted_stays_and_is_told() {
         vec!["convert", "-f", "-", "--write"],
         vec!["convert", "-f", "."],
         vec!["convert", "-f", ".", "--write", "--check"],
+        vec!["convert", "-f", ".", "--check", "--keep-going"],
     ] {
         assert_eq!(inside(home.path(), &words).code, 2, "{words:?}");
     }
+}
+
+#[test]
+fn all_files_are_written_or_none_unless_it_is_asked_for() {
+    let home = folder();
+    let bad = OLD.replace("worker-1  # never reused", ">-\n    worker-1");
+    // Before and after the good one in order of name.
+    for name in ["a.yaml", "z.yaml"] {
+        std::fs::write(home.path().join(name), &bad).unwrap();
+    }
+    let text = |name: &str| std::fs::read_to_string(home.path().join(name)).unwrap();
+    let refused = inside(home.path(), &["convert", "-f", ".", "--write"]);
+    assert_eq!(refused.code, 1, "{}", refused.err);
+    assert!(
+        refused
+            .err
+            .contains("nothing is written: 2 of 4 files cannot be converted\n  hint: "),
+        "{}",
+        refused.err
+    );
+    assert_eq!(text("old.yaml"), OLD);
+    let some = inside(home.path(), &["convert", "-f", ".", "--write", "--keep-going"]);
+    assert_eq!(some.code, 1, "{}", some.err);
+    assert!(some.err.contains("converted: 1 of 4 files"), "{}", some.err);
+    assert!(text("old.yaml").contains("componentsList:"));
+    assert_eq!((text("a.yaml"), text("z.yaml")), (bad.clone(), bad));
+    assert_eq!(
+        std::fs::read_dir(home.path()).unwrap().count(),
+        4,
+        "nothing is left beside them"
+    );
 }
