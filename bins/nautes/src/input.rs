@@ -18,6 +18,7 @@
 mod files;
 mod layers;
 mod loose;
+mod stdin;
 mod trees;
 mod word;
 

@@ -12,6 +12,8 @@ mod admission;
 mod bad_input;
 #[path = "all/convert.rs"]
 mod convert;
+#[path = "all/inputs.rs"]
+mod inputs;
 #[path = "all/kit.rs"]
 mod kit;
 #[path = "all/pages.rs"]

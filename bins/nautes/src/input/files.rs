@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use nautes_api::wire::ManifestFile;
 
+use super::word::split_revision;
+
 use crate::exit::Failure;
 
 /// The largest file that is read, in bytes; the API takes no more.
@@ -21,7 +23,7 @@ pub fn read(names: &[String]) -> Result<Vec<ManifestFile>, Failure> {
     for name in names {
         if name == "-" {
             let mut text = Vec::new();
-            std::io::stdin()
+            super::stdin::take()?
                 .take(LARGEST + 1)
                 .read_to_end(&mut text)
                 .map_err(|e| Failure::usage(format!("standard input cannot be read: {e}")))?;
@@ -90,7 +92,12 @@ fn paths(name: &str) -> Result<Vec<PathBuf>, Failure> {
         found.sort();
         return Ok(found);
     }
-    Err(Failure::usage(format!("{name}: no such file or folder")))
+    let missing = Failure::usage(format!("{name}: no such file or folder"));
+    Err(match split_revision(name) {
+        Some(_) => missing
+            .hint("revisions are for the commands that only look at trees; name files of a work tree here"),
+        None => missing,
+    })
 }
 
 fn walk(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Failure> {

@@ -120,7 +120,7 @@ fn key_of(path: &Path) -> String {
 
 /// Reads standard input.
 pub(super) fn stdin(product: Option<&ProductName>) -> Result<FileRead, Failure> {
-    stream(std::io::stdin(), "-".to_owned(), "-", product)
+    stream(super::stdin::take()?, "-".to_owned(), "-", product)
         .map_err(|e| Failure::usage(format!("standard input cannot be read: {e}")))
 }
 

@@ -131,7 +131,7 @@ pub(super) fn may_be_gone(word: &str) -> bool {
 }
 
 /// Splits at the first `@` that follows the name of something that exists, or nothing.
-fn split_revision(word: &str) -> Option<(&str, &str)> {
+pub(super) fn split_revision(word: &str) -> Option<(&str, &str)> {
     word.match_indices('@')
         .map(|(at, _)| (&word[..at], &word[at + 1..]))
         .find(|(before, after)| !after.is_empty() && (before.is_empty() || Path::new(before).exists()))

@@ -9,22 +9,27 @@ use crate::kit::{Run, program, run};
 const API: &str = "apiVersion: nautes.resource.nautes.io/v1alpha1";
 
 /// A folder in which the program is run.
-struct Desk(tempfile::TempDir);
+pub(crate) struct Desk(tempfile::TempDir);
 
 impl Desk {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    fn write(&self, path: &str, text: impl AsRef<[u8]>) -> &Self {
+    pub(crate) fn write(&self, path: &str, text: impl AsRef<[u8]>) -> &Self {
         let file = self.path().join(path);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, text).unwrap();
         self
+    }
+
+    /// Runs the program with any words.
+    pub(crate) fn nautes(&self, words: &[&str], input: &str) -> Run {
+        run(program(self.path()).current_dir(self.path()).args(words), input)
     }
 
     fn run(&self, words: &[&str]) -> Run {
@@ -59,7 +64,7 @@ impl Desk {
         run.out.trim().to_owned()
     }
 
-    fn commit(&self) {
+    pub(crate) fn commit(&self) {
         if !self.path().join(".git").exists() {
             self.git(&["init", "-q"]);
         }
