@@ -7,9 +7,13 @@
 //! arrow from the frame says so. What is referred to but not declared is drawn as missing, and what breaks a rule in
 //! red. A legend says which colour is what.
 //!
+//! A platform that would make one very high picture is drawn in bands of products side by side, each with the
+//! providers and clusters that it uses.
+//!
 //! The picture carries its own background and colours for light and dark surroundings, and names only generic
 //! fonts, so that it needs nothing but a viewer.
 
+mod bands;
 mod legend;
 mod place;
 
@@ -35,10 +39,13 @@ const WIRE_HEIGHT: f64 = 4.0;
 const GAP: f64 = 16.0;
 const COLUMN_GAP: f64 = 52.0;
 const MARGIN: f64 = 20.0;
+const BAND_GAP: f64 = 64.0;
 const FRAME_HEAD: f64 = 34.0;
 const FRAME_PAD: f64 = 16.0;
 /// How wide a character is taken to be, generously, since the font is the viewer's.
 const CHARACTER: f64 = 7.8;
+/// How much room the sign of a fault takes beside the kind, on each side.
+const MARK: f64 = 20.0;
 
 const STYLE: &str = "\
     text { font-family: sans-serif; font-size: 13px; fill: #1f2328; }
@@ -99,7 +106,15 @@ impl View {
     /// Draws it as SVG: the same text for the same view, without anything from outside.
     #[must_use]
     pub fn svg(&self) -> String {
-        Picture::of(self).render(&self.classes())
+        let bands = bands::split(self);
+        let mut left = MARGIN;
+        let mut pictures = Vec::with_capacity(bands.len());
+        for band in &bands {
+            let picture = Picture::of(band, left);
+            left = picture.right() + BAND_GAP;
+            pictures.push(picture);
+        }
+        render(&pictures, &self.classes())
     }
 }
 
@@ -130,6 +145,7 @@ struct Frame<'a> {
 }
 
 struct Picture<'a> {
+    left: f64,
     nodes: Vec<Node<'a>>,
     wires: Vec<Wire>,
     frames: Vec<Frame<'a>>,
@@ -137,8 +153,9 @@ struct Picture<'a> {
 }
 
 impl<'a> Picture<'a> {
-    fn of(view: &'a View) -> Self {
+    fn of(view: &'a View, left: f64) -> Self {
         let mut picture = Self {
+            left,
             nodes: Vec::new(),
             wires: Vec::new(),
             frames: Vec::new(),
@@ -341,41 +358,33 @@ impl<'a> Picture<'a> {
         (!from.is_empty()).then(|| from.iter().sum::<f64>() / from.len() as f64)
     }
 
-    fn render(&self, classes: &BTreeSet<&'static str>) -> String {
+    /// Where it ends.
+    fn right(&self) -> f64 {
+        self.spans().last().map_or(self.left, |span| span.1)
+    }
+
+    fn render(&self, out: &mut String) {
         let spans = self.spans();
-        let legend = legend::items(classes, self);
-        let width = (spans[COLUMNS - 1].1 + MARGIN).max(legend::width(&legend) + 2.0 * MARGIN);
-        let height = self.height + if legend.is_empty() { 0.0 } else { legend::HEIGHT };
-        let mut out = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" \
-             height=\"{height:.0}\" role=\"img\">\n  <title>What is declared, and what needs what</title>\n  \
-             <style>\n{STYLE}  </style>\n  <defs>\n    <marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" \
-             markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\"><path class=\"tip\" d=\"M0 0 L8 4 L0 8 z\"/></marker>\n    \
-             <marker id=\"broken-tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" \
-             orient=\"auto\"><path class=\"broken-tip\" d=\"M0 0 L8 4 L0 8 z\"/></marker>\n  </defs>\n  <rect class=\"back\" width=\"{width:.0}\" height=\"{height:.0}\" rx=\"8\"/>\n",
-        );
         for frame in &self.frames {
-            self.render_frame(&mut out, frame, &spans);
+            self.render_frame(out, frame, &spans);
         }
         for wire in &self.wires {
-            self.render_wire(&mut out, wire, &spans);
+            self.render_wire(out, wire, &spans);
         }
         for node in &self.nodes {
-            render_node(&mut out, node, spans[node.column]);
+            render_node(out, node, spans[node.column]);
         }
-        legend::render(&mut out, &legend, self.height);
-        out.push_str("</svg>\n");
-        out
     }
 
     /// Where each column begins and ends; one without nodes has no width.
     fn spans(&self) -> Vec<(f64, f64)> {
-        let mut left = MARGIN;
-        let mut end = MARGIN;
+        let mut left = self.left;
+        let mut end = self.left;
         (0..COLUMNS)
             .map(|column| {
                 let texts = self.nodes.iter().filter(|n| n.column == column).flat_map(|n| {
-                    let kind = n.identity.kind.name().len() as f64 * 0.8;
+                    let beside = if sign(n.shown).is_empty() { 0.0 } else { 2.0 * MARK };
+                    let kind = n.identity.kind.name().len() as f64 * 0.8 + beside / CHARACTER;
                     [n.identity.name.as_str().len() as f64, kind]
                 });
                 let longest = texts.fold(0.0, f64::max);
@@ -475,6 +484,29 @@ impl<'a> Picture<'a> {
     }
 }
 
+/// Draws pictures side by side, with one legend.
+fn render(pictures: &[Picture<'_>], classes: &BTreeSet<&'static str>) -> String {
+    let legend = legend::items(classes, pictures);
+    let right = pictures.last().map_or(MARGIN, Picture::right);
+    let width = (right + MARGIN).max(legend::width(&legend) + 2.0 * MARGIN);
+    let below = pictures.iter().map(|p| p.height).fold(0.0, f64::max);
+    let height = below + if legend.is_empty() { 0.0 } else { legend::HEIGHT };
+    let mut out = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" \
+         height=\"{height:.0}\" role=\"img\">\n  <title>What is declared, and what needs what</title>\n  \
+         <style>\n{STYLE}  </style>\n  <defs>\n    <marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" \
+         markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\"><path class=\"tip\" d=\"M0 0 L8 4 L0 8 z\"/></marker>\n    \
+         <marker id=\"broken-tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" \
+         orient=\"auto\"><path class=\"broken-tip\" d=\"M0 0 L8 4 L0 8 z\"/></marker>\n  </defs>\n  <rect class=\"back\" width=\"{width:.0}\" height=\"{height:.0}\" rx=\"8\"/>\n",
+    );
+    for picture in pictures {
+        picture.render(&mut out);
+    }
+    legend::render(&mut out, &legend, below);
+    out.push_str("</svg>\n");
+    out
+}
+
 /// The column of a kind.
 const fn column(kind: Kind) -> usize {
     match kind {
@@ -562,18 +594,26 @@ fn render_node(out: &mut String, node: &Node<'_>, (left, right): (f64, f64)) {
     );
 }
 
-/// A sign in the corner of what breaks rules: how many, or that it is missing.
-fn mark(shown: &Shown, right: f64, top: f64) -> String {
+/// Tells of what breaks rules how many, or that it is missing.
+fn sign(shown: &Shown) -> String {
     let errors = shown
         .faults
         .iter()
         .filter(|f| f.severity == Severity::Error)
         .count();
-    let text = match (shown.presence, errors) {
-        (Presence::Declared | Presence::Elsewhere, 0) => return String::new(),
+    match (shown.presence, errors) {
+        (Presence::Declared | Presence::Elsewhere, 0) => String::new(),
         (Presence::Declared | Presence::Elsewhere, errors) => format!("{errors}\u{2009}\u{2717}"),
         (Presence::Missing, _) => "?".to_owned(),
-    };
+    }
+}
+
+/// The sign in the corner of a box.
+fn mark(shown: &Shown, right: f64, top: f64) -> String {
+    let text = sign(shown);
+    if text.is_empty() {
+        return text;
+    }
     format!(
         "\n    <text class=\"mark\" x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"end\">{text}</text>",
         right - 5.0,

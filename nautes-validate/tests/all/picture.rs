@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use nautes_model::manifest::{Context, Form, parse};
 use nautes_model::{Kind, Scopes};
-use nautes_validate::{Graph, RuleSet, check};
+use nautes_validate::{Graph, RuleSet, check, generate};
+use regex::Regex;
 
 use crate::support::scopes;
 
@@ -130,4 +131,143 @@ spec: {product: shop, language: go}
     let svg = Graph::of(&one).svg();
     assert_eq!(svg.matches("class=\"legend\"").count(), 1, "{svg}");
     assert!(svg.contains(">project<") && !svg.contains(">permits<"), "{svg}");
+}
+
+/// A rectangle: left, top, right, bottom.
+type Rect = [f64; 4];
+
+/// What a picture shows: boxes with the texts in them, and frames.
+struct Seen {
+    size: (f64, f64),
+    boxes: Vec<(String, Rect, Vec<(String, Rect)>)>,
+    frames: Vec<Rect>,
+}
+
+fn rect(text: &str) -> Rect {
+    let of = |key: &str| -> f64 {
+        let found = Regex::new(&format!(" {key}=\"(-?[0-9]+)\"")).unwrap();
+        found.captures(text).unwrap()[1].parse().unwrap()
+    };
+    [of("x"), of("y"), of("x") + of("width"), of("y") + of("height")]
+}
+
+fn see(svg: &str) -> Seen {
+    let size = rect(&format!(" x=\"0\" y=\"0\"{}", svg.lines().next().unwrap()));
+    let mut seen = Seen {
+        size: (size[2], size[3]),
+        boxes: Vec::new(),
+        frames: Vec::new(),
+    };
+    let label = Regex::new(
+        "<text(?: class=\"([a-z]+)\")? x=\"([0-9]+)\" y=\"([0-9]+)\" text-anchor=\"([a-z]+)\">([^<]+)</text>",
+    )
+    .unwrap();
+    for part in svg.split("<g>").skip(1) {
+        let part = part.split("</g>").next().unwrap();
+        let at = part.find("<rect").unwrap();
+        let tag = part[at..].split('>').next().unwrap();
+        if tag.contains("class=\"frame") {
+            seen.frames.push(rect(tag));
+            continue;
+        }
+        let texts = label.captures_iter(part).map(|c| {
+            let class = c.get(1).map_or("", |c| c.as_str());
+            let size = if class.is_empty() { 13.0 } else { 10.0 };
+            // Wider than any usual font without serifs.
+            let width = c[5].chars().count() as f64 * size * 0.58;
+            let (x, y): (f64, f64) = (c[2].parse().unwrap(), c[3].parse().unwrap());
+            let left = if &c[4] == "end" {
+                x - width
+            } else {
+                x - width / 2.0
+            };
+            (
+                c[5].to_owned(),
+                [left, y - size * 0.8, left + width, y + size * 0.25],
+            )
+        });
+        let title = part
+            .split("<title>")
+            .nth(1)
+            .unwrap()
+            .split(['<', '\n'])
+            .next()
+            .unwrap();
+        seen.boxes.push((title.to_owned(), rect(tag), texts.collect()));
+    }
+    seen
+}
+
+fn overlap(a: &Rect, b: &Rect) -> bool {
+    a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3]
+}
+
+fn inside(inner: &Rect, outer: &Rect) -> bool {
+    inner[0] >= outer[0] && inner[1] >= outer[1] && inner[2] <= outer[2] && inner[3] <= outer[3]
+}
+
+#[test]
+fn boxes_and_labels_of_large_platforms_do_not_overlap() {
+    for (size, faulty) in [(50, false), (50, true), (300, false), (300, true), (1000, true)] {
+        let mut all = generate::platform(size, 3).unwrap();
+        if faulty {
+            // Some are not there any more, and some go in circles.
+            let mut n = 0;
+            all.retain(|_| {
+                n += 1;
+                n % 17 != 0
+            });
+        }
+        let scopes = generate::scopes(&all);
+        let findings = check(&scopes, &RuleSet::standard()).findings;
+        let graph = Graph::of(&scopes);
+        let seen = see(&graph.view().with_findings(&findings).svg());
+        let page = [0.0, 0.0, seen.size.0, seen.size.1];
+        for (i, (name, at, texts)) in seen.boxes.iter().enumerate() {
+            assert!(inside(at, &page), "{size}: {name} is on the page");
+            for (other, there, _) in &seen.boxes[i + 1..] {
+                assert!(
+                    !overlap(at, there),
+                    "{size}: {name} and {other}: {at:?} {there:?}"
+                );
+            }
+            for (text, place) in texts {
+                assert!(
+                    inside(place, at),
+                    "{size}: {text:?} of {name}: {place:?} in {at:?}"
+                );
+            }
+            for (j, (text, place)) in texts.iter().enumerate() {
+                for (other, there) in &texts[j + 1..] {
+                    assert!(!overlap(place, there), "{size}: {text:?} and {other:?} of {name}");
+                }
+            }
+        }
+        for (i, frame) in seen.frames.iter().enumerate() {
+            for other in &seen.frames[i + 1..] {
+                assert!(!overlap(frame, other), "{size}: {frame:?} and {other:?}");
+            }
+            for (name, at, _) in &seen.boxes {
+                assert!(
+                    !overlap(frame, at) || inside(at, frame),
+                    "{size}: {name} stands on the edge"
+                );
+            }
+        }
+        // Each product has one frame; what is used of another one is drawn in a frame of its own.
+        let empty = seen
+            .frames
+            .iter()
+            .filter(|frame| !seen.boxes.iter().any(|(_, at, _)| inside(at, frame)));
+        assert_eq!(empty.count(), 0, "{size}: frames without anything");
+        let (width, height) = seen.size;
+        assert!(height <= width * 1.8, "{size}: {width} x {height}");
+        for resource in graph.identities().filter(|i| i.kind != Kind::Product) {
+            let title = resource.to_string();
+            assert!(
+                seen.boxes.iter().any(|(name, ..)| *name == title),
+                "{size}: {title}"
+            );
+        }
+    }
 }

@@ -28,8 +28,8 @@ const BOXES: [(&str, &str); 6] = [
     ("tenant", "cluster, provider"),
 ];
 
-/// Returns what the legend of a picture says: only what is in it.
-pub(super) fn items(classes: &BTreeSet<&'static str>, picture: &Picture<'_>) -> Vec<Item> {
+/// Returns what the legend of pictures says: only what is in it.
+pub(super) fn items(classes: &BTreeSet<&'static str>, pictures: &[Picture<'_>]) -> Vec<Item> {
     let node = |class, text| Item {
         class,
         is_wire: false,
@@ -42,21 +42,20 @@ pub(super) fn items(classes: &BTreeSet<&'static str>, picture: &Picture<'_>) -> 
     };
     let boxes = BOXES.iter().filter(|(class, _)| classes.contains(class));
     let mut all: Vec<Item> = boxes.map(|(class, text)| node(class, text)).collect();
-    let bundled = picture.frames.iter().any(|f| !f.providers.is_empty());
-    if bundled || picture.wires.iter().any(|w| !w.soft) {
+    let frames = || pictures.iter().flat_map(|p| &p.frames);
+    let wires = || pictures.iter().flat_map(|p| &p.wires);
+    let nodes = || pictures.iter().flat_map(|p| &p.nodes);
+    let bundled = frames().any(|f| !f.providers.is_empty());
+    if bundled || wires().any(|w| !w.soft) {
         all.push(wire("wire", "needs"));
     }
-    if picture.wires.iter().any(|w| w.soft) {
+    if wires().any(|w| w.soft) {
         all.push(wire("wire soft", "permits"));
     }
-    if picture
-        .nodes
-        .iter()
-        .any(|n| n.shown.presence != Presence::Missing && n.shown.is_faulty())
-    {
+    if nodes().any(|n| n.shown.presence != Presence::Missing && n.shown.is_faulty()) {
         all.push(node("fault", "breaks a rule"));
     }
-    let is_any = |presence| picture.nodes.iter().any(|n| n.shown.presence == presence);
+    let is_any = |presence| nodes().any(|n| n.shown.presence == presence);
     if is_any(Presence::Missing) {
         all.push(node("missing", "not declared"));
     }
