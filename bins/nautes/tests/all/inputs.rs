@@ -194,3 +194,38 @@ fn what_writes_or_sends_files_takes_no_revision_and_says_so() {
         );
     }
 }
+
+#[test]
+fn code_scanning_is_told_where_the_other_members_of_a_circle_are() {
+    let cluster = |name: &str, host: &str| {
+        format!(
+            "apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: Cluster
+metadata: {{name: {name}}}
+spec: {{apiServer: 'https://{name}.example.org', clusterType: virtual, usage: worker, workerType: pipeline, hostCluster: {host}, componentsList: {{}}}}
+"
+        )
+    };
+    let desk = Desk::new();
+    desk.write("a.yaml", cluster("v-1", "v-2"));
+    desk.write("b.yaml", format!("# first\n{}", cluster("v-2", "v-1")));
+    let run = desk.nautes(&["validate", "-f", ".", "-o", "sarif"], "");
+    let log: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+    let results = log["runs"][0]["results"].as_array().unwrap();
+    let cycles: Vec<_> = results
+        .iter()
+        .filter(|r| r["ruleId"] == "ReferenceCycle")
+        .collect();
+    assert_eq!(cycles.len(), 1, "{}", run.out);
+    let at = |place: &serde_json::Value| {
+        let place = &place["physicalLocation"];
+        (
+            place["artifactLocation"]["uri"].clone(),
+            place["region"]["startLine"].clone(),
+        )
+    };
+    assert_eq!(at(&cycles[0]["locations"][0]), ("a.yaml".into(), 4.into()));
+    assert_eq!(at(&cycles[0]["relatedLocations"][0]), ("b.yaml".into(), 2.into()));
+    let text = desk.nautes(&["validate", "-f", "."], "").out;
+    assert!(text.contains("see Cluster/v-2 (b.yaml:2)"), "{text}");
+}

@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use nautes_model::Identity;
 use serde_json::{Value, json};
 
 use super::{Report, Shown, fingerprints, told};
+
+/// How many related locations are given.
+const MANY: usize = 100;
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
@@ -108,10 +112,33 @@ fn result(report: &Report<'_>, shown: Shown<'_>, index: usize, fingerprint: &str
         "locations": [location],
         "partialFingerprints": { "nautes/v1": fingerprint },
     });
+    let related: Vec<Value> = finding
+        .related
+        .iter()
+        .filter_map(|other| related(report, other))
+        .take(MANY)
+        .collect();
+    if !related.is_empty() {
+        result["relatedLocations"] = related.into();
+    }
     if report.is_change {
         result["baselineState"] = if shown.is_standing { "unchanged" } else { "new" }.into();
     }
     result
+}
+
+/// Where another resource is declared that has a part in a finding.
+fn related(report: &Report<'_>, other: &Identity) -> Option<Value> {
+    let source = &report.input.scopes.get(other)?.source;
+    (!source.file.is_empty()).then(|| {
+        json!({
+            "message": { "text": other.to_string() },
+            "physicalLocation": {
+                "artifactLocation": { "uri": uri(report.texts.path(&source.file)) },
+                "region": { "startLine": source.line.max(1) },
+            },
+        })
+    })
 }
 
 /// The path of a file as a relative reference, or as an address if it is absolute.
