@@ -136,10 +136,13 @@ spec: {product: shop, language: go}
 /// A rectangle: left, top, right, bottom.
 type Rect = [f64; 4];
 
+/// A text and where it is.
+type Label = (String, Rect);
+
 /// What a picture shows: boxes with the texts in them, and frames.
 struct Seen {
     size: (f64, f64),
-    boxes: Vec<(String, Rect, Vec<(String, Rect)>)>,
+    boxes: Vec<(String, Rect, Vec<Label>)>,
     frames: Vec<Rect>,
 }
 
