@@ -278,7 +278,7 @@ fn cycle(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
             hard && link.to.found().is_some_and(|to| members.contains(to))
         };
         let link = on.graph.references(first).iter().find(into_it);
-        let field = link.map_or("", |link| link.reference.field.as_str());
+        let field = link.map_or("", |link| &*link.reference.field);
         let message = if others.is_empty() {
             "names itself".to_owned()
         } else {
