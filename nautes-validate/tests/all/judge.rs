@@ -7,7 +7,7 @@ use nautes_model::kinds::cluster::{ClusterType, ClusterUsage};
 use nautes_model::scope::Broken;
 use nautes_model::{Finding, Identity, ProductScope, Resource, Scopes, Sourced};
 use nautes_validate::rule::Reach;
-use nautes_validate::{Change, Checked, Judge, Rule, RuleSet, check, generate};
+use nautes_validate::{Change, Checked, Judge, Rule, RuleSet, check, check_change, generate};
 use proptest::prelude::*;
 
 /// Words for fields: names that are there, names that are not, and texts that are no names.
@@ -269,6 +269,58 @@ proptest! {
             judge.apply(changes);
             prop_assert_eq!(judge.report(), check(&scopes, &rules));
         }
+    }
+}
+
+/// A rule that is run on everything at once, however far it looks.
+#[derive(Debug)]
+struct AtOnce(Arc<dyn Rule>);
+
+impl Rule for AtOnce {
+    fn id(&self) -> &str {
+        self.0.id()
+    }
+
+    fn summary(&self) -> &str {
+        self.0.summary()
+    }
+
+    fn check(&self, on: &Checked<'_>, out: &mut Vec<Finding>) {
+        self.0.check(on, out);
+    }
+}
+
+fn at_once(rules: &RuleSet) -> RuleSet {
+    let all = rules.iter().map(|rule| Arc::new(AtOnce(Arc::clone(rule))));
+    all.fold(rules.clone(), |set, rule| set.with(rule))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn product_by_product_is_as_all_at_once(
+        size in 40..120_usize,
+        seed in any::<u64>(),
+        first in prop::collection::vec((0..10_usize, 0..1000_usize, 0..60_usize, 0..1000_usize), 0..12),
+        then in prop::collection::vec((0..10_usize, 0..1000_usize, 0..60_usize, 0..1000_usize), 1..8),
+    ) {
+        let all = generate::platform(size, seed).unwrap();
+        let mut before = generate::scopes(&all);
+        let some = |scopes: &mut Scopes, steps: Vec<_>| {
+            for numbers in steps {
+                if let Some(change) = change(scopes, &all, numbers) {
+                    make(scopes, change);
+                }
+            }
+        };
+        some(&mut before, first);
+        let mut after = before.clone();
+        some(&mut after, then);
+        let rules = RuleSet::standard();
+        let slow = at_once(&rules);
+        prop_assert_eq!(check(&after, &rules), check(&after, &slow));
+        prop_assert_eq!(check_change(&before, &after, &rules), check_change(&before, &after, &slow));
     }
 }
 
