@@ -274,3 +274,35 @@ fn boxes_and_labels_of_large_platforms_do_not_overlap() {
         }
     }
 }
+
+#[test]
+fn every_member_of_a_circle_is_red() {
+    let cluster = |name: &str, host: &str| {
+        format!(
+            "apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: Cluster
+metadata: {{name: {name}}}
+spec: {{apiServer: 'https://{name}.example.org', clusterType: virtual, usage: host, hostCluster: {host}, componentsList: {{}}}}
+---
+"
+        )
+    };
+    let mut scopes = Scopes::default();
+    add(
+        &mut scopes,
+        &format!("{}{}", cluster("v-1", "v-2"), cluster("v-2", "v-1")),
+        Form::Git,
+    );
+    let findings = check(&scopes, &RuleSet::standard()).findings;
+    let cycle = findings.into_iter().filter(|f| f.rule == "ReferenceCycle");
+    let cycle: Vec<_> = cycle.collect();
+    assert_eq!(cycle.len(), 1);
+    let graph = Graph::of(&scopes);
+    let svg = graph.view().with_findings(&cycle).svg();
+    assert_eq!(svg.matches("class=\"node fault\"").count(), 2, "{svg}");
+    // What waits is told of it once.
+    for member in ["Cluster/v-1", "Cluster/v-2"] {
+        let blockers = graph.blockers(&crate::support::identity(member), &cycle);
+        assert_eq!(blockers.len(), 1, "{member}: {blockers:?}");
+    }
+}
