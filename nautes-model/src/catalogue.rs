@@ -27,6 +27,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::finding::Finding;
+use crate::fix::{Action, Edit, Fix};
 use crate::kind::API_VERSION;
 use crate::kinds::cluster::{ClusterType, ClusterUsage, Slot, WorkerType};
 use crate::manifest::{nearest, quoted, rule};
@@ -169,7 +170,8 @@ pub(crate) fn is_extension(node: &Node) -> bool {
 /// Reads the document. What is wrong is added to the findings, and the rest is read all the same.
 pub(crate) fn read(node: &Node, file: &Arc<str>, findings: &mut Vec<Finding>) -> Extension {
     let before = findings.len();
-    let mut reader = Reader { file, findings };
+    let line = node.at.map(|at| at.line);
+    let mut reader = Reader { file, line, findings };
     let mut extension = Extension {
         file: Arc::clone(file),
         ..Extension::default()
@@ -206,6 +208,8 @@ impl<'n> Fields<'n> {
 
 struct Reader<'a> {
     file: &'a Arc<str>,
+    /// Where the document begins.
+    line: Option<usize>,
     findings: &'a mut Vec<Finding>,
 }
 
@@ -220,6 +224,18 @@ impl Reader<'_> {
     ) {
         let finding = Finding::error(rule, self.file, message).at(at).field(field);
         self.findings.push(finding.hint(hint));
+    }
+
+    /// Adds the way out of the last fault as an edit.
+    fn mend_by(&mut self, action: Option<Action>) {
+        if let (Some(last), Some(action)) = (self.findings.last_mut(), action) {
+            last.fix = Some(Fix::one(Edit {
+                file: Arc::clone(self.file),
+                resource: None,
+                line: self.line,
+                action,
+            }));
+        }
     }
 
     fn missing(&mut self, at: Option<Position>, field: &str) {
@@ -251,13 +267,16 @@ impl Reader<'_> {
         };
         for entry in entries.iter().filter(|e| !known.contains(&e.key.as_str())) {
             let shown: String = entry.key.chars().take(80).collect();
-            let hint = nearest(&entry.key, known.iter().copied()).map_or_else(
+            let near = nearest(&entry.key, known.iter().copied());
+            let hint = near.map_or_else(
                 || format!("known here: {}", known.join(", ")),
                 |near| format!("did you mean {near}?"),
             );
             let field = join(field, &shown);
             let message = "there is no such field".to_owned();
             self.fault(rule::FIELD_UNKNOWN, entry.at, &field, message, hint);
+            let free = near.filter(|name| entries.iter().all(|e| e.key != **name));
+            self.mend_by(free.map(|name| Action::rename(&field, name)));
         }
         Fields(entries)
     }
@@ -314,12 +333,14 @@ impl Reader<'_> {
             return Some(*value);
         }
         let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        let hint = nearest(&text, known.iter().copied()).map_or_else(
+        let near = nearest(&text, known.iter().copied());
+        let hint = near.map_or_else(
             || format!("write one of {}", known.join(", ")),
             |near| format!("did you mean {near}?"),
         );
         let message = format!("{} is not known here", quoted(&text));
         self.fault(rule::FIELD_VALUE, at, field, message, hint);
+        self.mend_by(near.map(|word| Action::set(field, word)));
         None
     }
 

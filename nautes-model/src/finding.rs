@@ -9,6 +9,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::fix::Fix;
 use crate::resource::{Identity, Position};
 
 /// How bad a finding is.
@@ -47,6 +48,9 @@ pub struct Finding {
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// The same as edits, where it is one definite edit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fix: Option<Fix>,
     /// Other resources that have a part in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub related: Vec<Identity>,
@@ -65,6 +69,7 @@ impl Finding {
             field: None,
             message: message.into(),
             hint: None,
+            fix: None,
             related: Vec::new(),
         }
     }
@@ -73,6 +78,13 @@ impl Finding {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the way out as edits, if it is one definite edit.
+    #[must_use]
+    pub fn fix(mut self, fix: impl Into<Option<Fix>>) -> Self {
+        self.fix = fix.into();
         self
     }
 

@@ -17,6 +17,7 @@ pub mod condition;
 pub mod crd;
 pub mod error;
 pub mod finding;
+pub mod fix;
 pub mod kind;
 pub mod kinds;
 pub mod known;
@@ -31,6 +32,7 @@ pub mod yaml;
 
 pub use error::Class;
 pub use finding::{Finding, Severity};
+pub use fix::Fix;
 pub use kind::Kind;
 pub use known::Known;
 pub use resource::{Identity, Resource, Sourced};

@@ -42,13 +42,16 @@ use std::sync::Arc;
 
 use crate::catalogue::{self, Extension};
 use crate::finding::{Finding, Severity};
+use crate::fix::{Action, Edit, Fix};
 use crate::name::ProductName;
 use crate::resource::{Identity, Position, Resource, Source, Sourced};
 use crate::yaml::{self, DocumentLimits, Entry, Fault, Node, Value};
 
 pub use locate::{locate, locate_all};
 pub use render::{RenderError, render};
-pub use rewrite::{Change, Converted, HeldSecret, convert, without_secrets};
+pub use rewrite::{
+    Change, Converted, HeldSecret, Mended, MendedFile, Refused, Replacement, convert, mend, without_secrets,
+};
 
 use convert::Draft;
 use report::Report;
@@ -273,7 +276,8 @@ struct Reader<'a> {
     report: Report,
     resources: Vec<Sourced>,
     catalogue: Option<Arc<Extension>>,
-    first_seen: HashMap<Identity, Option<Position>>,
+    /// Where each resource stands, and its place among the resources.
+    first_seen: HashMap<Identity, (Option<Position>, usize)>,
     documents: usize,
 }
 
@@ -332,6 +336,7 @@ impl<'a> Reader<'a> {
             Some(root) if !document.problems.is_empty() => convert::readable_identity(root, self.context),
             _ => None,
         };
+        let line = document.root.as_ref().and_then(|root| root.at).map(|at| at.line);
         let whole = document.problems.iter().all(|p| p.fault == Fault::DuplicateKey);
         let sound = document.problems.is_empty();
         for problem in document.problems {
@@ -341,6 +346,16 @@ impl<'a> Reader<'a> {
                 Fault::DuplicateKey => rule::DUPLICATE_KEY,
             };
             let mut finding = Finding::error(rule, &self.report.file, problem.message).at(problem.at);
+            // Of an item of a list nobody can tell here which resource it is.
+            let field = problem.field.as_ref().filter(|f| problem.repeats && !f.starts_with("items["));
+            finding.fix = field.map(|field| {
+                Fix::one(Edit {
+                    file: Arc::clone(&self.report.file),
+                    resource: identity.clone(),
+                    line: if identity.is_none() { line } else { None },
+                    action: Action::RemoveRepeated { field: field.clone() },
+                })
+            });
             finding.field = problem.field;
             finding.hint = problem.hint;
             finding.resource.clone_from(&identity);
@@ -419,21 +434,31 @@ impl<'a> Reader<'a> {
     ) {
         match self.first_seen.entry(identity.clone()) {
             hash_map::Entry::Occupied(first) => {
+                let kept = &self.resources[first.get().1];
+                let fix = (kept.resource == resource && kept.secrets == draft.secrets()).then(|| {
+                    Fix::one(Edit {
+                        file: Arc::clone(&self.report.file),
+                        resource: Some(identity.clone()),
+                        line: at.map(|at| at.line),
+                        action: Action::Delete,
+                    })
+                });
                 let finding = Finding::error(
                     rule::DUPLICATE,
                     &self.report.file,
                     "the resource is declared twice",
                 )
                 .at(at)
-                .about(identity)
-                .hint(match first.get() {
+                .about(identity.clone())
+                .fix(fix)
+                .hint(match first.get().0 {
                     Some(p) => format!("keep this one or the one of line {}", p.line),
                     None => "keep one of the two".to_owned(),
                 });
                 self.report.add(finding);
             }
             hash_map::Entry::Vacant(free) => {
-                free.insert(at);
+                free.insert((at, self.resources.len()));
                 let (renamed, secrets, notes) = draft.into_parts();
                 self.resources.push(Sourced {
                     identity,

@@ -18,7 +18,7 @@ use crate::resource::Position;
 pub use de::Misfit;
 pub use read::{Document, read};
 pub use split::{Piece, pieces};
-pub use write::write;
+pub use write::{flow, write};
 
 /// A value and where it stood.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,6 +103,8 @@ pub struct Problem {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// Whether a key that stands again has the value that it has already.
+    pub repeats: bool,
 }
 
 impl Node {

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use nautes_model::{Finding, Identity, Kind, Severity};
+use nautes_model::fix::Action;
+use nautes_model::{Finding, Fix, Identity, Kind, Severity, Sourced};
 
 use crate::explain::{Example, examples};
 use crate::rule::{Checked, Reach, Rule};
@@ -202,6 +203,31 @@ fn nearest<'w>(text: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w s
         .map(|(_, word)| word)
 }
 
+/// A way out: what people are told, and the same as an edit of the resource where it is one.
+type WayOut = (String, Option<Action>);
+
+/// The way out where something was probably meant to be another word, else what there is.
+fn meant(near: Option<&str>, edit: impl FnOnce(&str) -> Action, others: impl FnOnce() -> String) -> WayOut {
+    match near {
+        Some(near) => (format!("did you mean {near:?}?"), Some(edit(near))),
+        None => (others(), None),
+    }
+}
+
+/// Writes another word in the place of an item of a list; where the list has the word already, the item can go.
+fn replaced(item: &str, list: &[String], word: &str) -> Action {
+    if list.iter().any(|other| other == word) {
+        Action::remove(item)
+    } else {
+        Action::set(item, word)
+    }
+}
+
+/// Adds a way out to a finding about a resource.
+fn way_out(finding: Finding, about: &Sourced, (hint, edit): WayOut) -> Finding {
+    finding.hint(hint).fix(edit.map(|edit| Fix::of(about, edit)))
+}
+
 /// Who is to be told that several have the same: it stays with whoever had it before the change, and only
 /// newcomers are told. When nobody had it, it was contested already, or there is no change, all are.
 fn newcomers<'i>(
@@ -221,9 +247,11 @@ fn newcomers<'i>(
 fn unless_unreadable(on: &Checked<'_>, mut finding: Finding) -> Finding {
     if !on.facts.tenant_known && on.scopes.tenant.catalogue.is_none() {
         finding.severity = Severity::Warning;
+        finding.fix = None;
     } else if on.catalogue.incomplete {
         finding.severity = Severity::Warning;
         finding.hint = Some("mend the catalogue of the tenant, which cannot be read in full".to_owned());
+        finding.fix = None;
     }
     finding
 }

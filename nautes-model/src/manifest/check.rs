@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use super::report::{any_of, nearest, quoted, shown_key};
 use super::{convert::Faults, rule};
 use crate::crd::bounds;
+use crate::fix::{Action, Value as New};
 use crate::resource::Position;
 use crate::yaml::{Entry, Node, Value};
 
@@ -110,8 +111,26 @@ fn wrong_type(expected: &Shape, found: &Value, at: Option<Position>, path: Path<
         (Shape::Boolean, Value::Text(_)) => Some("write true or false without quotes".to_owned()),
         _ => None,
     };
+    let path = path.text();
+    let action = retyped(expected, found).map(|value| Action::set(&path, value));
     let message = format!("expected {name}, found {}", found.type_name());
-    faults.add(rule::FIELD_TYPE, at, &path.text(), message, hint);
+    faults.add_mendable(rule::FIELD_TYPE, at, &path, message, hint, action);
+}
+
+/// Returns a value as the type that it should have, where there is no doubt about what was meant.
+fn retyped(expected: &Shape, found: &Value) -> Option<New> {
+    match (expected, found) {
+        // 1.10 was read as 1.1 before anybody could ask what was meant.
+        (Shape::Text(_), Value::Number(n)) if n.is_i64() => Some(New::Text(n.to_string())),
+        (Shape::Text(_), Value::Bool(b)) => Some(New::Text(b.to_string())),
+        (Shape::Boolean, Value::Text(text)) => text.to_lowercase().parse().ok().map(New::Bool),
+        (Shape::List(list), Value::Text(text)) => {
+            let of_texts = matches!(*list.items, Shape::Text(_));
+            let is_one = !text.is_empty() && !text.contains([',', ';', ' ', '\n', '[']);
+            (of_texts && is_one).then(|| New::List(vec![New::Text(text.clone())]))
+        }
+        _ => None,
+    }
 }
 
 fn check_fields(
@@ -129,7 +148,7 @@ fn check_fields(
         }
         _ => true,
     });
-    let mut found = 0;
+    let (mut found, mut unknown) = (0, false);
     for entry in entries.iter_mut() {
         if let Some(index) = object.field(&entry.key) {
             let field = &object.fields[index];
@@ -141,9 +160,16 @@ fn check_fields(
                 faults,
             );
         } else {
+            unknown = true;
+        }
+    }
+    if unknown {
+        let is_unknown = |entry: &&Entry| object.field(&entry.key).is_none();
+        for entry in entries.iter().filter(is_unknown) {
             let known = object.fields.iter().map(|f| &*f.name);
             let path = Path::Field(&path, &entry.key).text();
-            unknown_field(&entry.key, entry.at, &path, known, faults);
+            let is_given = |name: &str| entries.iter().any(|e| e.key == name);
+            unknown_field(entry, &path, known, is_given, faults);
         }
     }
     // A field that stands twice was reported as such by the parser, so counting tells whether one is missing.
@@ -163,25 +189,29 @@ fn missing_field(field: &Field, at: Option<Position>, path: Path<'_>, faults: &m
     faults.add(rule::FIELD_MISSING, at, &path, "the field is missing", hint);
 }
 
-/// Reports a field that the schema does not have.
+/// Reports a field that the schema does not have; `is_given` says which fields stand there already.
 pub(super) fn unknown_field<'a>(
-    key: &str,
-    at: Option<Position>,
+    entry: &Entry,
     field: &str,
     known: impl IntoIterator<Item = &'a str>,
+    is_given: impl Fn(&str) -> bool,
     faults: &mut Faults,
 ) {
     let known: Vec<&str> = known.into_iter().collect();
-    let hint = match nearest(key, known.iter().copied()) {
+    let near = nearest(&entry.key, known.iter().copied());
+    let hint = match near {
         Some(name) => format!("did you mean {name}?"),
         None => format!("known here: {}", known.join(", ")),
     };
-    faults.add(
+    // What is given already cannot be given a second time.
+    let free = near.filter(|name| !is_given(name));
+    faults.add_mendable(
         rule::FIELD_UNKNOWN,
-        at,
+        entry.at,
         field,
         "there is no such field",
         Some(hint),
+        free.map(|name| Action::rename(field, name)),
     );
 }
 
@@ -218,7 +248,7 @@ fn check_list(list: &List, items: &mut [Node], at: Option<Position>, path: Path<
     for index in repeated(items, keys) {
         let item = Path::Item(&path, index);
         match keys {
-            [] => twice(&items[index], item, "keep one of the two", faults),
+            [] => twice(&items[index], item, "keep one of the two", true, faults),
             // What is told apart by one field is told apart by changing it.
             [key] => {
                 let node = items[index].get(key).unwrap_or(&items[index]);
@@ -226,25 +256,33 @@ fn check_list(list: &List, items: &mut [Node], at: Option<Position>, path: Path<
                     node,
                     Path::Field(&item, key),
                     "give each a name of its own",
+                    false,
                     faults,
                 );
             }
-            _ => twice(&items[index], item, "keep one of the two", faults),
+            _ => {
+                let item_json = items[index].clone().into_json();
+                let same = items[..index].iter().any(|o| o.clone().into_json() == item_json);
+                twice(&items[index], item, "keep one of the two", same, faults);
+            }
         }
     }
 }
 
-fn twice(node: &Node, path: Path<'_>, hint: &str, faults: &mut Faults) {
+/// Reports an item that is there already; `can_go` says that nothing is lost without it.
+fn twice(node: &Node, path: Path<'_>, hint: &str, can_go: bool, faults: &mut Faults) {
     let message = match node.as_text() {
         Some(text) => format!("{} stands twice", quoted(text)),
         None => "the same stands twice".to_owned(),
     };
-    faults.add(
+    let path = path.text();
+    faults.add_mendable(
         rule::FIELD_VALUE,
         node.at,
-        &path.text(),
+        &path,
         message,
         Some(hint.to_owned()),
+        can_go.then(|| Action::remove(&path)),
     );
 }
 
@@ -290,17 +328,21 @@ fn part<'n>(node: &'n Node, key: &str) -> Option<&'n str> {
 }
 
 fn check_text(shape: &Text, text: &str, at: Option<Position>, path: Path<'_>, faults: &mut Faults) {
-    let mut say = |message: String, hint: Option<String>| {
-        faults.add(rule::FIELD_VALUE, at, &path.text(), message, hint);
-    };
     if let Some(choices) = &shape.choices {
         if choices.iter().all(|choice| **choice != *text) {
             let known: Vec<&str> = choices.iter().map(|c| &**c).filter(|c| !c.is_empty()).collect();
-            let hint = nearest(text, known.iter().copied()).map(|word| format!("did you mean {word}?"));
-            say(format!("{} is not {}", quoted(text), any_of(&known)), hint);
+            let near = nearest(text, known.iter().copied());
+            let hint = near.map(|word| format!("did you mean {word}?"));
+            let message = format!("{} is not {}", quoted(text), any_of(&known));
+            let path = path.text();
+            let action = near.map(|word| Action::set(&path, word));
+            faults.add_mendable(rule::FIELD_VALUE, at, &path, message, hint, action);
         }
         return;
     }
+    let mut say = |message: String, hint: Option<String>| {
+        faults.add(rule::FIELD_VALUE, at, &path.text(), message, hint);
+    };
     // A text has at most as many characters as bytes, so most need not be counted.
     if text.len() > shape.max || text.len() < shape.min.saturating_mul(4) {
         let length = text.chars().count();

@@ -15,6 +15,7 @@ use super::locate::written;
 use super::report::{join, nearest, quoted};
 use super::{Context, Form, rule};
 use crate::finding::Finding;
+use crate::fix::{Action, Edit, Fix};
 use crate::kind::{API_VERSION, KINDS, Kind};
 use crate::name::{NameError, ProductName, ResourceName};
 use crate::resource::{Identity, Position, Resource};
@@ -57,6 +58,7 @@ struct Fault {
     field: String,
     message: String,
     hint: Option<String>,
+    action: Option<Action>,
 }
 
 impl Faults {
@@ -69,6 +71,19 @@ impl Faults {
         message: impl Into<String>,
         hint: Option<String>,
     ) {
+        self.add_mendable(rule, at, field, message, hint, None);
+    }
+
+    /// Adds a fault whose way out may be an edit of the resource.
+    pub(super) fn add_mendable(
+        &mut self,
+        rule: &'static str,
+        at: Option<Position>,
+        field: &str,
+        message: impl Into<String>,
+        hint: Option<String>,
+        action: Option<Action>,
+    ) {
         if self.list.len() <= self.limit {
             self.list.push(Fault {
                 rule,
@@ -76,6 +91,7 @@ impl Faults {
                 field: field.to_owned(),
                 message: message.into(),
                 hint,
+                action,
             });
         }
     }
@@ -84,6 +100,8 @@ impl Faults {
 /// A document on its way to a resource.
 pub(super) struct Draft<'a> {
     context: &'a Context<'a>,
+    /// Where it begins.
+    at: Option<Position>,
     node: Option<Node>,
     kind: Option<Kind>,
     name: Option<ResourceName>,
@@ -121,6 +139,7 @@ impl<'a> Draft<'a> {
     pub(super) fn new(node: Node, context: &'a Context<'a>, prefix: &str) -> Self {
         Self {
             context,
+            at: node.at,
             node: Some(node),
             kind: None,
             name: None,
@@ -176,9 +195,20 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Returns what the document says that it is, as far as it does: kind, name and product.
+    pub(super) fn said(&self) -> (Option<Kind>, Option<&ResourceName>, Option<&ProductName>) {
+        (self.kind, self.name.as_ref(), self.product.as_ref())
+    }
+
+    /// Returns the fields that stand elsewhere in the text: (now, as written), below the resource.
+    pub(super) fn renamed(&self) -> &[(String, String)] {
+        &self.renamed
+    }
+
     /// Returns the faults as findings, with the paths as they were written.
     pub(super) fn findings(&mut self, file: &Arc<str>) -> Vec<Finding> {
         let resource = self.identity();
+        let line = self.at.map(|at| at.line);
         let faults = std::mem::take(&mut self.faults.list);
         let renamed = self.renamed_in_document();
         faults
@@ -189,6 +219,14 @@ impl<'a> Draft<'a> {
                     finding.field = Some(written(&renamed, &fault.field));
                 }
                 finding.hint = fault.hint;
+                finding.fix = fault.action.map(|action| {
+                    Fix::one(Edit {
+                        file: Arc::clone(file),
+                        resource: resource.clone(),
+                        line: if resource.is_none() { line } else { None },
+                        action,
+                    })
+                });
                 finding.resource.clone_from(&resource);
                 finding
             })
@@ -261,16 +299,20 @@ impl<'a> Draft<'a> {
         }
         self.read_kind(kind, parts.at);
         if self.kind.is_some() {
+            let has_version = version.is_some();
             self.read_version(version, parts.at);
             let known = ["apiVersion", "kind", "metadata", "spec", "status"];
-            for entry in unknown {
-                unknown_field(
-                    &entry.key,
-                    entry.at,
-                    &join("", &entry.key),
-                    known,
-                    &mut self.faults,
-                );
+            for entry in &unknown {
+                // What the document has of the known ones is not among these.
+                let given = |name: &str| match name {
+                    "metadata" => parts.metadata_at.is_some(),
+                    "spec" => parts.spec_at.is_some(),
+                    "apiVersion" => has_version,
+                    "kind" => true,
+                    _ => false,
+                };
+                let path = join("", &entry.key);
+                unknown_field(entry, &path, known, given, &mut self.faults);
             }
             if no_spec {
                 let message = "the field is missing";
@@ -312,7 +354,8 @@ impl<'a> Draft<'a> {
         };
         self.kind = Kind::from_name(text);
         if self.kind.is_none() {
-            let hint = match nearest(text, KINDS.iter().map(|info| info.name)) {
+            let near = nearest(text, KINDS.iter().map(|info| info.name));
+            let hint = match near {
                 Some(name) => format!("did you mean {name}?"),
                 None => {
                     let names: Vec<&str> = KINDS.iter().map(|info| info.name).collect();
@@ -320,19 +363,23 @@ impl<'a> Draft<'a> {
                 }
             };
             let message = format!("{} is not a kind of Nautes", quoted(text));
-            self.faults.add(rule::KIND, node.at, "kind", message, Some(hint));
+            let action = near.map(|name| Action::set("kind", name));
+            self.faults
+                .add_mendable(rule::KIND, node.at, "kind", message, Some(hint), action);
         }
     }
 
     fn read_version(&mut self, node: Option<Node>, at: Option<Position>) {
         let hint = Some(format!("write apiVersion: {API_VERSION}"));
+        let action = Some(Action::set("apiVersion", API_VERSION));
         let Some(node) = node.filter(|n| n.value != Value::Null) else {
-            self.faults.add(
+            self.faults.add_mendable(
                 rule::FIELD_MISSING,
                 at,
                 "apiVersion",
                 "the field is missing",
                 hint,
+                action,
             );
             return;
         };
@@ -341,12 +388,12 @@ impl<'a> Draft<'a> {
             Some(text) => {
                 let message = format!("{} is not the version of this kind", quoted(text));
                 self.faults
-                    .add(rule::API_VERSION, node.at, "apiVersion", message, hint);
+                    .add_mendable(rule::API_VERSION, node.at, "apiVersion", message, hint, action);
             }
             None => {
                 let message = format!("expected a text, found {}", node.value.type_name());
                 self.faults
-                    .add(rule::FIELD_TYPE, node.at, "apiVersion", message, hint);
+                    .add_mendable(rule::FIELD_TYPE, node.at, "apiVersion", message, hint, action);
             }
         }
     }
@@ -364,8 +411,12 @@ impl<'a> Draft<'a> {
                     _ => None,
                 };
                 let field = join(base, key);
+                let action = match other {
+                    Value::Number(n) if n.is_i64() => Some(Action::set(&field, n.to_string())),
+                    _ => None,
+                };
                 self.faults
-                    .add(rule::FIELD_TYPE, entry.node.at, &field, message, hint);
+                    .add_mendable(rule::FIELD_TYPE, entry.node.at, &field, message, hint, action);
             }
         }
         None
@@ -460,6 +511,12 @@ impl<'a> Draft<'a> {
             ..ObjectMeta::default()
         };
         let mut dropped = Vec::new();
+        // Only an unknown field needs to know what else is there.
+        let mut given: Vec<String> = Vec::new();
+        if fields.iter().any(|e| !METADATA.contains(&e.key.as_str())) {
+            given.extend(fields.iter().map(|e| e.key.clone()));
+            given.extend(self.name.as_ref().map(|_| "name".to_owned()));
+        }
         for mut entry in fields {
             let field = join("metadata", &entry.key);
             match entry.key.as_str() {
@@ -483,9 +540,10 @@ impl<'a> Draft<'a> {
                     }
                 }
                 key if METADATA.contains(&key) => dropped.push(field),
-                key => {
+                _ => {
                     let known = METADATA[..4].iter().copied();
-                    unknown_field(key, entry.at, &field, known, &mut self.faults);
+                    let is_given = |name: &str| given.iter().any(|g| g == name);
+                    unknown_field(&entry, &field, known, is_given, &mut self.faults);
                 }
             }
         }

@@ -16,7 +16,10 @@
 mod component;
 mod edit;
 mod item;
+mod mend;
 mod plan;
+
+pub use mend::{Mended, MendedFile, Refused, Replacement, mend};
 
 use std::ops::Range;
 

@@ -67,6 +67,7 @@ fn problem(fault: Fault, at: Option<Position>, message: impl Into<String>) -> Bo
         field: None,
         message: message.into(),
         hint: None,
+        repeats: false,
     })
 }
 
@@ -106,6 +107,21 @@ fn check_flow(text: &str, limits: &DocumentLimits) -> Step {
     }
     let message = format!("the document has more than {most} brackets, commas and colons");
     Err(problem(Fault::Limit, None, message))
+}
+
+/// Whether two values are the same, wherever they stand.
+fn same(one: &Node, other: &Node) -> bool {
+    match (&one.value, &other.value) {
+        (Value::List(one), Value::List(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
+        }
+        (Value::Map(one), Value::Map(other)) => {
+            let pairs = one.iter().zip(other);
+            one.len() == other.len()
+                && pairs.into_iter().all(|(one, other)| one.key == other.key && same(&one.node, &other.node))
+        }
+        (one, other) => one == other,
+    }
 }
 
 /// A list or mapping whose end was not seen yet.
@@ -376,14 +392,18 @@ impl Reader<'_> {
                         node,
                     });
                 } else {
-                    self.report_duplicate(&key);
+                    let repeats = entries
+                        .iter()
+                        .find(|e| e.key == key.text)
+                        .is_some_and(|first| same(&first.node, &node));
+                    self.report_duplicate(&key, repeats);
                 }
             }
         }
         Ok(())
     }
 
-    fn report_duplicate(&mut self, key: &Key) {
+    fn report_duplicate(&mut self, key: &Key, repeats: bool) {
         let mut field = self.path();
         if !field.is_empty() {
             field.push('.');
@@ -396,6 +416,7 @@ impl Reader<'_> {
         );
         problem.field = Some(field);
         problem.hint = Some("keep one of the two".to_owned());
+        problem.repeats = repeats;
         self.problems.push(*problem);
     }
 

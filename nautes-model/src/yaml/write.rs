@@ -19,6 +19,39 @@ pub fn write(node: &Node) -> String {
     out
 }
 
+/// Writes a value on one line, with braces and brackets.
+#[must_use]
+pub fn flow(node: &Node) -> String {
+    let mut out = String::new();
+    write_flow(&mut out, node);
+    out
+}
+
+fn write_flow(out: &mut String, node: &Node) {
+    match &node.value {
+        Value::Map(entries) => {
+            out.push('{');
+            for (index, entry) in entries.iter().enumerate() {
+                out.push_str(if index > 0 { ", " } else { "" });
+                write_text(out, &entry.key);
+                out.push_str(": ");
+                write_flow(out, &entry.node);
+            }
+            out.push('}');
+        }
+        Value::List(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                out.push_str(if index > 0 { ", " } else { "" });
+                write_flow(out, item);
+            }
+            out.push(']');
+        }
+        Value::Text(text) => write_text(out, text),
+        other => write_scalar(out, other, 0),
+    }
+}
+
 fn write_map(out: &mut String, entries: &[Entry], indent: usize) {
     for (index, entry) in entries.iter().enumerate() {
         if index > 0 {

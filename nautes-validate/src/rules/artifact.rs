@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use nautes_model::fix::Action;
 use nautes_model::kinds::artifact::{ArtifactRepoType, PackageType};
-use nautes_model::{Finding, Identity, Kind, Resource, Sourced};
+use nautes_model::{Finding, Fix, Identity, Kind, Resource, Sourced};
 
 use super::{Standard, call, newcomers, related, say};
 use crate::catalogue::artifact_platform;
@@ -234,8 +235,9 @@ fn not_permitted(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
                 "add {:?} to `projects` of the artifact repository",
                 project.name.as_str()
             );
+            let fix = Fix::of(repo, Action::append("spec.projects", [project.name.as_str()]));
             let finding = on.error(id, resource, "spec.artifactRepo", message).hint(hint);
-            out.push(related(finding, [&repo.identity, project]));
+            out.push(related(finding.fix(fix), [&repo.identity, project]));
         }
     }
 }

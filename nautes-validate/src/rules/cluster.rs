@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use nautes_model::fix::Action;
 use nautes_model::kinds::Cluster;
 use nautes_model::kinds::cluster::{ClusterType, ClusterUsage, Slot};
 use nautes_model::name::{MAX_LABEL, check_label};
-use nautes_model::{Finding, Identity, Kind, Resource, Sourced};
+use nautes_model::{Finding, Fix, Identity, Kind, Resource, Sourced};
 
+use super::provider::use_https;
 use super::{Standard, related, say, say_all};
 use crate::catalogue::port;
 use crate::rule::Checked;
@@ -248,7 +250,8 @@ fn api_server(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
                 if url.scheme() == "http" {
                     out.push(
                         on.warning(id, resource, FIELD, "plain http does not protect credentials")
-                            .hint("use https"),
+                            .hint("use https")
+                            .fix(Fix::of(resource, use_https(FIELD, text))),
                     );
                 }
                 continue;
@@ -433,7 +436,8 @@ fn reserved_namespace_unknown(id: &'static str, on: &Checked<'_>, out: &mut Vec<
                     "leave it out: the cluster lists no component".to_owned()
                 } else {
                     format!("components run in {}", names.join(", "))
-                }),
+                })
+                .fix(names.is_empty().then(|| Fix::of(resource, Action::remove(&field)))),
             );
         }
     }

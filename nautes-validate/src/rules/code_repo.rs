@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use nautes_model::fix::Action;
 use nautes_model::kinds::CodeRepo;
-use nautes_model::{Finding, Identity, Kind, Resource, Sourced};
+use nautes_model::{Finding, Fix, Identity, Kind, Resource, Sourced};
 
-use super::{Standard, nearest, newcomers, related, say};
+use super::{Standard, meant, nearest, newcomers, related, replaced, say, way_out};
 use crate::catalogue::{OTHER_EVENTS, PIPELINE_EVENTS};
 use crate::rule::Checked;
 
@@ -135,7 +136,8 @@ fn path(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
             let message = format!("the path {path:?} is not the name of the repository, {name:?}");
             out.push(
                 on.error(id, resource, "spec.repoName", message)
-                    .hint(format!("write `repoName: {name}`, or leave it out")),
+                    .hint(format!("write `repoName: {name}`, or leave it out"))
+                    .fix(Fix::of(resource, Action::set("spec.repoName", name))),
             );
         }
         let gitlab = repo.spec.git.as_ref().and_then(|g| g.gitlab.as_ref());
@@ -144,7 +146,8 @@ fn path(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
             let message = format!("the path {git_path:?} is not the name of the repository, {path:?}");
             out.push(
                 on.error(id, resource, "spec.git.gitlab.path", message)
-                    .hint(format!("write `path: {path}`, or leave it out")),
+                    .hint(format!("write `path: {path}`, or leave it out"))
+                    .fix(Fix::of(resource, Action::set("spec.git.gitlab.path", path))),
             );
         }
     }
@@ -254,21 +257,22 @@ fn id_taken(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
 
 fn events(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
     for (resource, repo) in on.code_repos() {
-        let events = repo.spec.webhook.iter().flat_map(|w| &w.events).enumerate();
-        for (i, event) in events.filter(|(_, e)| !e.is_empty()) {
+        let Some(all) = repo.spec.webhook.as_ref().map(|w| &w.events) else {
+            continue;
+        };
+        for (i, event) in all.iter().enumerate().filter(|(_, e)| !e.is_empty()) {
             let mut known = PIPELINE_EVENTS.iter().chain(OTHER_EVENTS).copied();
             if known.clone().any(|k| k == event) {
                 continue;
             }
-            let hint = nearest(event, &mut known).map_or_else(
+            let field = format!("spec.webhook.events[{i}]");
+            let out_of_it = meant(
+                nearest(event, &mut known),
+                |near| replaced(&field, all, near),
                 || format!("use some of {}", PIPELINE_EVENTS.join(", ")),
-                |near| format!("did you mean {near:?}?"),
             );
-            let message = format!("{event:?} is not an event");
-            out.push(
-                on.error(id, resource, &format!("spec.webhook.events[{i}]"), message)
-                    .hint(hint),
-            );
+            let finding = on.error(id, resource, &field, format!("{event:?} is not an event"));
+            out.push(way_out(finding, resource, out_of_it));
         }
     }
 }
@@ -300,7 +304,8 @@ fn declared_use(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
             let name = field.trim_start_matches("spec.");
             let finding = on
                 .warning(id, resource, field, message)
-                .hint(format!("write `{name}: true`"));
+                .hint(format!("write `{name}: true`"))
+                .fix(Fix::of(resource, Action::set(field, true)));
             out.push(related(finding, [runtime]));
         }
     }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use nautes_model::fix::Action;
 use nautes_model::kinds::cluster::{ClusterSpec, ClusterUsage, Slot, WorkerType};
 use nautes_model::{Finding, Identity};
 
-use super::{Standard, nearest, related, say};
+use super::{Standard, meant, nearest, related, say, way_out};
 use crate::catalogue::Property;
 use crate::rule::{Checked, RuntimeUse};
 
@@ -97,7 +98,10 @@ fn unknown(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
                 .map(|name| &**name)
                 .chain(on.facts.engines.iter().map(String::as_str))
                 .collect();
-            let hint = nearest(name, words.iter().copied()).map_or_else(
+            let field = path(slot, ".name");
+            let out_of_it = meant(
+                nearest(name, words.iter().copied()),
+                |near| Action::set(&field, near),
                 || {
                     let fitting = known
                         .values()
@@ -109,10 +113,9 @@ fn unknown(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
                         fitting.collect::<Vec<_>>().join(", ")
                     )
                 },
-                |near| format!("did you mean {near:?}?"),
             );
             let message = format!("there is no component {name:?}");
-            let finding = on.error(id, resource, &path(slot, ".name"), message).hint(hint);
+            let finding = way_out(on.error(id, resource, &field, message), resource, out_of_it);
             out.push(super::unless_unreadable(on, finding));
         }
     }
@@ -127,10 +130,15 @@ fn slot(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
             if !info.slots.contains(&slot) {
                 let fits: Vec<&str> = info.slots.iter().map(|s| s.field()).collect();
                 let message = format!("{} is no component for {}", component.name, slot.field());
-                out.push(
-                    on.error(id, resource, &path(slot, ".name"), message)
-                        .hint(format!("put it under {}", fits.join(" or "))),
-                );
+                let edit = match &*info.slots {
+                    [only] if cluster.spec.components_list.get(*only).is_none() => {
+                        Some(Action::rename(path(slot, ""), only.field()))
+                    }
+                    _ => None,
+                };
+                let hint = format!("put it under {}", fits.join(" or "));
+                let finding = on.error(id, resource, &path(slot, ".name"), message);
+                out.push(way_out(finding, resource, (hint, edit)));
             }
         }
     }

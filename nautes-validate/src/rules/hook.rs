@@ -1,11 +1,12 @@
 //! Hooks of pipeline runtimes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use nautes_model::Finding;
+use nautes_model::fix::Action;
 use nautes_model::kinds::pipeline_runtime::{Hook, ProjectPipelineRuntimeSpec};
 
-use super::{Standard, nearest};
+use super::{Standard, WayOut, meant, nearest, way_out};
 use crate::catalogue::HookInfo;
 use crate::rule::Checked;
 
@@ -65,21 +66,21 @@ fn hooks(spec: &ProjectPipelineRuntimeSpec) -> impl Iterator<Item = (String, boo
     list(true).chain(list(false))
 }
 
-/// What is wrong with one hook: the field below it, the message and the hint.
-type Problem = (String, String, String);
+/// What is wrong with one hook: the field below it, the message and the way out.
+type Problem = (String, String, WayOut);
 
 fn each(
     id: &'static str,
     on: &Checked<'_>,
     out: &mut Vec<Finding>,
-    mut look: impl FnMut(&ProjectPipelineRuntimeSpec, &Hook, bool, Option<&HookInfo>) -> Vec<Problem>,
+    mut look: impl FnMut(&ProjectPipelineRuntimeSpec, &str, &Hook, bool, Option<&HookInfo>) -> Vec<Problem>,
 ) {
     for (resource, runtime) in on.pipeline_runtimes() {
         for (field, before, hook) in hooks(&runtime.spec) {
             let info = on.catalogue.hooks.get(hook.name.as_str());
-            for (below, message, hint) in look(&runtime.spec, hook, before, info) {
+            for (below, message, out_of_it) in look(&runtime.spec, &field, hook, before, info) {
                 let field = format!("{field}{below}");
-                let finding = on.error(id, resource, &field, message).hint(hint);
+                let finding = way_out(on.error(id, resource, &field, message), resource, out_of_it);
                 out.push(if info.is_none() {
                     super::unless_unreadable(on, finding)
                 } else {
@@ -92,29 +93,30 @@ fn each(
 
 fn unknown(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
     let known = &on.catalogue.hooks;
-    each(id, on, out, |_, hook, _, info| {
+    each(id, on, out, |_, field, hook, _, info| {
         if info.is_some() {
             return Vec::new();
         }
-        let hint = nearest(&hook.name, known.keys().map(|k| &**k)).map_or_else(
+        let way_out = meant(
+            nearest(&hook.name, known.keys().map(|k| &**k)),
+            |near| Action::set(format!("{field}.name"), near),
             || {
                 format!(
                     "there are {}",
                     known.keys().map(|k| &**k).collect::<Vec<_>>().join(", ")
                 )
             },
-            |near| format!("did you mean {near:?}?"),
         );
         vec![(
             ".name".to_owned(),
             format!("there is no hook {:?}", hook.name),
-            hint,
+            way_out,
         )]
     });
 }
 
 fn position(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
-    each(id, on, out, |_, hook, before, info| {
+    each(id, on, out, |spec, _, hook, before, info| {
         let (place, other) = if before {
             ("before", "postHooks")
         } else {
@@ -124,23 +126,35 @@ fn position(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
             Some(info) if (before && !info.before) || (!before && !info.after) => vec![(
                 String::new(),
                 format!("{:?} cannot stand {place} the pipeline", hook.name),
-                format!("move it to `{other}`"),
+                (format!("move it to `{other}`"), moved(spec, before)),
             )],
             _ => Vec::new(),
         }
     });
 }
 
+/// Moves a hook to the other side of the pipeline, where it is the only one: its list gets another name.
+fn moved(spec: &ProjectPipelineRuntimeSpec, before: bool) -> Option<Action> {
+    let hooks = spec.hooks.as_ref()?;
+    let (from, to, here, there) = if before {
+        ("preHooks", "postHooks", &hooks.pre_hooks, &hooks.post_hooks)
+    } else {
+        ("postHooks", "preHooks", &hooks.post_hooks, &hooks.pre_hooks)
+    };
+    (here.len() == 1 && there.is_empty()).then(|| Action::rename(format!("spec.hooks.{from}"), to))
+}
+
 fn duplicate(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
     for (resource, runtime) in on.pipeline_runtimes() {
-        let mut seen = BTreeSet::new();
+        let mut seen: BTreeMap<(bool, &str), &Hook> = BTreeMap::new();
         for (field, before, hook) in hooks(&runtime.spec) {
-            if !seen.insert((before, &hook.name)) {
+            let first = *seen.entry((before, &hook.name)).or_insert(hook);
+            if !std::ptr::eq(first, hook) {
                 let message = format!("{:?} stands twice", hook.name);
-                out.push(
-                    on.error(id, resource, &format!("{field}.name"), message)
-                        .hint("keep one of the two"),
-                );
+                // They may differ in what they are given; then somebody has to choose.
+                let edit = (first == hook).then(|| Action::remove(&field));
+                let finding = on.error(id, resource, &format!("{field}.name"), message);
+                out.push(way_out(finding, resource, ("keep one of the two".to_owned(), edit)));
             }
         }
     }
@@ -167,7 +181,7 @@ fn alias(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
 }
 
 fn event_source(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
-    each(id, on, out, |spec, hook, _, info| {
+    each(id, on, out, |spec, _, hook, _, info| {
         let Some(info) = info.filter(|i| !i.event_sources.is_empty()) else {
             return Vec::new();
         };
@@ -184,7 +198,10 @@ fn event_source(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
                 (
                     ".name".to_owned(),
                     format!("{:?} does not understand {type_} events", hook.name),
-                    format!("it understands {}", info.event_sources.join(", ")),
+                    (
+                        format!("it understands {}", info.event_sources.join(", ")),
+                        None,
+                    ),
                 )
             })
             .collect()
@@ -192,7 +209,7 @@ fn event_source(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
 }
 
 fn vars(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
-    each(id, on, out, |_, hook, _, info| {
+    each(id, on, out, |_, field, hook, _, info| {
         let Some(info) = info else { return Vec::new() };
         let names = || info.vars.iter().map(|(name, _)| &**name);
         let unknown = hook
@@ -200,14 +217,20 @@ fn vars(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
             .keys()
             .filter(|v| names().all(|n| n != v.as_str()))
             .map(|var| {
-                let hint = nearest(var, names()).map_or_else(
+                let near = nearest(var, names());
+                let mut way_out = meant(
+                    near,
+                    |near| Action::rename(format!("{field}.vars.{var}"), near),
                     || format!("it has {}", names().collect::<Vec<_>>().join(", ")),
-                    |near| format!("did you mean {near:?}?"),
                 );
+                // What is given already cannot be given a second time.
+                if near.is_some_and(|near| hook.vars.contains_key(near)) {
+                    way_out.1 = None;
+                }
                 (
                     format!(".vars.{var}"),
                     format!("{:?} has no parameter {var:?}", hook.name),
-                    hint,
+                    way_out,
                 )
             });
         let missing = info
@@ -218,7 +241,7 @@ fn vars(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
                 (
                     ".vars".to_owned(),
                     format!("{:?} needs the parameter {name:?}", hook.name),
-                    format!("write `{name}:`"),
+                    (format!("write `{name}:`"), None),
                 )
             });
         unknown.chain(missing).collect()

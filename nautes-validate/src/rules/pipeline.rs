@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use nautes_model::kinds::pipeline_runtime::{
     CalendarEvent, EventSource, GitlabEvent, ProjectPipelineRuntimeSpec,
 };
-use nautes_model::{Finding, Resource, Sourced};
+use nautes_model::fix::Action;
+use nautes_model::{Finding, Fix, Resource, Sourced};
 
 use super::deployment::outside;
-use super::{Standard, nearest, same_target};
+use super::{Standard, WayOut, meant, nearest, replaced, same_target, way_out};
 use crate::catalogue::{BUILT_IN_VARS, PIPELINE_EVENTS};
 use crate::rule::Checked;
 
@@ -53,7 +54,8 @@ pub(super) const RULES: &[Standard] = &[
     },
 ];
 
-type Said = Vec<(String, String, String)>;
+/// What is wrong: the field, the message and the way out.
+type Said = Vec<(String, String, WayOut)>;
 
 fn each(
     id: &'static str,
@@ -64,14 +66,18 @@ fn each(
     for (resource, runtime) in on.pipeline_runtimes() {
         let mut said = Said::new();
         look(&runtime.spec, &mut said);
-        for (field, message, hint) in said {
-            out.push(on.error(id, resource, &field, message).hint(hint));
+        for (field, message, out_of_it) in said {
+            out.push(way_out(
+                on.error(id, resource, &field, message),
+                resource,
+                out_of_it,
+            ));
         }
     }
 }
 
 fn say(said: &mut Said, field: impl Into<String>, message: impl Into<String>, hint: impl Into<String>) {
-    said.push((field.into(), message.into(), hint.into()));
+    said.push((field.into(), message.into(), (hint.into(), None)));
 }
 
 fn fits_together(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
@@ -165,28 +171,29 @@ fn triggers(spec: &ProjectPipelineRuntimeSpec, said: &mut Said) {
     for (i, trigger) in spec.pipeline_triggers.iter().enumerate() {
         let mut known = |names: &BTreeSet<&str>, name: &str, field: &str, what: &str| {
             if !names.contains(name) {
-                let hint = nearest(name, names.iter().copied()).map_or_else(
+                let field = format!("spec.pipelineTriggers[{i}].{field}");
+                let way_out = meant(
+                    nearest(name, names.iter().copied()),
+                    |near| Action::set(&field, near),
                     || {
                         format!(
                             "there are {}",
                             names.iter().take(10).copied().collect::<Vec<_>>().join(", ")
                         )
                     },
-                    |near| format!("did you mean {near:?}?"),
                 );
-                let message = format!("there is no {what} {name:?}");
-                say(said, format!("spec.pipelineTriggers[{i}].{field}"), message, hint);
+                said.push((field, format!("there is no {what} {name:?}"), way_out));
             }
         };
         known(&sources, &trigger.event_source, "eventSource", "event source");
         known(&pipelines, &trigger.pipeline, "pipeline", "pipeline");
         if !seen.insert((&trigger.event_source, &trigger.pipeline, &trigger.revision)) {
-            say(
-                said,
-                format!("spec.pipelineTriggers[{i}]"),
-                "the same trigger stands twice",
-                "remove one of the two",
-            );
+            let field = format!("spec.pipelineTriggers[{i}]");
+            // They may differ in their inputs; then somebody has to choose.
+            let is_same = spec.pipeline_triggers[..i].contains(trigger);
+            let edit = is_same.then(|| Action::remove(&field));
+            let way_out = ("remove one of the two".to_owned(), edit);
+            said.push((field, "the same trigger stands twice".to_owned(), way_out));
         }
     }
 }
@@ -258,12 +265,13 @@ fn input(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
 fn unknown_var(field: &str, name: Option<&str>, said: &mut Said) {
     let name = name.unwrap_or_default();
     if !BUILT_IN_VARS.contains(&name) {
-        let hint = nearest(name, BUILT_IN_VARS.iter().copied()).map_or_else(
+        let field = format!("{field}.source.builtInVar");
+        let way_out = meant(
+            nearest(name, BUILT_IN_VARS.iter().copied()),
+            |near| Action::set(&field, near),
             || format!("there are {}", BUILT_IN_VARS.join(", ")),
-            |near| format!("did you mean {near:?}?"),
         );
-        let message = format!("there is no built-in variable {name:?}");
-        say(said, format!("{field}.source.builtInVar"), message, hint);
+        said.push((field, format!("there is no built-in variable {name:?}"), way_out));
     }
 }
 
@@ -303,12 +311,13 @@ fn events(field: &str, gitlab: &GitlabEvent, said: &mut Said) {
         if known.clone().any(|k| k == event) {
             continue;
         }
-        let hint = nearest(event, known).map_or_else(
+        let field = format!("{field}.gitlab.events[{i}]");
+        let way_out = meant(
+            nearest(event, known),
+            |near| replaced(&field, &gitlab.events, near),
             || format!("use some of {}", PIPELINE_EVENTS.join(", ")),
-            |near| format!("did you mean {near:?}?"),
         );
-        let message = format!("no pipeline can be started by {event:?}");
-        say(said, format!("{field}.gitlab.events[{i}]"), message, hint);
+        said.push((field, format!("no pipeline can be started by {event:?}"), way_out));
     }
 }
 
@@ -386,7 +395,10 @@ fn unreported(
             );
             let finding = on
                 .warning(id, of, &format!("{field}.events"), message)
-                .hint("add it to `webhook.events` of the repository");
+                .hint("add it to `webhook.events` of the repository")
+                .fix((repo.identity.product == of.identity.product).then(|| {
+                    Fix::of(repo, Action::append("spec.webhook.events", silent.iter().copied()))
+                }));
             out.push(super::related(finding, [&repo.identity]));
         }
     }

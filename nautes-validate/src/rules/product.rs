@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use nautes_model::fix::Action;
 use nautes_model::kinds::Product;
 use nautes_model::name::ProductName;
-use nautes_model::{Finding, Identity, Kind, Resource, Sourced};
+use nautes_model::{Finding, Fix, Identity, Kind, Resource, Sourced};
 
 use super::{Standard, related, say, say_all};
 use crate::rule::Checked;
@@ -78,7 +79,8 @@ fn path(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
             let message = format!("the path {path:?} is not the name of the product, {name:?}");
             out.push(
                 on.error(id, resource, "spec.git.gitlab.path", message)
-                    .hint(format!("write `path: {name}`, or leave it out")),
+                    .hint(format!("write `path: {name}`, or leave it out"))
+                    .fix(Fix::of(resource, Action::set("spec.git.gitlab.path", name))),
             );
         }
     }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use nautes_model::{Finding, Identity, Kind, Resource, Sourced};
+use nautes_model::fix::Action;
+use nautes_model::{Finding, Fix, Identity, Kind, Resource, Sourced};
 
-use super::{Standard, nearest, related, say, say_all};
+use super::{Standard, meant, nearest, related, say, say_all, way_out};
 use crate::catalogue::{ARTIFACT_PLATFORMS, FORGES};
 use crate::rule::Checked;
 
@@ -85,10 +86,17 @@ fn url(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
                 out.push(on.error(id, resource, field, problem).hint(hint));
             } else if text.starts_with("http://") {
                 let message = "plain http does not protect credentials";
-                out.push(on.warning(id, resource, field, message).hint("use https"));
+                let finding = on.warning(id, resource, field, message).hint("use https");
+                out.push(finding.fix(Fix::of(resource, use_https(field, text))));
             }
         }
     }
+}
+
+/// Writes an http address as an https one.
+pub(super) fn use_https(field: &str, text: &str) -> Action {
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    Action::set(field, format!("https://{rest}"))
 }
 
 const fn is_platform(kind: Kind) -> bool {
@@ -154,9 +162,10 @@ fn type_(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
                 Resource::ProductProvider(r) => {
                     if r.spec.type_ != "coderepo" {
                         let message = format!("products do not come from {:?}", r.spec.type_);
-                        out.push(on.error(id, resource, "spec.type", message).hint(
+                        let finding = on.error(id, resource, "spec.type", message).hint(
                             "write `type: coderepo`: products are groups of a code repository provider",
-                        ));
+                        );
+                        out.push(finding.fix(Fix::of(resource, Action::set("spec.type", "coderepo"))));
                     }
                     continue;
                 }
@@ -164,12 +173,14 @@ fn type_(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
             };
         if !known.contains(&text) {
             let shown: String = text.chars().take(80).collect();
-            let hint = match nearest(text, known.iter().copied()) {
-                Some(near) => format!("did you mean {near:?}?"),
-                None => format!("without a plug-in there are {}", known.join(", ")),
-            };
+            let out_of_it = meant(
+                nearest(text, known.iter().copied()),
+                |near| Action::set("spec.providerType", near),
+                || format!("without a plug-in there are {}", known.join(", ")),
+            );
             let message = format!("{shown:?} is no type of platform that is known here");
-            out.push(on.warning(id, resource, "spec.providerType", message).hint(hint));
+            let finding = on.warning(id, resource, "spec.providerType", message);
+            out.push(way_out(finding, resource, out_of_it));
         }
     }
 }

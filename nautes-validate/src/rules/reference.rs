@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use nautes_model::fix::{Action, Edit};
 use nautes_model::reference::Relation;
-use nautes_model::{Finding, Identity, Kind, manifest};
+use nautes_model::{Finding, Fix, Identity, Kind, Sourced, manifest};
 
-use super::{Standard, nearest, related, say, word};
+use super::{Standard, WayOut, meant, nearest, related, say, word};
 use crate::graph::{Link, Target};
 use crate::report::CYCLE;
 use crate::rule::Checked;
@@ -129,7 +130,12 @@ fn report_missing(
         // What another product has is not to be guessed by trying names.
         let own = to.product.is_none() || to.product == link.from.product;
         let near = own.then(|| nearest(&link.reference.text, names.of(on, to).iter().map(String::as_str)));
-        out.push(finding.hint(hint(near.flatten(), to)));
+        let mut way_out = hint(near.flatten(), &link.reference.field, to);
+        // Whose a resource is its repository decides, and nobody is given a right by a guess.
+        if link.reference.relation != Relation::Needs {
+            way_out.1 = None;
+        }
+        out.push(super::way_out(finding, from, way_out));
     }
 }
 
@@ -174,16 +180,19 @@ fn is_told_by_removal(on: &Checked<'_>, link: &Link, to: &Identity) -> bool {
         && link.reference.relation != Relation::Mentions
 }
 
-fn hint(near: Option<&str>, to: &Identity) -> String {
-    let word = word(to.kind);
-    match near {
-        Some(near) => format!("did you mean {near:?}?"),
-        None if to.kind == Kind::Product => format!("save a Product named {:?} first", to.name.as_str()),
-        None => format!(
-            "add the {word} {:?}, or name one that is declared",
-            to.name.as_str()
-        ),
-    }
+fn hint(near: Option<&str>, field: &str, to: &Identity) -> WayOut {
+    meant(
+        near,
+        |near| Action::set(field, near),
+        || match to.kind {
+            Kind::Product => format!("save a Product named {:?} first", to.name.as_str()),
+            kind => format!(
+                "add the {} {:?}, or name one that is declared",
+                word(kind),
+                to.name.as_str()
+            ),
+        },
+    )
 }
 
 /// The declared names of a kind in a product, collected when first asked for.
@@ -296,6 +305,17 @@ fn cycle(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
     }
 }
 
+/// Of two declarations that say the same one can go.
+fn delete_again(on: &Checked<'_>, again: &Sourced) -> Option<Fix> {
+    let first = on.scopes.get(&again.identity)?;
+    (**first == *again).then(|| {
+        Fix::one(Edit {
+            line: Some(again.source.line),
+            ..Edit::of(again, Action::Delete)
+        })
+    })
+}
+
 fn duplicate(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
     let tenant = on.scopes.tenant.resources.duplicates();
     let products = on.scopes.products.values().flat_map(|p| p.resources.duplicates());
@@ -317,6 +337,7 @@ fn duplicate(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
         out.push(
             on.error(id, again, "metadata.name", message)
                 .at(manifest::locate(&again.source, "metadata.name"))
+                .fix(delete_again(on, again))
                 .hint("remove one of the two, or give it another name"),
         );
     }

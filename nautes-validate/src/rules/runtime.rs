@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use nautes_model::fix::{Action, Edit, Value};
+use nautes_model::kind::API_VERSION;
 use nautes_model::kinds::cluster::{ClusterUsage, WorkerType};
+use nautes_model::kinds::code_repo_binding::{CodeRepoBindingSpec, Permission};
 use nautes_model::name::ResourceName;
-use nautes_model::{Finding, Identity, Kind, Resource, Severity, Sourced};
+use nautes_model::{Finding, Fix, Identity, Kind, Resource, Severity, Sourced};
 
 use super::{Standard, related, say};
 use crate::rule::Checked;
@@ -171,7 +174,8 @@ fn not_permitted(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
             let message = format!("{who} may not use {}", say(wanted.repo, of));
             let finding = on
                 .error(id, runtime.sourced, wanted.field, message)
-                .hint(how_to_permit(wanted.repo, of, project.as_ref()));
+                .hint(how_to_permit(wanted.repo, of, project.as_ref()))
+                .fix(permit(on, wanted.repo, of, project.as_ref()));
             out.push(related(unless_held(on, finding, wanted.repo), [wanted.repo]));
         }
     }
@@ -196,10 +200,45 @@ fn project_illegal(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
             let message = format!("project {text:?} may not use {}", say(repo, of));
             let finding =
                 on.error(id, resource, &field, message)
-                    .hint(how_to_permit(repo, of, Some(&project.name)));
+                    .hint(how_to_permit(repo, of, Some(&project.name)))
+                    .fix(permit(on, repo, of, Some(&project.name)));
             out.push(related(unless_held(on, finding, repo), [repo, project]));
         }
     }
+}
+
+/// Declares the binding that [`how_to_permit`] asks for, where the repository is the product's own: whether another
+/// product opens one is for its people to say.
+fn permit(
+    on: &Checked<'_>,
+    repo: &Identity,
+    of: &Identity,
+    project: Option<&ResourceName>,
+) -> Option<Fix> {
+    let product = of.product.as_ref().filter(|_| repo.product == of.product)?;
+    let who = project.map_or(product.as_str(), |project| project.as_str());
+    let name = ResourceName::new(&format!("{}-for-{who}", repo.name)).ok()?;
+    let binding = Identity::product(Kind::CodeRepoBinding, product.clone(), name);
+    let (repo, _) = on.code_repo(repo).filter(|_| on.sourced(&binding).is_none())?;
+    let spec = CodeRepoBindingSpec {
+        code_repo: repo.identity.name.to_string(),
+        product: product.to_string(),
+        projects: project.iter().map(ToString::to_string).collect(),
+        permissions: Permission::Readonly,
+    };
+    let manifest = serde_json::json!({
+        "apiVersion": API_VERSION,
+        "kind": binding.kind.name(),
+        "metadata": { "name": binding.name.as_str(), "namespace": product.namespace() },
+        "spec": spec,
+    });
+    Some(Fix::one(Edit {
+        resource: Some(binding),
+        action: Action::Add {
+            manifest: Value::from_json(manifest)?,
+        },
+        ..Edit::of(repo, Action::Delete)
+    }))
 }
 
 fn how_to_permit(repo: &Identity, of: &Identity, project: Option<&ResourceName>) -> String {
@@ -229,6 +268,7 @@ fn unless_held(on: &Checked<'_>, mut finding: Finding, repo: &Identity) -> Findi
     if held {
         finding.severity = Severity::Warning;
         finding.hint = Some("mend the binding of the product that cannot be read now".to_owned());
+        finding.fix = None;
     }
     finding
 }

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::spelling::same;
 use super::step::{Additions, Step};
 use super::{Draft, fields_below, take, text_of};
+use crate::fix::Action;
 use crate::kind::Kind;
 use crate::manifest::{Form, rule};
 use crate::resource::Position;
@@ -100,8 +101,14 @@ impl Draft<'_> {
             if let Some(entry) = applies.then(|| take(spec, key)).flatten() {
                 let (field, hint) = (format!("spec.{key}"), Some(hint.to_owned()));
                 let message = "there is no such field";
+                let adds_nothing = match key {
+                    "name" => self.name.as_ref().map(|n| n.as_str()) == entry.node.as_text(),
+                    "productName" => self.product.as_ref().map(|p| p.as_str()) == entry.node.as_text(),
+                    _ => false,
+                };
+                let action = adds_nothing.then(|| Action::remove(&field));
                 self.faults
-                    .add(rule::FIELD_UNKNOWN, entry.at, &field, message, hint);
+                    .add_mendable(rule::FIELD_UNKNOWN, entry.at, &field, message, hint, action);
             }
         }
     }
@@ -283,8 +290,9 @@ impl Draft<'_> {
                         short(&target)
                     );
                     let hint = Some(format!("keep {} and remove {}", short(&target), short(&written)));
+                    let action = Some(Action::remove(&written));
                     self.faults
-                        .add(rule::FIELD_VALUE, entry.at, &written, message, hint);
+                        .add_mendable(rule::FIELD_VALUE, entry.at, &written, message, hint, action);
                 }
             }
         }

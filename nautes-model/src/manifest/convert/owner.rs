@@ -3,6 +3,7 @@
 use super::step::Step;
 use super::{Draft, Parts, set};
 use crate::crd;
+use crate::fix::Action;
 use crate::kind::Kind;
 use crate::manifest::report::{join, quoted};
 use crate::manifest::{Form, rule};
@@ -162,8 +163,9 @@ impl Draft<'_> {
             Some(product) => {
                 let message = format!("the namespace {} is not that of product {product}", quoted(text));
                 let hint = Some(format!("leave it out, or write {}", product.namespace()));
+                let action = Some(Action::set("metadata.namespace", product.namespace()));
                 self.faults
-                    .add(rule::PRODUCT, at, "metadata.namespace", message, hint);
+                    .add_mendable(rule::PRODUCT, at, "metadata.namespace", message, hint, action);
             }
             None => match product_of_namespace(text) {
                 Some(product) => self.product = Some(product),

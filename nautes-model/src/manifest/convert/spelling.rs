@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json};
 use super::step::Step;
 use super::{Draft, join};
 use crate::crd;
+use crate::fix::Action;
 use crate::kind::Kind;
 use crate::manifest::report::shown_key;
 use crate::manifest::{Form, rule};
@@ -160,7 +161,9 @@ impl Draft<'_> {
                         shown_key(from)
                     );
                     let hint = Some(format!("keep {to} and remove {}", shown_key(from)));
-                    self.faults.add(rule::FIELD_VALUE, entry.at, &old, message, hint);
+                    let action = Some(Action::remove(&old));
+                    self.faults
+                        .add_mendable(rule::FIELD_VALUE, entry.at, &old, message, hint, action);
                 }
                 return;
             }

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::mend::Replacement;
+
 /// Why a text is left as it is: what stands in the way, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
@@ -55,7 +57,21 @@ impl<'t> Edits<'t> {
     }
 
     /// Makes the edits. What replaces something that is taken out goes with it.
-    pub(super) fn apply(mut self) -> Done<String> {
+    pub(super) fn apply(self) -> Done<String> {
+        let text = self.text;
+        let mut out = String::with_capacity(text.len() + 64);
+        let mut done = 0;
+        for Replacement { range, text: new } in self.replacements()? {
+            out.push_str(&text[done..range.start]);
+            out.push_str(&new);
+            done = range.end;
+        }
+        out.push_str(&text[done..]);
+        Ok(out)
+    }
+
+    /// Returns the edits in order, without overlaps. What replaces something that is taken out goes with it.
+    pub(super) fn replacements(mut self) -> Done<Vec<Replacement>> {
         let gone = merged(std::mem::take(&mut self.gone));
         let mut put = std::mem::take(&mut self.put);
         put.retain(|(range, _)| {
@@ -65,18 +81,15 @@ impl<'t> Edits<'t> {
         all.extend(gone.into_iter().map(|range| (range, String::new())));
         // What is put in comes before what begins at the same place; the order is kept otherwise.
         all.sort_by_key(|(range, _)| (range.start, !range.is_empty()));
-        let mut out = String::with_capacity(self.text.len() + 64);
         let mut done = 0;
-        for (range, text) in all {
+        for (range, _) in &all {
             if range.start < done {
                 return Err(Refusal::new("two changes concern the same place", range.start));
             }
-            out.push_str(&self.text[done..range.start]);
-            out.push_str(&text);
             done = range.end;
         }
-        out.push_str(&self.text[done..]);
-        Ok(out)
+        let replacement = |(range, text)| Replacement { range, text };
+        Ok(all.into_iter().map(replacement).collect())
     }
 }
 
