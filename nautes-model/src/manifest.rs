@@ -50,7 +50,8 @@ use crate::yaml::{self, DocumentLimits, Entry, Fault, Node, Value};
 pub use locate::{locate, locate_all};
 pub use render::{RenderError, render};
 pub use rewrite::{
-    Change, Converted, HeldSecret, Mended, MendedFile, Refused, Replacement, convert, mend, without_secrets,
+    Change, Converted, HeldSecret, Mended, MendedFile, Refused, Replacement, convert, mend, mend_each,
+    without_secrets,
 };
 
 use convert::Draft;

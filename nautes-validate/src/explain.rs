@@ -47,6 +47,8 @@ pub struct Explained {
     pub summary: Cow<'static, str>,
     /// Why.
     pub explanation: Cow<'static, str>,
+    /// Whether findings of it can have a [`Fix`](nautes_model::Fix), which `nautes validate --fix` makes.
+    pub mendable: bool,
     /// An example that breaks it. Every rule of Nautes has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bad: Option<Example>,
@@ -76,6 +78,51 @@ struct Case {
 
 /// In order of rule.
 static CASES: &[Case] = include!(concat!(env!("OUT_DIR"), "/cases.rs"));
+
+/// What can be mended by an edit that is certain: each has a case that is mended in the tests. In order.
+const MENDABLE: &[&str] = &[
+    "ArtifactRepoMissing",
+    "ArtifactRepoNotPermitted",
+    "ClusterApiServer",
+    "ClusterComponentSlot",
+    "ClusterComponentUnknown",
+    "ClusterHostMissing",
+    "ClusterReservedNamespaceUnknown",
+    "CodeRepoMissing",
+    "CodeRepoPath",
+    "CodeRepoUse",
+    "CodeRepoWebhookEvent",
+    "EnvironmentClusterMissing",
+    "EnvironmentMissing",
+    "HookDuplicate",
+    "HookPosition",
+    "HookUnknown",
+    "HookVars",
+    "ManifestApiVersion",
+    "ManifestDuplicate",
+    "ManifestDuplicateKey",
+    "ManifestFieldMissing",
+    "ManifestFieldType",
+    "ManifestFieldUnknown",
+    "ManifestFieldValue",
+    "ManifestKind",
+    "ManifestProduct",
+    "PipelineEvent",
+    "PipelineInput",
+    "PipelineStatic",
+    "ProductPath",
+    "ProjectMissing",
+    "ProviderMissing",
+    "ProviderType",
+    "ProviderUrl",
+    "RepoNotPermitted",
+    "ResourceDuplicate",
+    "RuntimeProjectIllegal",
+];
+
+fn is_mendable(id: &str) -> bool {
+    MENDABLE.binary_search(&id).is_ok()
+}
 
 /// Explains a rule of Nautes, or a fault that the reader of manifests finds. Case does not matter.
 ///
@@ -121,6 +168,7 @@ fn of_rule(rule: &dyn Rule) -> Explained {
         severity: rule.severity(),
         summary: owned(rule.summary()),
         explanation: owned(rule.explanation()),
+        mendable: is_mendable(rule.id()),
         bad,
         good,
     }
@@ -136,6 +184,7 @@ fn of_row((id, summary, explanation): &Row) -> Explained {
         severity: Severity::Error,
         summary: Cow::Borrowed(*summary),
         explanation: Cow::Borrowed(*explanation),
+        mendable: is_mendable(id),
         bad,
         good,
     }

@@ -235,6 +235,13 @@ pub struct Validate {
     /// How many findings are shown, errors first; 0 for all. Text shows 100 unless told, other forms show all.
     #[arg(long, value_name = "NUMBER")]
     pub max_findings: Option<usize>,
+    /// Mends in the files what can be mended by an edit that is certain, and judges what is left. Comments and order
+    /// stay. All files are written, or none.
+    #[arg(long, conflicts_with = "diff")]
+    pub fix: bool,
+    /// Shows what --fix would change as a difference (diff -u), without secrets, instead of findings; changes nothing.
+    #[arg(long, conflicts_with = "output")]
+    pub diff: bool,
 }
 
 const VALIDATE: &str = "\
@@ -245,6 +252,8 @@ Examples:
   nautes validate --changed-since origin/main  what this branch adds
   nautes validate --rules our-rules.yaml       by rules of one's own, too
   nautes validate -o sarif > nautes.sarif      for code scanning
+  nautes validate --diff                       what can be mended
+  nautes validate --fix                        mend it
   kubectl get environments -A -o yaml | nautes validate -
 
 Exit codes: 0 no errors, 1 errors (or warnings, with --deny-warnings), 2 something cannot be read.";

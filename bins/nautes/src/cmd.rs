@@ -5,6 +5,7 @@ pub mod apply;
 pub mod convert;
 pub mod crds;
 pub mod delete;
+mod edit;
 pub mod explain;
 pub mod generate;
 pub mod get;

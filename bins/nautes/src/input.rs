@@ -22,7 +22,7 @@ mod stdin;
 mod trees;
 mod word;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use nautes_gitops::folder::{Layout, TreeAt};
@@ -97,6 +97,12 @@ pub fn load_or_nothing(words: &[String], product: Option<&ProductName>) -> Resul
 pub fn load_at(words: &[String], revision: &str, product: Option<&ProductName>) -> Result<Input, Failure> {
     let sources = each(words, |word| Source::past(word, revision))?;
     Ok(read_all(sources, product)?.0)
+}
+
+/// Whether what a word names can be written: it is on disk as it is named.
+#[must_use]
+pub fn is_written_to(word: &str) -> bool {
+    word::is_on_disk(word)
 }
 
 fn each(
@@ -250,6 +256,18 @@ impl Input {
             .and_then(|identity| self.scopes.get(identity))
             .and_then(of)
             .or_else(|| self.scopes.iter().find_map(of))
+    }
+
+    /// Returns the texts of some files, as far as they are known.
+    #[must_use]
+    pub fn texts_of(&self, names: &BTreeSet<&Arc<str>>) -> BTreeMap<Arc<str>, Arc<str>> {
+        let with_findings = self.texts.iter().filter(|(name, _)| names.contains(name));
+        let of_resources = self.scopes.iter().map(|s| (&s.source.file, &s.source.text));
+        of_resources
+            .filter(|(name, _)| names.contains(name))
+            .chain(with_findings)
+            .map(|(name, text)| (Arc::clone(name), Arc::clone(text)))
+            .collect()
     }
 
     /// Goes through the names of all files, in order.

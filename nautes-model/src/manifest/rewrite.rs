@@ -19,7 +19,7 @@ mod item;
 mod mend;
 mod plan;
 
-pub use mend::{Mended, MendedFile, Refused, Replacement, mend};
+pub use mend::{Mended, MendedFile, Refused, Replacement, mend, mend_each};
 
 use std::ops::Range;
 

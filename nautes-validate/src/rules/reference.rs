@@ -131,8 +131,13 @@ fn report_missing(
         let own = to.product.is_none() || to.product == link.from.product;
         let near = own.then(|| nearest(&link.reference.text, names.of(on, to).iter().map(String::as_str)));
         let mut way_out = hint(near.flatten(), &link.reference.field, to);
-        // Whose a resource is its repository decides, and nobody is given a right by a guess.
-        if link.reference.relation != Relation::Needs {
+        // Whose a resource is its repository decides, and another product is given no right by a guess.
+        let is_safe = match link.reference.relation {
+            Relation::Needs => true,
+            Relation::Owner => to.kind != Kind::Product,
+            Relation::Grants | Relation::Mentions => false,
+        };
+        if !is_safe {
             way_out.1 = None;
         }
         out.push(super::way_out(finding, from, way_out));

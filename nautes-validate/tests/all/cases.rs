@@ -12,20 +12,20 @@ use nautes_validate::catalogue::HookInfo;
 use nautes_validate::organisation::{self, rule, test_rules};
 use nautes_validate::{Explained, Facts, RuleSet, check, check_change, explain, explained};
 
-use crate::support::{BASE, changed, scopes};
+use crate::support::{BASE, changed, scopes, scopes_on};
 
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases")
 }
 
-fn entries(folder: &Path) -> BTreeSet<PathBuf> {
+pub(crate) fn entries(folder: &Path) -> BTreeSet<PathBuf> {
     std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect()
 }
 
-fn name(path: &Path) -> &str {
+pub(crate) fn name(path: &Path) -> &str {
     path.file_name().and_then(|n| n.to_str()).unwrap()
 }
 
@@ -58,21 +58,25 @@ fn of_rules(folder: &Path) -> bool {
 /// What is found. A case with the line `# change` is judged as a change of the base, one with the line
 /// `# after` as a change of what stands above it.
 fn findings(path: &Path) -> Vec<Finding> {
-    let text = std::fs::read_to_string(path).unwrap();
+    findings_in(path, &std::fs::read_to_string(path).unwrap(), BASE)
+}
+
+/// What is found in the text of a case.
+pub(crate) fn findings_in(path: &Path, text: &str, base: &str) -> Vec<Finding> {
     if path
         .parent()
         .is_some_and(|folder| name(folder) == manifest::rule::CONVERT)
     {
-        return manifest::convert(&text, &Context::new(name(path), Form::Request)).findings;
+        return manifest::convert(text, &Context::new(name(path), Form::Request)).findings;
     }
     if path.parent().is_some_and(of_reader) {
-        let read = manifest::parse(&text, &Context::new(name(path), Form::Git));
+        let read = manifest::parse(text, &Context::new(name(path), Form::Git));
         if !read.findings.is_empty() || read.resources.is_empty() {
             return read.findings;
         }
     }
     if path.parent().is_some_and(|folder| name(folder) == rule::EXAMPLE) {
-        let files = scopes(name(path), &text).tenant.rules;
+        let files = scopes_on(base, name(path), text).tenant.rules;
         let read = files.iter().map(|f| organisation::read(&f.file, &f.text));
         return read.flat_map(|read| test_rules(&read.rules)).collect();
     }
@@ -80,15 +84,15 @@ fn findings(path: &Path) -> Vec<Finding> {
     let (before, now) = match text.split_once("# after\n") {
         Some((before, after)) => {
             let before_it = before.lines().count() + 1;
-            let before = scopes(name(path), before);
+            let before = scopes_on(base, name(path), before);
             // The lines keep their numbers.
             let after = format!("{}{after}", "\n".repeat(before_it));
             (before.clone(), changed(before, name(path), &after))
         }
         None if text.lines().any(|line| line == "# change") => {
-            (scopes("base.yaml", ""), scopes(name(path), &text))
+            (scopes("base.yaml", ""), scopes_on(base, name(path), text))
         }
-        None => return check(&scopes(name(path), &text), &rules).findings,
+        None => return check(&scopes_on(base, name(path), text), &rules).findings,
     };
     let report = check_change(&before, &now, &rules);
     let mut all = report.rejected;

@@ -12,6 +12,7 @@ mod cases;
 mod change;
 mod definitions;
 mod examples;
+mod fixes;
 mod graph;
 mod hardening;
 mod judge;

@@ -59,6 +59,9 @@ fn section(of: &Explained) -> String {
     if of.severity == Severity::Warning {
         text.push_str("\nIt only warns.\n");
     }
+    if of.mendable {
+        text.push_str("\nWhere the way out is one definite edit, `nautes validate --fix` makes it.\n");
+    }
     let (bad, good) = (of.bad.clone().unwrap(), of.good.clone().unwrap());
     write!(text, "\nBreaks it:\n\n{}", block("yaml", &bad.manifests)).unwrap();
     write!(text, "\n{}", block("text", &bad.findings)).unwrap();
@@ -69,10 +72,11 @@ fn section(of: &Explained) -> String {
 #[test]
 fn the_page_of_the_rules_is_what_the_rules_say() {
     let mut page = HEAD.to_owned();
-    writeln!(page, "| rule | what must hold |\n|---|---|").unwrap();
+    writeln!(page, "| rule | what must hold | can be mended by `--fix` |\n|---|---|---|").unwrap();
     for of in explained() {
         let (id, summary) = (&of.id, of.summary.replace('|', "\\|"));
-        writeln!(page, "| [{id}](#{}) | {summary} |", id.to_lowercase()).unwrap();
+        let mendable = if of.mendable { "yes" } else { "" };
+        writeln!(page, "| [{id}](#{}) | {summary} | {mendable} |", id.to_lowercase()).unwrap();
     }
     for of in explained() {
         page.push_str(&section(&of));

@@ -38,8 +38,13 @@ pub(crate) fn identity(text: &str) -> Identity {
 /// `# remove: <identity>`, `# broken: <identity>` (its file cannot be read), `# unloaded: <product>` and `# owner: <product>` (where its documents stand);
 /// `# file: <name>` begins another file, whose documents are added even when they are there already; a file in `rules/` declares rules.
 pub(crate) fn scopes(file: &str, text: &str) -> Scopes {
+    scopes_on(BASE, file, text)
+}
+
+/// As [`scopes`], on another base.
+pub(crate) fn scopes_on(base: &str, file: &str, text: &str) -> Scopes {
     let mut scopes = Scopes::default();
-    for resource in resources("base.yaml", BASE) {
+    for resource in resources("base.yaml", base) {
         scopes.insert(resource);
     }
     changed(scopes, file, text)

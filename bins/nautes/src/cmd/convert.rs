@@ -1,15 +1,11 @@
 //! `nautes convert`: older forms of manifests become the current one, where they stand.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-
 use nautes_api::wire::ManifestFile;
 use nautes_model::manifest::{self, Context, Converted, Form};
 use nautes_model::name::ProductName;
-use similar::TextDiff;
-use tempfile::NamedTempFile;
 
 use crate::cli::Convert;
+use crate::cmd::edit::{self, Edited};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::input;
 use crate::output::{self, GREEN, YELLOW};
@@ -51,7 +47,7 @@ pub fn run(settings: &Settings, args: &Convert) -> Outcome {
             output::data(&converted.text)?;
         } else if converted.text != file.text {
             if args.diff {
-                output::data(&difference(file, &converted.text, &context))?;
+                output::data(&edited(file, &converted.text).difference(&context))?;
             } else if args.check {
                 output::data(&format!("{}\n", file.name))?;
             }
@@ -72,7 +68,8 @@ pub fn run(settings: &Settings, args: &Convert) -> Outcome {
         return Ok(exit);
     }
     if args.write {
-        write(&changed)?;
+        let edited: Vec<Edited<'_>> = changed.iter().map(|(file, text)| edited(file, text)).collect();
+        edit::write(&edited)?;
     }
     if !to_stdout {
         let verb = if args.write { "converted" } else { "to convert" };
@@ -83,6 +80,14 @@ pub fn run(settings: &Settings, args: &Convert) -> Outcome {
         ));
     }
     Ok(exit)
+}
+
+fn edited<'e>(file: &'e ManifestFile, after: &'e str) -> Edited<'e> {
+    Edited {
+        name: &file.name,
+        before: &file.text,
+        after,
+    }
 }
 
 /// Says what became what, what stands in the way, and where secrets are.
@@ -101,49 +106,4 @@ fn tell(file: &ManifestFile, converted: &Converted) {
             file.name, secret.resource, secret.field
         ));
     }
-}
-
-/// Returns the difference in the form of `diff -u`, without secrets.
-fn difference(file: &ManifestFile, after: &str, context: &Context<'_>) -> String {
-    let before = manifest::without_secrets(&file.text, context);
-    let after = manifest::without_secrets(after, context);
-    TextDiff::from_lines(&before, &after)
-        .unified_diff()
-        .header(&format!("a/{}", file.name), &format!("b/{}", file.name))
-        .to_string()
-}
-
-/// Writes every file, or none if one of them cannot be written beside its old content.
-fn write(changed: &[(&ManifestFile, String)]) -> Result<(), Failure> {
-    let mut ready = Vec::new();
-    for (file, text) in changed {
-        ready.push(
-            beside(file, text).map_err(|e| {
-                Failure::usage(format!("{}: {e}", file.name)).hint("no file has been changed")
-            })?,
-        );
-    }
-    for (path, temporary) in ready {
-        temporary
-            .persist(&path)
-            .map_err(|e| Failure::new(Exit::Partial, format!("{}: {}", path.display(), e.error)))?;
-    }
-    Ok(())
-}
-
-/// Writes the new content of a file beside it, with its permissions.
-fn beside(file: &ManifestFile, text: &str) -> std::io::Result<(PathBuf, NamedTempFile)> {
-    // What a link leads to is replaced, not the link.
-    let path = Path::new(&file.name).canonicalize()?;
-    if std::fs::read(&path)? != file.text.as_bytes() {
-        return Err(std::io::Error::other("the file has changed since it was read"));
-    }
-    let folder = path.parent().unwrap_or_else(|| Path::new("."));
-    let mut temporary = NamedTempFile::new_in(folder)?;
-    temporary.write_all(text.as_bytes())?;
-    temporary
-        .as_file()
-        .set_permissions(std::fs::metadata(&path)?.permissions())?;
-    temporary.as_file().sync_all()?;
-    Ok((path, temporary))
 }

@@ -2,6 +2,7 @@
 
 mod excerpt;
 mod mask;
+mod mend;
 mod report;
 mod rules;
 mod verdict;
@@ -9,7 +10,7 @@ mod verdict;
 use nautes_validate::RuleSet;
 
 use crate::cli::{ReportFormat, Validate};
-use crate::exit::{Exit, Outcome};
+use crate::exit::{Exit, Failure, Outcome};
 use crate::input::{self, Input};
 use crate::output::{self, DIM, GREEN, RED, YELLOW};
 use crate::settings::Settings;
@@ -38,18 +39,34 @@ pub fn run(settings: &Settings, args: &Validate) -> Outcome {
     let words = args.inputs.words();
     let own = rules::read(&args.rules)?;
     let rules = RuleSet::standard().with_rule_files(&own);
-    let (before, input) = match &args.changed_since {
-        None => (None, input::load(&words, product.as_ref())?),
-        Some(revision) => {
-            let before = input::load_at(&words, revision, product.as_ref())?;
-            (Some(before), input::load_or_nothing(&words, product.as_ref())?)
+    let before = match &args.changed_since {
+        None => None,
+        Some(revision) => Some(input::load_at(&words, revision, product.as_ref())?),
+    };
+    let judge = || {
+        let input = match before {
+            None => input::load(&words, product.as_ref())?,
+            Some(_) => input::load_or_nothing(&words, product.as_ref())?,
+        };
+        let mut verdict = match &before {
+            None => Verdict::of(&input, &rules),
+            Some(before) => Verdict::of_change(before, &input, &rules),
+        };
+        verdict.add(rules::trial(&own));
+        Ok::<_, Failure>((input, verdict))
+    };
+    if args.fix {
+        mend::refuse(&words)?;
+    }
+    let (mut input, mut verdict) = judge()?;
+    if args.diff || args.fix {
+        let mending = mend::Mending::of(&input, &verdict);
+        if args.diff {
+            output::data(&mending.difference(product.as_ref()))?;
+        } else if mending.write(&verdict)? {
+            (input, verdict) = judge()?;
         }
-    };
-    let mut verdict = match &before {
-        None => Verdict::of(&input, &rules),
-        Some(before) => Verdict::of_change(before, &input, &rules),
-    };
-    verdict.add(rules::trial(&own));
+    }
     let limit = match (args.max_findings, args.output) {
         (Some(0), _) => usize::MAX,
         (Some(limit), _) => limit,
@@ -65,12 +82,17 @@ pub fn run(settings: &Settings, args: &Validate) -> Outcome {
         limit,
         style: STYLE,
     };
-    output::data(&report.write(args.output))?;
+    if !args.diff {
+        output::data(&report.write(args.output))?;
+    }
     if args.output == ReportFormat::Text {
         notes(&input, &verdict);
         let all = verdict.findings.len() + verdict.standing.len();
-        if all > limit {
+        if all > limit && !args.diff {
             counts(&verdict, all - limit);
+        }
+        if !(args.diff || args.fix) {
+            mendable(&verdict);
         }
     }
     summary(&input, &verdict, before.is_some());
@@ -121,6 +143,16 @@ fn counts(verdict: &Verdict, rest: usize) {
         most.collect::<Vec<_>>().join(", ")
     ));
     output::say(&format!("  {DIM}hint:{DIM:#} --max-findings 0 shows all of them"));
+}
+
+/// Says that there is something to mend.
+fn mendable(verdict: &Verdict) {
+    let some = verdict.findings.iter().filter(|f| f.fix.is_some()).count();
+    if some > 0 {
+        output::say(&format!(
+            "{DIM}note:{DIM:#} nautes validate --fix mends {some} of them, --diff shows how"
+        ));
+    }
 }
 
 fn summary(input: &Input, verdict: &Verdict, is_change: bool) {

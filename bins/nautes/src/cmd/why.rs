@@ -1,6 +1,6 @@
 //! `nautes why`: what stands in the way of a resource, and what to change.
 
-use nautes_model::{Finding, Identity, Scopes, Severity, manifest};
+use nautes_model::{Finding, Fix, Identity, Scopes, Severity, manifest};
 use nautes_runtime::status_report::{State, StatusNode, StatusTree};
 use nautes_validate::graph::{Blocker, Cause};
 use nautes_validate::{Link, Target};
@@ -68,6 +68,7 @@ struct Told {
     rule: Option<String>,
     place: Option<String>,
     hint: Option<String>,
+    fix: Option<Fix>,
     awaits: Option<Identity>,
     is_unknown: bool,
 }
@@ -108,6 +109,7 @@ impl Told {
             rule: None,
             place: None,
             hint: None,
+            fix: None,
             awaits: Some(at.clone()),
             is_unknown: false,
         };
@@ -124,6 +126,7 @@ impl Told {
             rule: None,
             place: None,
             hint: None,
+            fix: None,
             awaits: blocker.cause.awaited().cloned(),
             is_unknown: blocker.cause.is_unknown() || is_elsewhere(blocker.cause.awaited(), tree),
         };
@@ -136,7 +139,9 @@ impl Told {
                     told.add(finding);
                 }
                 if told.is_unknown {
-                    told.hint = None;
+                    (told.hint, told.fix) = (None, None);
+                } else if told.fix.is_some() {
+                    // The finding says how already.
                 } else if let Some(near) = near(&tree.scopes, link) {
                     told.hint = Some(near);
                 } else if told.hint.is_none() {
@@ -155,6 +160,7 @@ impl Told {
         self.what = format!("{field}{}", finding.message);
         self.rule = Some(finding.rule.clone());
         self.hint.clone_from(&finding.hint);
+        self.fix.clone_from(&finding.fix);
         let at = finding
             .position
             .map_or_else(String::new, |p| format!(":{}:{}", p.line, p.column));
@@ -182,6 +188,7 @@ impl Told {
             rule: None,
             place: link.and_then(|l| place(&tree.scopes, l)),
             hint: link.and_then(|l| near(&tree.scopes, l).or_else(|| (!is_unknown).then(|| declare(l)))),
+            fix: None,
             awaits: None,
             is_unknown,
         }
@@ -295,6 +302,9 @@ fn text(of: &Identity, told: &[Told]) -> String {
         if let Some(hint) = &one.hint {
             out.push_str(&format!("{:indent$}  {DIM}hint:{DIM:#} {hint}\n", ""));
         }
+        for edit in one.fix.iter().flat_map(|fix| &fix.edits) {
+            out.push_str(&format!("{:indent$}  {DIM}edit:{DIM:#} {edit}\n", ""));
+        }
     }
     if told.len() > MANY {
         out.push_str(&format!("\n{} more\n", told.len() - MANY));
@@ -322,6 +332,9 @@ fn shown(of: &Identity, told: &[Told]) -> Value {
                 if let Some(value) = value {
                     one[key] = json!(value);
                 }
+            }
+            if let Some(fix) = &t.fix {
+                one["fix"] = json!(fix);
             }
             if let Some(awaits) = &t.awaits {
                 one["waitsFor"] = json!(awaits.to_string());

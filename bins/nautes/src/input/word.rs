@@ -29,6 +29,11 @@ pub(super) struct Shown {
     pub(super) revision: String,
 }
 
+/// Whether a word names neither standard input nor a revision.
+pub(super) fn is_on_disk(word: &str) -> bool {
+    word != "-" && (Path::new(word).exists() || split_revision(word).is_none())
+}
+
 impl Source {
     /// Finds what a word names. What exists as it is written is meant, before anything else.
     pub(super) fn find(word: &str) -> Result<Vec<Self>, Failure> {

@@ -94,11 +94,14 @@ pub fn mend<'t>(
     fixes: &[&Fix],
     context: &Context<'_>,
 ) -> Mended {
-    let mut files: BTreeMap<&str, Result<File<'t>, String>> = BTreeMap::new();
+    let mut files = Files::default();
     let mut all = Mended::default();
     for (index, fix) in fixes.iter().enumerate() {
-        match accept(fix, &text_of, context, &mut files) {
-            Ok(()) => all.done.push(index),
+        match changed(fix, &text_of, context, &mut files) {
+            Ok(changed) => {
+                files.extend(changed.into_iter().map(|(name, file)| (name, Ok(file))));
+                all.done.push(index);
+            }
             Err(reason) => all.refused.push(Refused { fix: index, reason }),
         }
     }
@@ -112,13 +115,34 @@ pub fn mend<'t>(
     all
 }
 
-/// Takes a fix up in the files that it is about, or leaves them all as they are.
-fn accept<'t, 'f>(
+/// Says what each fix replaces when it is made alone, by file; nothing for one that would be refused. See [`mend`].
+#[must_use]
+pub fn mend_each<'t>(
+    text_of: impl Fn(&str) -> Option<&'t str>,
+    fixes: &[&Fix],
+    context: &Context<'_>,
+) -> Vec<BTreeMap<Arc<str>, Vec<Replacement>>> {
+    let mut files = Files::default();
+    let replaced = |file: File<'t>| (Arc::clone(&file.name), file.replacements());
+    fixes
+        .iter()
+        .map(|fix| {
+            let changed = changed(fix, &text_of, context, &mut files).unwrap_or_default();
+            changed.into_values().map(replaced).collect()
+        })
+        .collect()
+}
+
+/// The files that were read, by name; or why one cannot be.
+type Files<'f, 't> = BTreeMap<&'f str, Result<File<'t>, String>>;
+
+/// Returns the files that a fix is about with the fix in them.
+fn changed<'t, 'f>(
     fix: &'f Fix,
     text_of: &impl Fn(&str) -> Option<&'t str>,
     context: &Context<'_>,
-    files: &mut BTreeMap<&'f str, Result<File<'t>, String>>,
-) -> Result<(), String> {
+    files: &mut Files<'f, 't>,
+) -> Result<BTreeMap<&'f str, File<'t>>, String> {
     let mut changed: BTreeMap<&str, File<'t>> = BTreeMap::new();
     for edit in &fix.edits {
         let name = &*edit.file;
@@ -136,10 +160,7 @@ fn accept<'t, 'f>(
     for file in changed.values_mut() {
         file.check()?;
     }
-    for (name, file) in changed {
-        files.insert(name, Ok(file));
-    }
-    Ok(())
+    Ok(changed)
 }
 
 /// A file, and what is to be done in it.
@@ -147,7 +168,7 @@ fn accept<'t, 'f>(
 struct File<'t> {
     name: Arc<str>,
     text: &'t str,
-    /// The bytes before the first document's: those of a byte order mark.
+    /// How many bytes of a byte order mark stand before the text.
     mark: usize,
     documents: Arc<[Document]>,
     /// By document; each action once.
@@ -270,18 +291,18 @@ impl<'t> File<'t> {
             let made = make(&self.text[document.span.clone()], actions)?;
             self.made.insert(index, made);
         }
-        let Some(mended) = self.mended() else {
+        if self.deleted.is_empty() && self.added.is_empty() {
             return Ok(());
-        };
-        let before = self.documents.len();
+        }
         for index in &self.deleted {
             if text::has_comments(&self.text[self.extent(*index)]) {
                 return Err("there are comments in the document that would go".to_owned());
             }
         }
-        let structural = !self.deleted.is_empty() || !self.added.is_empty();
-        let after = structural.then(|| yaml::pieces(mended.text.trim_start_matches('\u{feff}')).count());
-        if after.is_some_and(|after| after + self.deleted.len() != before + self.added.len()) {
+        let before = self.documents.len();
+        let new = self.mended().map_or_else(String::new, |mended| mended.text);
+        let after = yaml::pieces(new.trim_start_matches('\u{feff}')).count();
+        if after + self.deleted.len() != before + self.added.len() {
             return Err("the documents of the file cannot be told apart safely".to_owned());
         }
         Ok(())
@@ -300,8 +321,8 @@ impl<'t> File<'t> {
         }
     }
 
-    /// Returns the file with everything in it that is to be done, if that is anything.
-    fn mended(&self) -> Option<MendedFile> {
+    /// Returns what is replaced by everything that is to be done, in order.
+    fn replacements(&self) -> Vec<Replacement> {
         let mut replacements: Vec<Replacement> = Vec::new();
         for (index, made) in &self.made {
             let start = self.documents[*index].span.start;
@@ -327,21 +348,27 @@ impl<'t> File<'t> {
             let end = self.text.len();
             replacements.push(Replacement { range: end..end, text });
         }
-        if replacements.is_empty() {
-            return None;
-        }
-        let mut text = "\u{feff}"[..self.mark].to_owned();
-        let mut done = 0;
-        for replacement in &replacements {
-            text.push_str(&self.text[done..replacement.range.start]);
-            text.push_str(&replacement.text);
-            done = replacement.range.end;
-        }
-        text.push_str(&self.text[done..]);
         for replacement in &mut replacements {
             replacement.range.start += self.mark;
             replacement.range.end += self.mark;
         }
+        replacements
+    }
+
+    /// Returns the file with everything in it that is to be done, if that is anything.
+    fn mended(&self) -> Option<MendedFile> {
+        let replacements = self.replacements();
+        if replacements.is_empty() {
+            return None;
+        }
+        let mut text = "\u{feff}"[..self.mark].to_owned();
+        let mut done = self.mark;
+        for replacement in &replacements {
+            text.push_str(&self.text[done - self.mark..replacement.range.start - self.mark]);
+            text.push_str(&replacement.text);
+            done = replacement.range.end;
+        }
+        text.push_str(&self.text[done - self.mark..]);
         Some(MendedFile { text, replacements })
     }
 }
