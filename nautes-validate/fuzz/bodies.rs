@@ -59,6 +59,40 @@ pub fn reader(data: &[u8]) {
     }
 }
 
+/// What mends: the fix of a finding is refused, or the finding is gone and all other documents stay.
+pub fn mender(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    for form in [Form::Git, Form::Request] {
+        let context = context(form);
+        let parsed = manifest::parse(text, &context);
+        let mendable: Vec<_> = parsed.findings.iter().filter(|f| f.fix.is_some()).collect();
+        let fixes: Vec<_> = mendable.iter().filter_map(|f| f.fix.as_ref()).collect();
+        let text_of = |file: &str| (file == "fuzz.yaml").then_some(text);
+        let all = manifest::mend(text_of, &fixes, &context);
+        assert_eq!(all.done.len() + all.refused.len(), fixes.len(), "every fix has an outcome");
+        for (finding, fix) in mendable.iter().zip(&fixes).take(16) {
+            let mended = manifest::mend(text_of, &[fix], &context);
+            let Some(file) = mended.files.get("fuzz.yaml") else {
+                assert!(!mended.refused.is_empty(), "a fix changes something or is refused: {fix:?}");
+                continue;
+            };
+            let again = manifest::parse(&file.text, &context).findings;
+            let alike = |other: &&nautes_model::Finding| {
+                other.rule == finding.rule && other.field == finding.field && other.message == finding.message
+            };
+            let (before, after) = (parsed.findings.iter().filter(alike), again.iter().filter(alike));
+            let is_cut = parsed.findings.len() > context.limits.findings;
+            assert!(
+                after.count() < before.count() || is_cut,
+                "the finding is gone: {finding}\n{}",
+                file.text
+            );
+        }
+    }
+}
+
 /// The converter: a text stays as it is or says the same, and converting twice changes nothing more.
 pub fn converter(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {

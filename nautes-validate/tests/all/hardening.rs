@@ -52,6 +52,7 @@ fn inputs() -> &'static [(PathBuf, Vec<u8>)] {
 fn every_body(data: &[u8]) {
     bodies::reader(data);
     bodies::converter(data);
+    bodies::mender(data);
     bodies::rules(data);
     bodies::organisation(data);
 }

@@ -445,6 +445,16 @@ fn make(text: &str, actions: &[Action]) -> Result<Vec<Replacement>, String> {
     let limits = yaml::DocumentLimits::default();
     let before = yaml::read(text, 1, &limits);
     let root = spans(text).ok_or("the document is not sound YAML")?;
+    let mut repeats = 0;
+    for action in actions {
+        if let Action::RemoveRepeated { field } = action {
+            let again = before.problems.iter().filter(|p| p.field.as_ref() == Some(field));
+            if again.clone().any(|p| !p.repeats) {
+                return Err(format!("{field} stands again with another value"));
+            }
+            repeats += again.count();
+        }
+    }
     let mut edits = Edits::new(text);
     Mending::make(text, &root, actions, &mut edits).map_err(|refusal| refusal.message)?;
     let replacements = edits.replacements().map_err(|refusal| refusal.message)?;
@@ -462,16 +472,8 @@ fn make(text: &str, actions: &[Action]) -> Result<Vec<Replacement>, String> {
         .root
         .and_then(|root| expected::after(root, actions))
         .ok_or(unsafe_here)?;
-    let repeats = actions
-        .iter()
-        .filter(|a| matches!(a, Action::RemoveRepeated { .. }))
-        .count();
-    let fewer = if repeats == 0 {
-        after.problems.len() == before.problems.len()
-    } else {
-        after.problems.len() < before.problems.len()
-    };
-    let sound = after.problems.iter().all(|p| p.fault == Fault::DuplicateKey) && fewer;
+    let as_many = after.problems.len() + repeats == before.problems.len();
+    let sound = after.problems.iter().all(|p| p.fault == Fault::DuplicateKey) && as_many;
     let same = after.root.is_some_and(|root| root.into_json() == expected.into_json());
     if !(sound && same && yaml::pieces(&new).count() == 1) {
         return Err(unsafe_here.to_owned());

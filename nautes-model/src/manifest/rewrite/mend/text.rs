@@ -14,6 +14,8 @@ pub(super) struct Mending<'t, 'e> {
     edits: &'e mut Edits<'t>,
     /// Members and items that go: what holds them, and which.
     gone: Vec<(&'t Span, usize)>,
+    /// Lines that are put in: how deep, where, and what.
+    lines: Vec<(usize, usize, String)>,
     line_end: &'static str,
 }
 
@@ -68,6 +70,7 @@ impl<'t, 'e> Mending<'t, 'e> {
             root,
             edits,
             gone: Vec::new(),
+            lines: Vec::new(),
             line_end,
         };
         for action in actions {
@@ -79,6 +82,12 @@ impl<'t, 'e> Mending<'t, 'e> {
                 Action::RemoveRepeated { field } => mending.remove(field, true)?,
                 Action::Add { .. } | Action::Delete => return Err(mending.refuse("a document", root)),
             }
+        }
+        // Where an inner value ends together with an outer one, what joins the inner one comes first.
+        let mut lines = std::mem::take(&mut mending.lines);
+        lines.sort_by_key(|(depth, ..)| std::cmp::Reverse(*depth));
+        for (_, at, text) in lines {
+            mending.edits.insert(at, text);
         }
         mending.close_gaps()
     }
@@ -168,7 +177,7 @@ impl<'t, 'e> Mending<'t, 'e> {
             key = above;
         }
         let spot = walk.way.last().copied().unwrap_or(Spot::Root(self.root));
-        self.insert(path, spot, key, node)
+        self.insert(path, (walk.way.len(), spot), key, node)
     }
 
     /// Puts another value in the place of one.
@@ -216,7 +225,7 @@ impl<'t, 'e> Mending<'t, 'e> {
     }
 
     /// Puts a field at the end of the mapping at a spot.
-    fn insert(&mut self, path: &str, spot: Spot<'t>, key: &str, node: Node) -> Done {
+    fn insert(&mut self, path: &str, (depth, spot): (usize, Spot<'t>), key: &str, node: Node) -> Done {
         let within = spot.value().ok_or_else(|| self.refuse(path, self.root))?;
         match &within.shape {
             Shape::Map { flow: true, entries } => {
@@ -249,7 +258,7 @@ impl<'t, 'e> Mending<'t, 'e> {
                     return Ok(());
                 }
                 let end = self.end_of(last);
-                self.put_lines(end, lines);
+                self.put_lines(depth, end, lines);
                 Ok(())
             }
             Shape::Scalar { block: false } if within.range.is_empty() && !within.marked => {
@@ -259,7 +268,7 @@ impl<'t, 'e> Mending<'t, 'e> {
                     .len();
                 let lines = self.lines(&yaml::write(&map(key, node)), column + 2);
                 let end = next_line(self.text, member.key.end);
-                self.put_lines(end, lines);
+                self.put_lines(depth, end, lines);
                 Ok(())
             }
             _ => Err(self.refuse(path, within)),
@@ -276,12 +285,13 @@ impl<'t, 'e> Mending<'t, 'e> {
         }
     }
 
-    fn put_lines(&mut self, at: usize, lines: String) {
-        if at == 0 || self.text[..at].ends_with('\n') {
-            self.edits.insert(at, lines);
+    fn put_lines(&mut self, depth: usize, at: usize, lines: String) {
+        let text = if at == 0 || self.text[..at].ends_with('\n') {
+            lines
         } else {
-            self.edits.insert(at, format!("{}{}", self.line_end, lines.trim_end()));
-        }
+            format!("{}{}", self.line_end, lines.trim_end())
+        };
+        self.lines.push((depth, at, text));
     }
 
     /// Indents lines.
@@ -335,7 +345,7 @@ impl<'t, 'e> Mending<'t, 'e> {
                 } else {
                     next_line(self.text, end)
                 };
-                self.put_lines(at, lines);
+                self.put_lines(walk.way.len(), at, lines);
                 Ok(())
             }
             _ => Err(self.refuse(path, list)),
