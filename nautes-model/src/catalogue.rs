@@ -30,7 +30,7 @@ use crate::finding::Finding;
 use crate::fix::{Action, Edit, Fix};
 use crate::kind::API_VERSION;
 use crate::kinds::cluster::{ClusterType, ClusterUsage, Slot, WorkerType};
-use crate::manifest::{nearest, quoted, rule};
+use crate::manifest::{meant, nearest, quoted, rule};
 use crate::resource::Position;
 use crate::yaml::{Entry, Node, Value};
 
@@ -275,7 +275,8 @@ impl Reader<'_> {
             let field = join(field, &shown);
             let message = "there is no such field".to_owned();
             self.fault(rule::FIELD_UNKNOWN, entry.at, &field, message, hint);
-            let free = near.filter(|name| entries.iter().all(|e| e.key != **name));
+            let free = meant(&entry.key, known.iter().copied())
+                .filter(|name| entries.iter().all(|e| e.key != **name));
             self.mend_by(free.map(|name| Action::rename(&field, name)));
         }
         Fields(entries)
@@ -340,7 +341,8 @@ impl Reader<'_> {
         );
         let message = format!("{} is not known here", quoted(&text));
         self.fault(rule::FIELD_VALUE, at, field, message, hint);
-        self.mend_by(near.map(|word| Action::set(field, word)));
+        let meant = meant(&text, known.iter().copied());
+        self.mend_by(meant.map(|word| Action::set(field, word)));
         None
     }
 

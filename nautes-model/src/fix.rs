@@ -30,7 +30,8 @@ pub struct Edit {
     /// The resource; `None` when its manifest does not say which it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<Identity>,
-    /// The line at which the manifest begins, counted from 1, where file and resource do not tell which one is meant.
+    /// The line at which the manifest begins, counted from 1; it counts only where file and resource do not tell
+    /// which one is meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,
     /// What is done.

@@ -56,7 +56,7 @@ pub use rewrite::{
 
 use convert::Draft;
 use report::Report;
-pub(crate) use report::{nearest, quoted};
+pub(crate) use report::{meant, nearest, quoted};
 
 /// The ids of the rules that findings of this module carry.
 pub mod rule {
@@ -348,12 +348,15 @@ impl<'a> Reader<'a> {
             };
             let mut finding = Finding::error(rule, &self.report.file, problem.message).at(problem.at);
             // Of an item of a list nobody can tell here which resource it is.
-            let field = problem.field.as_ref().filter(|f| problem.repeats && !f.starts_with("items["));
+            let field = problem
+                .field
+                .as_ref()
+                .filter(|f| problem.repeats && !f.starts_with("items["));
             finding.fix = field.map(|field| {
                 Fix::one(Edit {
                     file: Arc::clone(&self.report.file),
                     resource: identity.clone(),
-                    line: if identity.is_none() { line } else { None },
+                    line,
                     action: Action::RemoveRepeated { field: field.clone() },
                 })
             });

@@ -36,7 +36,10 @@ fn mend(text: &str, actions: &[Action]) -> Result<String, String> {
             assert!(mended.files.is_empty() && mended.done.is_empty());
             Err(refused.reason)
         }
-        None => Ok(mended.files.remove("f.yaml").map_or_else(|| text.to_owned(), |f| f.text)),
+        None => Ok(mended
+            .files
+            .remove("f.yaml")
+            .map_or_else(|| text.to_owned(), |f| f.text)),
     }
 }
 
@@ -81,7 +84,11 @@ fn a_field_that_is_not_there_is_put_where_its_mapping_ends() {
         "  a: 1\n  b:\n    c:\n      d: x\n",
     );
     check("  a: 1", &[Action::set("spec.b", "x")], "  a: 1\n  b: x");
-    check("  a: {b: 1}\n", &[Action::set("spec.a.c", "x")], "  a: {b: 1, c: x}\n");
+    check(
+        "  a: {b: 1}\n",
+        &[Action::set("spec.a.c", "x")],
+        "  a: {b: 1, c: x}\n",
+    );
     check("  a: {}\n", &[Action::set("spec.a.c", "x")], "  a: {c: x}\n");
     check(
         "  - a: 1\n    b: 2\n  - a: 3\n",
@@ -112,7 +119,11 @@ fn what_goes_leaves_its_comments() {
     check("  x: {a: 1, b: 2}\n", &out("spec.x.b"), "  x: {a: 1}\n");
     check("  x: [1, 2, 3]\n", &out("spec.x[1]"), "  x: [1, 3]\n");
     check("  x: [1]\n", &out("spec.x[0]"), "  x: []\n");
-    check("  x:\n  - 1\n  - 2 # two\n", &out("spec.x[1]"), "  x:\n  - 1\n  # two\n");
+    check(
+        "  x:\n  - 1\n  - 2 # two\n",
+        &out("spec.x[1]"),
+        "  x:\n  - 1\n  # two\n",
+    );
     check("  x:\n  - 1\n  y: 1\n", &out("spec.x[0]"), "  x: []\n  y: 1\n");
     check(
         "  x:\n    - a: 1\n      b:\n        - c\n    - a: 2\n",
@@ -144,8 +155,16 @@ fn keys_are_renamed_and_lists_grow_in_their_style() {
     let more = |values: &[&str]| [Action::append("spec.x", values.iter().copied())];
     check("  x: [a]\n", &more(&["b", "c"]), "  x: [a, b, c]\n");
     check("  x: []\n", &more(&["b"]), "  x: [b]\n");
-    check("  x:\n    - a # one\n  y: 1\n", &more(&["b"]), "  x:\n    - a # one\n    - b\n  y: 1\n");
-    check("  x:\n  - - a\n  y: 1\n", &more(&["b"]), "  x:\n  - - a\n  - b\n  y: 1\n");
+    check(
+        "  x:\n    - a # one\n  y: 1\n",
+        &more(&["b"]),
+        "  x:\n    - a # one\n    - b\n  y: 1\n",
+    );
+    check(
+        "  x:\n  - - a\n  y: 1\n",
+        &more(&["b"]),
+        "  x:\n  - - a\n  - b\n  y: 1\n",
+    );
     check("  y: 1\n", &more(&["b"]), "  y: 1\n  x:\n  - b\n");
     check("  x:\n  y: 1\n", &more(&["b"]), "  x: [b]\n  y: 1\n");
 }
@@ -155,7 +174,11 @@ fn a_key_that_stands_again_goes_only_if_it_says_the_same() {
     let again = Action::RemoveRepeated {
         field: "spec.a".to_owned(),
     };
-    check("  a: 1\n  b: 2\n  a: 1\n  a: 1\n", std::slice::from_ref(&again), "  a: 1\n  b: 2\n");
+    check(
+        "  a: 1\n  b: 2\n  a: 1\n  a: 1\n",
+        std::slice::from_ref(&again),
+        "  a: 1\n  b: 2\n",
+    );
     refused("  a: 1\n  a: 1\n  a: 2\n", again, "another value");
 }
 
@@ -164,8 +187,16 @@ fn what_an_anchor_or_an_alias_says_elsewhere_stays() {
     refused("  a: &x one\n  b: *x\n", Action::set("spec.a", "two"), "anchor");
     refused("  a: &x one\n  b: *x\n", Action::set("spec.b", "two"), "alias");
     refused("  a: &x {c: 1}\n  b: *x\n", Action::set("spec.b.c", "two"), "");
-    refused("  a: &x {c: one}\n  b: *x\n", Action::set("spec.a.c", "two"), "safely");
-    refused("  a: &x\n    c: one\n  b:\n    <<: *x\n", Action::remove("spec.b.c"), "alias");
+    refused(
+        "  a: &x {c: one}\n  b: *x\n",
+        Action::set("spec.a.c", "two"),
+        "safely",
+    );
+    refused(
+        "  a: &x\n    c: one\n  b:\n    <<: *x\n",
+        Action::remove("spec.b.c"),
+        "alias",
+    );
 }
 
 #[test]
@@ -182,7 +213,11 @@ fn json_and_line_ends_stay_what_they_are() {
         json!({ "kind": "A", "spec": { "a": "y", "n": true, "l": ["p", "q"] } })
     );
     let text = "kind: A\r\nspec:\r\n  a: 1\r\n  x:\r\n  - 1\r\n";
-    let new = mend(text, &[Action::set("spec.b.c", "x"), Action::append("spec.x", ["2"])]).unwrap();
+    let new = mend(
+        text,
+        &[Action::set("spec.b.c", "x"), Action::append("spec.x", ["2"])],
+    )
+    .unwrap();
     assert_eq!(new.matches('\n').count(), new.matches("\r\n").count(), "{new:?}");
     let text = "\u{feff}kind: A\nspec: {a: 1}\n";
     assert_eq!(
@@ -219,7 +254,11 @@ fn documents_come_and_go() {
     );
     assert_eq!(run(&text, of("c", Action::Delete)), None);
     let commented = text.replace("product: demo\n", "product: demo # ours\n");
-    assert_eq!(run(&commented, of("b", Action::Delete)), None, "its comment would be lost");
+    assert_eq!(
+        run(&commented, of("b", Action::Delete)),
+        None,
+        "its comment would be lost"
+    );
     let manifest = Value::from_json(json!({ "kind": "Project", "metadata": { "name": "p" } })).unwrap();
     let added = run(&text, of("c", Action::Add { manifest })).unwrap();
     assert_eq!(added, format!("{text}---\nkind: Project\nmetadata:\n  name: p\n"));
@@ -314,7 +353,19 @@ fn value() -> impl Strategy<Value = Json> {
         any::<bool>().prop_map(Json::from),
         (-50..50_i64).prop_map(Json::from),
         "[a-z]{1,6}".prop_map(Json::from),
-        select(vec!["", "# no comment", "a: b", "it's", "\"x\"", "a\nb\n", "yes", "07", "- x", "é ü"]).prop_map(Json::from),
+        select(vec![
+            "",
+            "# no comment",
+            "a: b",
+            "it's",
+            "\"x\"",
+            "a\nb\n",
+            "yes",
+            "07",
+            "- x",
+            "é ü"
+        ])
+        .prop_map(Json::from),
     ];
     leaf.prop_recursive(4, 24, 4, |inner| {
         prop_oneof![
@@ -370,7 +421,11 @@ impl Writer {
             none if none.is_empty() => none,
             text => format!(" {text}"),
         };
-        let below = if node.is_empty() { self.block(value, depth + 1, true) } else { String::new() };
+        let below = if node.is_empty() {
+            self.block(value, depth + 1, true)
+        } else {
+            String::new()
+        };
         format!("{node}{comment}\n{below}")
     }
 

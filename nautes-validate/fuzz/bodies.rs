@@ -71,11 +71,18 @@ pub fn mender(data: &[u8]) {
         let fixes: Vec<_> = mendable.iter().filter_map(|f| f.fix.as_ref()).collect();
         let text_of = |file: &str| (file == "fuzz.yaml").then_some(text);
         let all = manifest::mend(text_of, &fixes, &context);
-        assert_eq!(all.done.len() + all.refused.len(), fixes.len(), "every fix has an outcome");
+        assert_eq!(
+            all.done.len() + all.refused.len(),
+            fixes.len(),
+            "every fix has an outcome"
+        );
         for (finding, fix) in mendable.iter().zip(&fixes).take(16) {
             let mended = manifest::mend(text_of, &[fix], &context);
             let Some(file) = mended.files.get("fuzz.yaml") else {
-                assert!(!mended.refused.is_empty(), "a fix changes something or is refused: {fix:?}");
+                assert!(
+                    !mended.refused.is_empty(),
+                    "a fix changes something or is refused: {fix:?}"
+                );
                 continue;
             };
             let again = manifest::parse(&file.text, &context).findings;

@@ -206,11 +206,56 @@ fn nearest<'w>(text: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w s
 /// A way out: what people are told, and the same as an edit of the resource where it is one.
 type WayOut = (String, Option<Action>);
 
-/// The way out where something was probably meant to be another word, else what there is.
-fn meant(near: Option<&str>, edit: impl FnOnce(&str) -> Action, others: impl FnOnce() -> String) -> WayOut {
-    match near {
-        Some(near) => (format!("did you mean {near:?}?"), Some(edit(near))),
-        None => (others(), None),
+/// The way out where something was probably meant to be another of some words, else what there is. It is an edit
+/// where no other word is as near.
+fn meant<'w>(
+    text: &str,
+    words: impl Iterator<Item = &'w str> + Clone,
+    edit: impl FnOnce(&str) -> Action,
+    others: impl FnOnce() -> String,
+) -> WayOut {
+    let Some(near) = nearest(text, words.clone()) else {
+        return (others(), None);
+    };
+    let far = |word: &str| strsim::osa_distance(text, word);
+    let is_alone = words
+        .into_iter()
+        .all(|other| other == near || far(other) > far(near));
+    (format!("did you mean {near:?}?"), is_alone.then(|| edit(near)))
+}
+
+/// As [`meant`], for names that people give. What is not there may have gone, and something else of a similar name
+/// may be there for another purpose: only what can be nothing but a slip within a word is an edit.
+fn meant_name<'w>(
+    text: &str,
+    names: impl Iterator<Item = &'w str> + Clone,
+    edit: impl FnOnce(&str) -> Action,
+    others: impl FnOnce() -> String,
+) -> WayOut {
+    let slips = nearest(text, names.clone()).is_some_and(|near| is_slip(text, near));
+    let (hint, edit) = meant(text, names, edit, others);
+    (hint, edit.filter(|_| slips))
+}
+
+/// Whether a name can only be a slip for another: one letter too many, too few, other or exchanged (two in a long
+/// word). Names that differ in a number, or in a part of one to three letters such as `eu` and `us`, are others.
+fn is_slip(text: &str, name: &str) -> bool {
+    let digits = |s: &str| -> String { s.chars().filter(char::is_ascii_digit).collect() };
+    let (parts, names): (Vec<&str>, Vec<&str>) = (text.split('-').collect(), name.split('-').collect());
+    if digits(text) != digits(name) {
+        return false;
+    }
+    if parts.len() != names.len() {
+        return text.replace('-', "") == name.replace('-', "");
+    }
+    let mut other = parts.iter().zip(&names).filter(|(part, name)| part != name);
+    match (other.next(), other.next()) {
+        (Some((part, name)), None) => {
+            let letters = name.chars().count();
+            let allowed = if letters < 8 { 1 } else { 2 };
+            letters > 3 && strsim::osa_distance(part, name) <= allowed
+        }
+        _ => false,
     }
 }
 
@@ -273,5 +318,34 @@ fn call<'c>(others: &[&'c Identity], of: &Identity) -> (String, Vec<&'c Identity
         ("another product".to_owned(), own)
     } else {
         (say_all(own.iter().copied(), of), own)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_slip;
+
+    #[test]
+    fn only_slips_within_a_word_are_certain() {
+        for (text, name) in [
+            ("web-deplyo", "web-deploy"),
+            ("produktion", "production"),
+            ("teest", "test"),
+            ("webdeploy", "web-deploy"),
+            ("hots-1", "host-1"),
+        ] {
+            assert!(is_slip(text, name), "{text} {name}");
+        }
+        for (text, name) in [
+            ("deploy-0", "deploy-1"),
+            ("deploy-0", "deploy"),
+            ("prod-eu", "prod-us"),
+            ("team-a", "team-b"),
+            ("dev", "deb"),
+            ("test", "tools"),
+            ("web-test-live", "app-tests-live"),
+        ] {
+            assert!(!is_slip(text, name), "{text} {name}");
+        }
     }
 }

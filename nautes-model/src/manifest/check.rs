@@ -5,7 +5,7 @@ mod shape;
 
 use std::collections::BTreeSet;
 
-use super::report::{any_of, nearest, quoted, shown_key};
+use super::report::{any_of, meant, nearest, quoted, shown_key};
 use super::{convert::Faults, rule};
 use crate::crd::bounds;
 use crate::fix::{Action, Value as New};
@@ -168,7 +168,9 @@ fn check_fields(
         for entry in entries.iter().filter(is_unknown) {
             let known = object.fields.iter().map(|f| &*f.name);
             let path = Path::Field(&path, &entry.key).text();
-            let is_given = |name: &str| entries.iter().any(|e| e.key == name);
+            // What the reader put there itself stands nowhere.
+            let is_written = |e: &Entry| e.at.is_some() || entry.at.is_none();
+            let is_given = |name: &str| entries.iter().any(|e| e.key == name && is_written(e));
             unknown_field(entry, &path, known, is_given, faults);
         }
     }
@@ -204,7 +206,7 @@ pub(super) fn unknown_field<'a>(
         None => format!("known here: {}", known.join(", ")),
     };
     // What is given already cannot be given a second time.
-    let free = near.filter(|name| !is_given(name));
+    let free = meant(&entry.key, known.iter().copied()).filter(|name| !is_given(name));
     faults.add_mendable(
         rule::FIELD_UNKNOWN,
         entry.at,
@@ -335,7 +337,8 @@ fn check_text(shape: &Text, text: &str, at: Option<Position>, path: Path<'_>, fa
             let hint = near.map(|word| format!("did you mean {word}?"));
             let message = format!("{} is not {}", quoted(text), any_of(&known));
             let path = path.text();
-            let action = near.map(|word| Action::set(&path, word));
+            let meant = meant(text, known.iter().copied());
+            let action = meant.map(|word| Action::set(&path, word));
             faults.add_mendable(rule::FIELD_VALUE, at, &path, message, hint, action);
         }
         return;

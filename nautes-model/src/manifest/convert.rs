@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::check::{check, check_labels, shape_of_spec, shape_of_texts, unknown_field};
 use super::locate::written;
-use super::report::{join, nearest, quoted};
+use super::report::{join, meant, nearest, quoted};
 use super::{Context, Form, rule};
 use crate::finding::Finding;
 use crate::fix::{Action, Edit, Fix};
@@ -42,6 +42,9 @@ const METADATA: &[&str] = &[
     "selfLink",
     "uid",
 ];
+
+/// The fields of a manifest.
+const KNOWN: [&str; 5] = ["apiVersion", "kind", "metadata", "spec", "status"];
 
 /// What kubectl keeps a copy of the whole manifest in.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -223,7 +226,7 @@ impl<'a> Draft<'a> {
                     Fix::one(Edit {
                         file: Arc::clone(file),
                         resource: resource.clone(),
-                        line: if resource.is_none() { line } else { None },
+                        line,
                         action,
                     })
                 });
@@ -300,8 +303,10 @@ impl<'a> Draft<'a> {
         self.read_kind(kind, parts.at);
         if self.kind.is_some() {
             let has_version = version.is_some();
-            self.read_version(version, parts.at);
-            let known = ["apiVersion", "kind", "metadata", "spec", "status"];
+            let misspelt = unknown
+                .iter()
+                .any(|e: &Entry| nearest(&e.key, KNOWN.iter().copied()) == Some("apiVersion"));
+            self.read_version(version, parts.at, misspelt);
             for entry in &unknown {
                 // What the document has of the known ones is not among these.
                 let given = |name: &str| match name {
@@ -312,7 +317,7 @@ impl<'a> Draft<'a> {
                     _ => false,
                 };
                 let path = join("", &entry.key);
-                unknown_field(entry, &path, known, given, &mut self.faults);
+                unknown_field(entry, &path, KNOWN.iter().copied(), given, &mut self.faults);
             }
             if no_spec {
                 let message = "the field is missing";
@@ -363,13 +368,15 @@ impl<'a> Draft<'a> {
                 }
             };
             let message = format!("{} is not a kind of Nautes", quoted(text));
-            let action = near.map(|name| Action::set("kind", name));
+            let meant = meant(text, KINDS.iter().map(|info| info.name));
+            let action = meant.map(|name| Action::set("kind", name));
             self.faults
                 .add_mendable(rule::KIND, node.at, "kind", message, Some(hint), action);
         }
     }
 
-    fn read_version(&mut self, node: Option<Node>, at: Option<Position>) {
+    /// Reads the version; `misspelt` says that it may stand there under another key.
+    fn read_version(&mut self, node: Option<Node>, at: Option<Position>, misspelt: bool) {
         let hint = Some(format!("write apiVersion: {API_VERSION}"));
         let action = Some(Action::set("apiVersion", API_VERSION));
         let Some(node) = node.filter(|n| n.value != Value::Null) else {
@@ -379,7 +386,7 @@ impl<'a> Draft<'a> {
                 "apiVersion",
                 "the field is missing",
                 hint,
-                action,
+                action.filter(|_| !misspelt),
             );
             return;
         };

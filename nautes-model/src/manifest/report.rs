@@ -57,6 +57,15 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
         .map(|(_, c)| c)
 }
 
+/// Finds the candidate that a word can only have been meant to be: the nearest, if no other is as near.
+pub(crate) fn meant<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let all: Vec<&str> = candidates.into_iter().collect();
+    let near = nearest(word, all.iter().copied())?;
+    let far = |c: &str| strsim::damerau_levenshtein(&word.to_lowercase(), &c.to_lowercase());
+    let is_alone = all.iter().all(|other| *other == near || far(other) > far(near));
+    is_alone.then_some(near)
+}
+
 /// Returns the beginning of a text that a user wrote, in quotes.
 pub(crate) fn quoted(text: &str) -> String {
     let short: String = text.chars().take(80).collect();

@@ -372,9 +372,16 @@ fn read(text: &str, line: usize, context: &Context<'_>) -> Result<Vec<Read>, Vec
 }
 
 /// Returns the resources of a document that may be ours, and where they stand.
-fn resources(mut root: Node) -> Vec<(String, Node)> {
+fn resources(root: Node) -> Vec<(String, Node)> {
+    let mut all = all_resources(root);
+    all.retain(|(_, node)| may_be_ours(node));
+    all
+}
+
+/// Returns the resources of a document, and where they stand.
+fn all_resources(mut root: Node) -> Vec<(String, Node)> {
     let is_list = root.get("kind").and_then(Node::as_text) == Some("List");
-    let all = match &mut root.value {
+    match &mut root.value {
         Value::Map(entries) if is_list => {
             let items = entries.iter_mut().find(|e| e.key == "items");
             match items.map(|e| &mut e.node.value) {
@@ -387,8 +394,7 @@ fn resources(mut root: Node) -> Vec<(String, Node)> {
             }
         }
         _ => vec![(String::new(), root)],
-    };
-    all.into_iter().filter(|(_, node)| may_be_ours(node)).collect()
+    }
 }
 
 /// Whether a resource says that it is of this API, or nothing else.

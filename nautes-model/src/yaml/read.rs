@@ -118,7 +118,9 @@ fn same(one: &Node, other: &Node) -> bool {
         (Value::Map(one), Value::Map(other)) => {
             let pairs = one.iter().zip(other);
             one.len() == other.len()
-                && pairs.into_iter().all(|(one, other)| one.key == other.key && same(&one.node, &other.node))
+                && pairs
+                    .into_iter()
+                    .all(|(one, other)| one.key == other.key && same(&one.node, &other.node))
         }
         (one, other) => one == other,
     }

@@ -437,7 +437,11 @@ fn reserved_namespace_unknown(id: &'static str, on: &Checked<'_>, out: &mut Vec<
                 } else {
                     format!("components run in {}", names.join(", "))
                 })
-                .fix(names.is_empty().then(|| Fix::of(resource, Action::remove(&field)))),
+                .fix(
+                    names
+                        .is_empty()
+                        .then(|| Fix::of(resource, Action::remove(&field))),
+                ),
             );
         }
     }

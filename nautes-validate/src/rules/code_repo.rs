@@ -6,7 +6,7 @@ use nautes_model::fix::Action;
 use nautes_model::kinds::CodeRepo;
 use nautes_model::{Finding, Fix, Identity, Kind, Resource, Sourced};
 
-use super::{Standard, meant, nearest, newcomers, related, replaced, say, way_out};
+use super::{Standard, meant, newcomers, related, replaced, say, way_out};
 use crate::catalogue::{OTHER_EVENTS, PIPELINE_EVENTS};
 use crate::rule::Checked;
 
@@ -261,13 +261,14 @@ fn events(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
             continue;
         };
         for (i, event) in all.iter().enumerate().filter(|(_, e)| !e.is_empty()) {
-            let mut known = PIPELINE_EVENTS.iter().chain(OTHER_EVENTS).copied();
+            let known = PIPELINE_EVENTS.iter().chain(OTHER_EVENTS).copied();
             if known.clone().any(|k| k == event) {
                 continue;
             }
             let field = format!("spec.webhook.events[{i}]");
             let out_of_it = meant(
-                nearest(event, &mut known),
+                event,
+                known,
                 |near| replaced(&field, all, near),
                 || format!("use some of {}", PIPELINE_EVENTS.join(", ")),
             );

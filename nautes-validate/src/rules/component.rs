@@ -6,7 +6,7 @@ use nautes_model::fix::Action;
 use nautes_model::kinds::cluster::{ClusterSpec, ClusterUsage, Slot, WorkerType};
 use nautes_model::{Finding, Identity};
 
-use super::{Standard, meant, nearest, related, say, way_out};
+use super::{Standard, meant, related, say, way_out};
 use crate::catalogue::Property;
 use crate::rule::{Checked, RuntimeUse};
 
@@ -100,7 +100,8 @@ fn unknown(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
                 .collect();
             let field = path(slot, ".name");
             let out_of_it = meant(
-                nearest(name, words.iter().copied()),
+                name,
+                words.iter().copied(),
                 |near| Action::set(&field, near),
                 || {
                     let fitting = known

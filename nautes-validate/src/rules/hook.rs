@@ -98,7 +98,8 @@ fn unknown(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
             return Vec::new();
         }
         let way_out = meant(
-            nearest(&hook.name, known.keys().map(|k| &**k)),
+            &hook.name,
+            known.keys().map(|k| &**k),
             |near| Action::set(format!("{field}.name"), near),
             || {
                 format!(
@@ -154,7 +155,11 @@ fn duplicate(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
                 // They may differ in what they are given; then somebody has to choose.
                 let edit = (first == hook).then(|| Action::remove(&field));
                 let finding = on.error(id, resource, &format!("{field}.name"), message);
-                out.push(way_out(finding, resource, ("keep one of the two".to_owned(), edit)));
+                out.push(way_out(
+                    finding,
+                    resource,
+                    ("keep one of the two".to_owned(), edit),
+                ));
             }
         }
     }
@@ -198,10 +203,7 @@ fn event_source(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
                 (
                     ".name".to_owned(),
                     format!("{:?} does not understand {type_} events", hook.name),
-                    (
-                        format!("it understands {}", info.event_sources.join(", ")),
-                        None,
-                    ),
+                    (format!("it understands {}", info.event_sources.join(", ")), None),
                 )
             })
             .collect()
@@ -217,14 +219,14 @@ fn vars(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
             .keys()
             .filter(|v| names().all(|n| n != v.as_str()))
             .map(|var| {
-                let near = nearest(var, names());
                 let mut way_out = meant(
-                    near,
+                    var,
+                    names(),
                     |near| Action::rename(format!("{field}.vars.{var}"), near),
                     || format!("it has {}", names().collect::<Vec<_>>().join(", ")),
                 );
                 // What is given already cannot be given a second time.
-                if near.is_some_and(|near| hook.vars.contains_key(near)) {
+                if nearest(var, names()).is_some_and(|near| hook.vars.contains_key(near)) {
                     way_out.1 = None;
                 }
                 (

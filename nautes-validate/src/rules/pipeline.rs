@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use nautes_model::fix::Action;
 use nautes_model::kinds::pipeline_runtime::{
     CalendarEvent, EventSource, GitlabEvent, ProjectPipelineRuntimeSpec,
 };
-use nautes_model::fix::Action;
 use nautes_model::{Finding, Fix, Resource, Sourced};
 
 use super::deployment::outside;
-use super::{Standard, WayOut, meant, nearest, replaced, same_target, way_out};
+use super::{Standard, WayOut, meant, meant_name, replaced, same_target, way_out};
 use crate::catalogue::{BUILT_IN_VARS, PIPELINE_EVENTS};
 use crate::rule::Checked;
 
@@ -172,8 +172,9 @@ fn triggers(spec: &ProjectPipelineRuntimeSpec, said: &mut Said) {
         let mut known = |names: &BTreeSet<&str>, name: &str, field: &str, what: &str| {
             if !names.contains(name) {
                 let field = format!("spec.pipelineTriggers[{i}].{field}");
-                let way_out = meant(
-                    nearest(name, names.iter().copied()),
+                let way_out = meant_name(
+                    name,
+                    names.iter().copied(),
                     |near| Action::set(&field, near),
                     || {
                         format!(
@@ -267,7 +268,8 @@ fn unknown_var(field: &str, name: Option<&str>, said: &mut Said) {
     if !BUILT_IN_VARS.contains(&name) {
         let field = format!("{field}.source.builtInVar");
         let way_out = meant(
-            nearest(name, BUILT_IN_VARS.iter().copied()),
+            name,
+            BUILT_IN_VARS.iter().copied(),
             |near| Action::set(&field, near),
             || format!("there are {}", BUILT_IN_VARS.join(", ")),
         );
@@ -313,7 +315,8 @@ fn events(field: &str, gitlab: &GitlabEvent, said: &mut Said) {
         }
         let field = format!("{field}.gitlab.events[{i}]");
         let way_out = meant(
-            nearest(event, known),
+            event,
+            known,
             |near| replaced(&field, &gitlab.events, near),
             || format!("use some of {}", PIPELINE_EVENTS.join(", ")),
         );
@@ -397,7 +400,10 @@ fn unreported(
                 .warning(id, of, &format!("{field}.events"), message)
                 .hint("add it to `webhook.events` of the repository")
                 .fix((repo.identity.product == of.identity.product).then(|| {
-                    Fix::of(repo, Action::append("spec.webhook.events", silent.iter().copied()))
+                    Fix::of(
+                        repo,
+                        Action::append("spec.webhook.events", silent.iter().copied()),
+                    )
                 }));
             out.push(super::related(finding, [&repo.identity]));
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use nautes_model::fix::Action;
 use nautes_model::{Finding, Fix, Identity, Kind, Resource, Sourced};
 
-use super::{Standard, meant, nearest, related, say, say_all, way_out};
+use super::{Standard, meant, related, say, say_all, way_out};
 use crate::catalogue::{ARTIFACT_PLATFORMS, FORGES};
 use crate::rule::Checked;
 
@@ -152,29 +152,29 @@ fn ssh_address(text: &str) -> Result<(), String> {
 
 fn type_(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
     for resource in on.resources() {
-        let (known, text): (Vec<&str>, &str) =
-            match &resource.resource {
-                Resource::CodeRepoProvider(r) => (FORGES.to_vec(), &r.spec.provider_type),
-                Resource::ArtifactRepoProvider(r) => (
-                    ARTIFACT_PLATFORMS.iter().map(|(name, _)| *name).collect(),
-                    &r.spec.provider_type,
-                ),
-                Resource::ProductProvider(r) => {
-                    if r.spec.type_ != "coderepo" {
-                        let message = format!("products do not come from {:?}", r.spec.type_);
-                        let finding = on.error(id, resource, "spec.type", message).hint(
-                            "write `type: coderepo`: products are groups of a code repository provider",
-                        );
-                        out.push(finding.fix(Fix::of(resource, Action::set("spec.type", "coderepo"))));
-                    }
-                    continue;
+        let (known, text): (Vec<&str>, &str) = match &resource.resource {
+            Resource::CodeRepoProvider(r) => (FORGES.to_vec(), &r.spec.provider_type),
+            Resource::ArtifactRepoProvider(r) => (
+                ARTIFACT_PLATFORMS.iter().map(|(name, _)| *name).collect(),
+                &r.spec.provider_type,
+            ),
+            Resource::ProductProvider(r) => {
+                if r.spec.type_ != "coderepo" {
+                    let message = format!("products do not come from {:?}", r.spec.type_);
+                    let finding = on
+                        .error(id, resource, "spec.type", message)
+                        .hint("write `type: coderepo`: products are groups of a code repository provider");
+                    out.push(finding.fix(Fix::of(resource, Action::set("spec.type", "coderepo"))));
                 }
-                _ => continue,
-            };
+                continue;
+            }
+            _ => continue,
+        };
         if !known.contains(&text) {
             let shown: String = text.chars().take(80).collect();
             let out_of_it = meant(
-                nearest(text, known.iter().copied()),
+                text,
+                known.iter().copied(),
                 |near| Action::set("spec.providerType", near),
                 || format!("without a plug-in there are {}", known.join(", ")),
             );

@@ -6,7 +6,7 @@ use nautes_model::fix::{Action, Edit};
 use nautes_model::reference::Relation;
 use nautes_model::{Finding, Fix, Identity, Kind, Sourced, manifest};
 
-use super::{Standard, WayOut, meant, nearest, related, say, word};
+use super::{Standard, WayOut, meant_name, related, say, word};
 use crate::graph::{Link, Target};
 use crate::report::CYCLE;
 use crate::rule::Checked;
@@ -129,8 +129,11 @@ fn report_missing(
         };
         // What another product has is not to be guessed by trying names.
         let own = to.product.is_none() || to.product == link.from.product;
-        let near = own.then(|| nearest(&link.reference.text, names.of(on, to).iter().map(String::as_str)));
-        let mut way_out = hint(near.flatten(), &link.reference.field, to);
+        let mut way_out = if own {
+            hint(link, to, names.of(on, to).iter().map(String::as_str))
+        } else {
+            hint(link, to, std::iter::empty())
+        };
         // Whose a resource is its repository decides, and another product is given no right by a guess.
         let is_safe = match link.reference.relation {
             Relation::Needs => true,
@@ -185,10 +188,11 @@ fn is_told_by_removal(on: &Checked<'_>, link: &Link, to: &Identity) -> bool {
         && link.reference.relation != Relation::Mentions
 }
 
-fn hint(near: Option<&str>, field: &str, to: &Identity) -> WayOut {
-    meant(
-        near,
-        |near| Action::set(field, near),
+fn hint<'n>(link: &Link, to: &Identity, names: impl Iterator<Item = &'n str> + Clone) -> WayOut {
+    meant_name(
+        &link.reference.text,
+        names,
+        |near| Action::set(&link.reference.field, near),
         || match to.kind {
             Kind::Product => format!("save a Product named {:?} first", to.name.as_str()),
             kind => format!(

@@ -198,10 +198,10 @@ fn project_illegal(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
                 continue;
             }
             let message = format!("project {text:?} may not use {}", say(repo, of));
-            let finding =
-                on.error(id, resource, &field, message)
-                    .hint(how_to_permit(repo, of, Some(&project.name)))
-                    .fix(permit(on, repo, of, Some(&project.name)));
+            let finding = on
+                .error(id, resource, &field, message)
+                .hint(how_to_permit(repo, of, Some(&project.name)))
+                .fix(permit(on, repo, of, Some(&project.name)));
             out.push(related(unless_held(on, finding, repo), [repo, project]));
         }
     }
@@ -209,12 +209,7 @@ fn project_illegal(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
 
 /// Declares the binding that [`how_to_permit`] asks for, where the repository is the product's own: whether another
 /// product opens one is for its people to say.
-fn permit(
-    on: &Checked<'_>,
-    repo: &Identity,
-    of: &Identity,
-    project: Option<&ResourceName>,
-) -> Option<Fix> {
+fn permit(on: &Checked<'_>, repo: &Identity, of: &Identity, project: Option<&ResourceName>) -> Option<Fix> {
     let product = of.product.as_ref().filter(|_| repo.product == of.product)?;
     let who = project.map_or(product.as_str(), |project| project.as_str());
     let name = ResourceName::new(&format!("{}-for-{who}", repo.name)).ok()?;

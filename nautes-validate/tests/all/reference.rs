@@ -72,11 +72,20 @@ fn section(of: &Explained) -> String {
 #[test]
 fn the_page_of_the_rules_is_what_the_rules_say() {
     let mut page = HEAD.to_owned();
-    writeln!(page, "| rule | what must hold | can be mended by `--fix` |\n|---|---|---|").unwrap();
+    writeln!(
+        page,
+        "| rule | what must hold | can be mended by `--fix` |\n|---|---|---|"
+    )
+    .unwrap();
     for of in explained() {
         let (id, summary) = (&of.id, of.summary.replace('|', "\\|"));
         let mendable = if of.mendable { "yes" } else { "" };
-        writeln!(page, "| [{id}](#{}) | {summary} | {mendable} |", id.to_lowercase()).unwrap();
+        writeln!(
+            page,
+            "| [{id}](#{}) | {summary} | {mendable} |",
+            id.to_lowercase()
+        )
+        .unwrap();
     }
     for of in explained() {
         page.push_str(&section(&of));

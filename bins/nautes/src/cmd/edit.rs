@@ -39,9 +39,11 @@ impl Edited<'_> {
 pub(super) fn write(all: &[Edited<'_>]) -> Result<(), Failure> {
     let mut ready = Vec::new();
     for edited in all {
-        ready.push(beside(edited).map_err(|e| {
-            Failure::usage(format!("{}: {e}", edited.name)).hint("no file has been changed")
-        })?);
+        ready.push(
+            beside(edited).map_err(|e| {
+                Failure::usage(format!("{}: {e}", edited.name)).hint("no file has been changed")
+            })?,
+        );
     }
     for (path, temporary) in ready {
         temporary

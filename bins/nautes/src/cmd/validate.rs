@@ -63,7 +63,7 @@ pub fn run(settings: &Settings, args: &Validate) -> Outcome {
         let mending = mend::Mending::of(&input, &verdict);
         if args.diff {
             output::data(&mending.difference(product.as_ref()))?;
-        } else if mending.write(&verdict)? {
+        } else if mending.write(&input, &verdict)? {
             (input, verdict) = judge()?;
         }
     }
@@ -91,9 +91,7 @@ pub fn run(settings: &Settings, args: &Validate) -> Outcome {
         if all > limit && !args.diff {
             counts(&verdict, all - limit);
         }
-        if !(args.diff || args.fix) {
-            mendable(&verdict);
-        }
+        mendable(&input, &verdict, args);
     }
     summary(&input, &verdict, before.is_some());
     let failed = verdict.errors() > 0 || (args.deny_warnings && verdict.warnings() > 0);
@@ -146,13 +144,15 @@ fn counts(verdict: &Verdict, rest: usize) {
 }
 
 /// Says that there is something to mend.
-fn mendable(verdict: &Verdict) {
-    let some = verdict.findings.iter().filter(|f| f.fix.is_some()).count();
-    if some > 0 {
-        output::say(&format!(
-            "{DIM}note:{DIM:#} nautes validate --fix mends {some} of them, --diff shows how"
-        ));
+fn mendable(input: &Input, verdict: &Verdict, args: &Validate) {
+    let some = mend::mendable(input, verdict).len();
+    if some == 0 || args.diff {
+        return;
     }
+    let more = if args.fix { "more" } else { "of them" };
+    output::say(&format!(
+        "{DIM}note:{DIM:#} nautes validate --fix mends {some} {more}, --diff shows how"
+    ));
 }
 
 fn summary(input: &Input, verdict: &Verdict, is_change: bool) {

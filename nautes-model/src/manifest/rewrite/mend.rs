@@ -16,8 +16,8 @@ use std::sync::Arc;
 use super::super::convert::Draft;
 use super::super::locate::written;
 use super::super::{Context, Limits};
+use super::all_resources;
 use super::edit::Edits;
-use super::resources;
 use crate::fix::{Action, Edit, Fix};
 use crate::kind::Kind;
 use crate::name::{ProductName, ResourceName};
@@ -89,11 +89,7 @@ pub struct Refused {
 /// assert!(mended.files["env.yaml"].text.contains("  cluster: live # the only one\n"));
 /// ```
 #[must_use]
-pub fn mend<'t>(
-    text_of: impl Fn(&str) -> Option<&'t str>,
-    fixes: &[&Fix],
-    context: &Context<'_>,
-) -> Mended {
+pub fn mend<'t>(text_of: impl Fn(&str) -> Option<&'t str>, fixes: &[&Fix], context: &Context<'_>) -> Mended {
     let mut files = Files::default();
     let mut all = Mended::default();
     for (index, fix) in fixes.iter().enumerate() {
@@ -200,11 +196,10 @@ struct Found {
 
 impl Found {
     fn is(&self, edit: &Edit) -> bool {
-        let resource = edit.resource.as_ref().is_none_or(|resource| {
+        edit.resource.as_ref().is_none_or(|resource| {
             let product = self.product.is_none() || self.product == resource.product;
             self.kind == Some(resource.kind) && self.name.as_ref() == Some(&resource.name) && product
-        });
-        resource && edit.line.is_none_or(|line| self.line == Some(line))
+        })
     }
 }
 
@@ -243,13 +238,19 @@ impl<'t> File<'t> {
             }
             return Ok(());
         }
-        let mut fitting = self.documents.iter().enumerate().flat_map(|(index, document)| {
+        let fitting = self.documents.iter().enumerate().flat_map(|(index, document)| {
             let fits = document.resources.iter().filter(|found| found.is(edit));
             fits.map(move |found| (index, document, found))
         });
-        let (index, document, found) = fitting
-            .next()
-            .ok_or_else(|| "the manifest is not there any more".to_owned())?;
+        let missing = || "the manifest is not there any more".to_owned();
+        let fitting: Vec<_> = fitting.collect();
+        let (index, document, found) = match fitting.as_slice() {
+            [only] if edit.resource.is_some() || edit.line.is_none() => *only,
+            several => {
+                let here = several.iter().find(|(_, _, found)| found.line == edit.line);
+                *here.ok_or_else(missing)?
+            }
+        };
         if let Some(fault) = &document.fault {
             return Err(fault.clone());
         }
@@ -279,7 +280,8 @@ impl<'t> File<'t> {
         self.name.ends_with(".json")
             || self.documents.iter().any(|d| {
                 let span = spans(&self.text[d.span.clone()]);
-                span.and_then(|s| s.members().map(|(_, flow)| flow)).unwrap_or(false)
+                span.and_then(|s| s.members().map(|(_, flow)| flow))
+                    .unwrap_or(false)
             })
     }
 
@@ -311,7 +313,9 @@ impl<'t> File<'t> {
     /// The bytes of a document with the marker that begins it.
     fn extent(&self, index: usize) -> Range<usize> {
         let Range { start, end } = self.documents[index].span.clone();
-        let floor = index.checked_sub(1).map_or(0, |before| self.documents[before].span.end);
+        let floor = index
+            .checked_sub(1)
+            .map_or(0, |before| self.documents[before].span.end);
         let marker = self.text[floor..start].rfind("---");
         let is_line = |at: &usize| *at == 0 || self.text[floor..].as_bytes()[at - 1] == b'\n' || *at == floor;
         let is_last = index + 1 == self.documents.len();
@@ -346,7 +350,10 @@ impl<'t> File<'t> {
                 text.push_str(&format!("---\n{added}").replace('\n', line_end));
             }
             let end = self.text.len();
-            replacements.push(Replacement { range: end..end, text });
+            replacements.push(Replacement {
+                range: end..end,
+                text,
+            });
         }
         for replacement in &mut replacements {
             replacement.range.start += self.mark;
@@ -377,13 +384,9 @@ impl Document {
     fn read(text: &str, piece: &yaml::Piece, context: &Context<'_>) -> Self {
         let read = yaml::read(text, piece.line, &context.limits.of_document());
         let broken = read.problems.iter().any(|p| p.fault != Fault::DuplicateKey);
-        let all = read.root.filter(|_| !broken).map(|root| {
-            let at = root.at;
-            let all = resources(root);
-            (at, all)
-        });
-        let (at, all) = all.unwrap_or_default();
-        let mut found: Vec<Found> = all
+        let all = read.root.filter(|_| !broken).map(all_resources);
+        let found: Vec<Found> = all
+            .unwrap_or_default()
             .into_iter()
             .map(|(prefix, node)| {
                 let line = node.at.map(|at| at.line);
@@ -400,17 +403,6 @@ impl Document {
                 }
             })
             .collect();
-        if found.is_empty() && !broken {
-            // Not a resource of ours by its header: it may be meant by its line.
-            found.push(Found {
-                prefix: String::new(),
-                line: at.map(|at| at.line),
-                kind: None,
-                name: None,
-                product: None,
-                renamed: Vec::new(),
-            });
-        }
         Self {
             span: piece.span.clone(),
             resources: found,
@@ -474,7 +466,9 @@ fn make(text: &str, actions: &[Action]) -> Result<Vec<Replacement>, String> {
         .ok_or(unsafe_here)?;
     let as_many = after.problems.len() + repeats == before.problems.len();
     let sound = after.problems.iter().all(|p| p.fault == Fault::DuplicateKey) && as_many;
-    let same = after.root.is_some_and(|root| root.into_json() == expected.into_json());
+    let same = after
+        .root
+        .is_some_and(|root| root.into_json() == expected.into_json());
     if !(sound && same && yaml::pieces(&new).count() == 1) {
         return Err(unsafe_here.to_owned());
     }

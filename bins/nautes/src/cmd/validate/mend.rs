@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use nautes_model::manifest::{self, Context, Form, Mended};
 use nautes_model::name::ProductName;
-use nautes_model::{Finding, Fix};
+use nautes_model::{Finding, Fix, Severity};
 
 use super::verdict::Verdict;
 use crate::cmd::edit::{self, Edited};
@@ -37,16 +37,26 @@ pub(super) fn refuse(words: &[String]) -> Result<(), Failure> {
     }
 }
 
-/// The findings that have a fix, with it.
-fn mendable(verdict: &Verdict) -> Vec<(&Finding, &Fix)> {
-    let all = verdict.findings.iter();
-    all.filter_map(|f| Some((f, f.fix.as_ref()?))).collect()
+/// The findings that have a fix, with it. While a file cannot be read, what rules say of the others may be wrong, and
+/// only what is wrong with files is mended.
+pub(super) fn mendable<'v>(input: &Input, verdict: &'v Verdict) -> Vec<(&'v Finding, &'v Fix)> {
+    let unread: BTreeSet<&Finding> = input
+        .findings
+        .iter()
+        .filter(|f| f.severity == Severity::Error)
+        .collect();
+    verdict
+        .findings
+        .iter()
+        .filter(|f| unread.is_empty() || unread.contains(f))
+        .filter_map(|f| Some((f, f.fix.as_ref()?)))
+        .collect()
 }
 
 impl Mending {
     /// Makes the fixes of what counts, in memory.
     pub(super) fn of(input: &Input, verdict: &Verdict) -> Self {
-        let fixes: Vec<&Fix> = mendable(verdict).into_iter().map(|(_, fix)| fix).collect();
+        let fixes: Vec<&Fix> = mendable(input, verdict).into_iter().map(|(_, fix)| fix).collect();
         let texts = texts(input, &fixes);
         let text_of = |file: &str| texts.get(file).map(|text| &**text);
         let mended = manifest::mend(text_of, &fixes, &Context::new("", Form::Request));
@@ -79,8 +89,8 @@ impl Mending {
     ///
     /// # Errors
     /// A file cannot be written.
-    pub(super) fn write(&self, verdict: &Verdict) -> Result<bool, Failure> {
-        let mendable = mendable(verdict);
+    pub(super) fn write(&self, input: &Input, verdict: &Verdict) -> Result<bool, Failure> {
+        let mendable = mendable(input, verdict);
         edit::write(&self.edited())?;
         for index in &self.mended.done {
             let (finding, fix) = mendable[*index];
@@ -103,7 +113,9 @@ impl Mending {
 }
 
 fn place(finding: &Finding) -> String {
-    let line = finding.position.map_or_else(String::new, |p| format!(":{}", p.line));
+    let line = finding
+        .position
+        .map_or_else(String::new, |p| format!(":{}", p.line));
     format!("{}{line}: ", finding.file)
 }
 

@@ -60,7 +60,11 @@ fn walk<'p>(root: &Node, field: &'p str) -> (Vec<Part>, &'p str) {
                 let Some(entry) = entries.iter().filter(fits).max_by_key(|e| e.key.len()) else {
                     break;
                 };
-                (Part::Key(entry.key.clone()), &entry.node, &rest[entry.key.len()..])
+                (
+                    Part::Key(entry.key.clone()),
+                    &entry.node,
+                    &rest[entry.key.len()..],
+                )
             }
             Value::List(items) => {
                 let index = rest.strip_prefix('[').and_then(|r| r.split_once(']'));
@@ -85,13 +89,15 @@ fn path(root: &Node, field: &str) -> Option<Vec<Part>> {
 }
 
 fn at<'n>(root: &'n mut Node, parts: &[Part]) -> Option<&'n mut Node> {
-    parts.iter().try_fold(root, |node, part| match (&mut node.value, part) {
-        (Value::Map(entries), Part::Key(key)) => {
-            entries.iter_mut().find(|e| e.key == *key).map(|e| &mut e.node)
-        }
-        (Value::List(items), Part::Item(index)) => items.get_mut(*index),
-        _ => None,
-    })
+    parts
+        .iter()
+        .try_fold(root, |node, part| match (&mut node.value, part) {
+            (Value::Map(entries), Part::Key(key)) => {
+                entries.iter_mut().find(|e| e.key == *key).map(|e| &mut e.node)
+            }
+            (Value::List(items), Part::Item(index)) => items.get_mut(*index),
+            _ => None,
+        })
 }
 
 fn node(value: &New) -> Node {

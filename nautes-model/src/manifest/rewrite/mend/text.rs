@@ -58,12 +58,7 @@ impl<'t> Spot<'t> {
 
 impl<'t, 'e> Mending<'t, 'e> {
     /// Turns actions into edits.
-    pub(super) fn make(
-        text: &'t str,
-        root: &'t Span,
-        actions: &[Action],
-        edits: &'e mut Edits<'t>,
-    ) -> Done {
+    pub(super) fn make(text: &'t str, root: &'t Span, actions: &[Action], edits: &'e mut Edits<'t>) -> Done {
         let line_end = if text.contains("\r\n") { "\r\n" } else { "\n" };
         let mut mending = Self {
             text,
@@ -93,7 +88,10 @@ impl<'t, 'e> Mending<'t, 'e> {
     }
 
     fn refuse(&self, what: &str, at: &Span) -> Refusal {
-        Refusal::new(format!("{what} is written in a way that cannot be edited"), at.range.start)
+        Refusal::new(
+            format!("{what} is written in a way that cannot be edited"),
+            at.range.start,
+        )
     }
 
     fn walk<'p>(&self, path: &'p str) -> Walk<'t, 'p> {
@@ -110,7 +108,12 @@ impl<'t, 'e> Mending<'t, 'e> {
                             .strip_prefix(m.name.as_str())
                             .is_some_and(|after| after.is_empty() || after.starts_with(['.', '[']))
                     };
-                    let Some(name) = entries.iter().filter(fits).map(|m| &m.name).max_by_key(|n| n.len()) else {
+                    let Some(name) = entries
+                        .iter()
+                        .filter(fits)
+                        .map(|m| &m.name)
+                        .max_by_key(|n| n.len())
+                    else {
                         break;
                     };
                     // Of a key that stands twice the first counts.
@@ -196,7 +199,10 @@ impl<'t, 'e> Mending<'t, 'e> {
             Shape::Alias => false,
         };
         if !simple || raw.contains('\n') {
-            return Err(Refusal::new(format!("{path} takes several lines"), old.range.start));
+            return Err(Refusal::new(
+                format!("{path} takes several lines"),
+                old.range.start,
+            ));
         }
         if matches!(value, New::Text(text) if is_other_spelling(raw, text)) {
             return Err(Refusal::new(
@@ -457,9 +463,8 @@ impl<'t, 'e> Mending<'t, 'e> {
             };
             self.dash(&item).ok_or_else(|| self.refuse("the item", within))?
         } else {
-            indent(self.text, range.start).ok_or_else(|| {
-                Refusal::new("the field stands on the line of a dash", range.start)
-            })?;
+            indent(self.text, range.start)
+                .ok_or_else(|| Refusal::new("the field stands on the line of a dash", range.start))?;
             range.start
         };
         let mut end = range.end;
@@ -531,7 +536,9 @@ fn owner<'s>(root: &'s Span, value: &Span) -> Option<&'s Member> {
 fn is_bracketed(text: &str) -> bool {
     let mut rest = text;
     while rest.starts_with(['&', '!']) {
-        rest = rest.split_once(char::is_whitespace).map_or("", |(_, rest)| rest.trim_start());
+        rest = rest
+            .split_once(char::is_whitespace)
+            .map_or("", |(_, rest)| rest.trim_start());
     }
     rest.starts_with('[')
 }
@@ -539,8 +546,7 @@ fn is_bracketed(text: &str) -> bool {
 /// Whether a text in plain style is a number or a word that is read as this, but written otherwise, such as `007`.
 fn is_other_spelling(raw: &str, text: &str) -> bool {
     let read = yaml::read(raw, 1, &yaml::DocumentLimits::default()).root;
-    raw != text
-        && matches!(read.map(|r| r.value), Some(Value::Number(n)) if n.to_string() == text)
+    raw != text && matches!(read.map(|r| r.value), Some(Value::Number(n)) if n.to_string() == text)
 }
 
 fn map(key: &str, node: Node) -> Node {

@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use nautes_model::Identity;
+use std::sync::Arc;
+
+use nautes_model::{Fix, Identity};
+use nautes_model::manifest::{self, Context, Form, Replacement};
 use serde_json::{Value, json};
 
+use super::super::mend;
 use super::{Report, Shown, fingerprints, told};
 
 /// How many related locations are given.
@@ -20,11 +24,14 @@ pub(super) fn write(report: &Report<'_>) -> String {
     }
     let described: Vec<Value> = rules.keys().map(|id| rule(report, id)).collect();
     let prints = fingerprints(report, &shown);
-    let results: Vec<Value> = shown
+    let mut results: Vec<Value> = shown
         .iter()
         .zip(prints)
         .map(|(shown, print)| result(report, *shown, rules[shown.finding.rule.as_str()], &print))
         .collect();
+    for (index, fix) in fixes(report, &shown) {
+        results[index]["fixes"] = json!([fix]);
+    }
     let mut notes: Vec<String> = report.input.notes.clone();
     if rest > 0 {
         notes.push(format!("{rest} more findings are not shown"));
@@ -141,6 +148,72 @@ fn related(report: &Report<'_>, other: &Identity) -> Option<Value> {
     })
 }
 
+/// The fixes of findings, by their place among them, as what is replaced in files.
+fn fixes(report: &Report<'_>, shown: &[Shown<'_>]) -> Vec<(usize, Value)> {
+    let all: Vec<(usize, &Fix)> = shown
+        .iter()
+        .enumerate()
+        .filter_map(|(index, shown)| Some((index, shown.finding.fix.as_ref()?)))
+        .collect();
+    let fixes: Vec<&Fix> = all.iter().map(|(_, fix)| *fix).collect();
+    let texts = mend::texts(report.input, &fixes);
+    let starts: BTreeMap<&Arc<str>, Vec<usize>> =
+        texts.iter().map(|(name, text)| (name, lines(text))).collect();
+    let text_of = |file: &str| texts.get(file).map(|text| &**text);
+    let made = manifest::mend_each(text_of, &fixes, &Context::new("", Form::Request));
+    all.iter()
+        .zip(made)
+        .filter(|(_, files)| !files.is_empty())
+        .map(|((index, fix), files)| {
+            let changes: Vec<Value> = files
+                .iter()
+                .filter_map(|(name, replacements)| {
+                    let (text, starts) = (texts.get(name)?, starts.get(name)?);
+                    let replacements: Vec<Value> = replacements
+                        .iter()
+                        .map(|r| replacement(text, starts, r))
+                        .collect();
+                    Some(json!({
+                        "artifactLocation": { "uri": uri(report.texts.path(name)) },
+                        "replacements": replacements,
+                    }))
+                })
+                .collect();
+            let edits: Vec<String> = fix.edits.iter().map(ToString::to_string).collect();
+            let fix = json!({
+                "description": { "text": edits.join("; ") },
+                "artifactChanges": changes,
+            });
+            (*index, fix)
+        })
+        .collect()
+}
+
+/// Where the lines of a text begin.
+fn lines(text: &str) -> Vec<usize> {
+    let after = text.match_indices('\n').map(|(at, _)| at + 1);
+    std::iter::once(0).chain(after).collect()
+}
+
+fn replacement(text: &str, starts: &[usize], of: &Replacement) -> Value {
+    let place = |at: usize| {
+        let line = starts.partition_point(|start| *start <= at);
+        let start = starts.get(line - 1).copied().unwrap_or_default();
+        let column = text[start..at].trim_start_matches('\u{feff}').chars().count() + 1;
+        (line, column)
+    };
+    let ((start_line, start_column), (end_line, end_column)) = (place(of.range.start), place(of.range.end));
+    json!({
+        "deletedRegion": {
+            "startLine": start_line,
+            "startColumn": start_column,
+            "endLine": end_line,
+            "endColumn": end_column,
+        },
+        "insertedContent": { "text": of.text },
+    })
+}
+
 /// The path of a file as a relative reference, or as an address if it is absolute.
 fn uri(path: &str) -> String {
     let path = match path {
@@ -164,7 +237,24 @@ fn uri(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::uri;
+    use super::{Replacement, lines, replacement, uri};
+
+    #[test]
+    fn what_is_replaced_is_told_in_lines_and_columns() {
+        let text = "\u{feff}a: 1\nbé: 2\n";
+        let region = |range: std::ops::Range<usize>| {
+            let of = Replacement {
+                range,
+                text: String::new(),
+            };
+            let told = replacement(text, &lines(text), &of);
+            let at = |key: &str| told["deletedRegion"][key].as_u64().unwrap();
+            (at("startLine"), at("startColumn"), at("endLine"), at("endColumn"))
+        };
+        assert_eq!(region(3..4), (1, 1, 1, 2));
+        assert_eq!(region(11..12), (2, 3, 2, 4));
+        assert_eq!(region(8..15), (2, 1, 3, 1));
+    }
 
     #[test]
     fn paths_become_references() {
