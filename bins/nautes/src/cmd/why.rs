@@ -1,5 +1,6 @@
 //! `nautes why`: what stands in the way of a resource, and what to change.
 
+use nautes_model::fix::Action;
 use nautes_model::{Finding, Fix, Identity, Scopes, Severity, manifest};
 use nautes_runtime::status_report::{State, StatusNode, StatusTree};
 use nautes_validate::graph::{Blocker, Cause};
@@ -140,8 +141,8 @@ impl Told {
                 }
                 if told.is_unknown {
                     (told.hint, told.fix) = (None, None);
-                } else if told.fix.is_some() {
-                    // The finding says how already.
+                } else if let Some(near) = told.fix.as_ref().and_then(|fix| written(fix, link)) {
+                    told.hint = Some(near);
                 } else if let Some(near) = near(&tree.scopes, link) {
                     told.hint = Some(near);
                 } else if told.hint.is_none() {
@@ -227,6 +228,17 @@ fn missing(link: &Link, is_unknown: bool) -> String {
         }
         Target::Invalid => format!("{field}: {:?} is not a name", link.reference.text),
         Target::Found(to) => format!("{field}: {to}"),
+    }
+}
+
+/// The name that a fix writes, as the edit that would use it.
+fn written(fix: &Fix, link: &Link) -> Option<String> {
+    let [edit] = fix.edits.as_slice() else { return None };
+    match (&edit.action, &link.to) {
+        (Action::Set { field, value }, Target::Missing(to)) => {
+            Some(format!("write {value} in {field}, or declare {to}"))
+        }
+        _ => None,
     }
 }
 

@@ -186,10 +186,16 @@ async fn offline_and_on_the_forge_a_tree_has_the_same_findings() {
         let verdict = Verdict::of(&input, platform.rules());
         let prefixes = folders.each_ref().map(|folder| format!("{}/", folder.display()));
         let offline = verdict.findings.into_iter().map(|mut finding| {
-            let path = prefixes
-                .iter()
-                .find_map(|prefix| finding.file.strip_prefix(prefix.as_str()));
-            finding.file = Arc::from(path.unwrap_or(&finding.file));
+            let below = |file: &Arc<str>| -> Arc<str> {
+                let path = prefixes
+                    .iter()
+                    .find_map(|prefix| file.strip_prefix(prefix.as_str()));
+                Arc::from(path.unwrap_or(file))
+            };
+            finding.file = below(&finding.file);
+            for edit in finding.fix.iter_mut().flat_map(|fix| &mut fix.edits) {
+                edit.file = below(&edit.file);
+            }
             finding
         });
         assert_eq!(Report::new(offline.collect()).findings, online);

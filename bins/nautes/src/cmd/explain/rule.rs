@@ -17,6 +17,13 @@ pub(super) fn text(rule: &Explained) -> String {
         out.push_str("\nWHY:\n");
         out.push_str(&wrap(&sentence(&rule.explanation), "  "));
     }
+    if rule.mendable {
+        out.push_str("\nWAY OUT:\n");
+        out.push_str(&wrap(
+            "Where it is one definite edit, nautes validate --fix makes it, and --diff shows it.",
+            "  ",
+        ));
+    }
     if let Some(bad) = &rule.bad {
         out.push_str("\nTHIS BREAKS IT:\n");
         out.push_str(&indent(&bad.manifests));
