@@ -102,9 +102,9 @@ pub enum Value {
     /// A text.
     Text(String),
     /// Values in order.
-    List(Vec<Value>),
+    List(Vec<Self>),
     /// Values by key.
-    Map(BTreeMap<String, Value>),
+    Map(BTreeMap<String, Self>),
 }
 
 impl From<bool> for Value {

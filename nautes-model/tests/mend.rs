@@ -300,12 +300,12 @@ fn pointer(path: &str) -> (String, String) {
 
 /// Does an action on JSON: what must come out.
 fn intended(mut root: Json, action: &Action) -> Option<Json> {
-    let field = match action {
-        Action::Set { field, .. }
-        | Action::Rename { field, .. }
-        | Action::Remove { field }
-        | Action::Append { field, .. } => field,
-        _ => return None,
+    let (Action::Set { field, .. }
+    | Action::Rename { field, .. }
+    | Action::Remove { field }
+    | Action::Append { field, .. }) = action
+    else {
+        return None;
     };
     let (above, last) = pointer(field);
     let above = root.pointer_mut(&above)?;
@@ -386,7 +386,7 @@ struct Writer {
 impl Writer {
     fn one_in(&mut self, count: u8) -> bool {
         self.at += 1;
-        self.style[self.at % self.style.len()] % count == 0
+        self.style[self.at % self.style.len()].is_multiple_of(count)
     }
 
     fn comment(&mut self) -> String {

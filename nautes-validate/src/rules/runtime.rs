@@ -212,7 +212,7 @@ fn project_illegal(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
 fn permit(on: &Checked<'_>, repo: &Identity, of: &Identity, project: Option<&ResourceName>) -> Option<Fix> {
     let product = of.product.as_ref().filter(|_| repo.product == of.product)?;
     let who = project.map_or(product.as_str(), |project| project.as_str());
-    let name = ResourceName::new(&format!("{}-for-{who}", repo.name)).ok()?;
+    let name = ResourceName::new(format!("{}-for-{who}", repo.name)).ok()?;
     let binding = Identity::product(Kind::CodeRepoBinding, product.clone(), name);
     let (repo, _) = on.code_repo(repo).filter(|_| on.sourced(&binding).is_none())?;
     let spec = CodeRepoBindingSpec {

@@ -48,7 +48,7 @@ impl<'p> Case<'p> {
     fn findings(&self) -> Vec<Finding> {
         let mut text = String::new();
         if let Some(before) = &self.before {
-            write!(text, "{before}# after\n").unwrap();
+            writeln!(text, "{before}# after").unwrap();
         }
         for (index, (name, part)) in self.files.iter().enumerate().skip(1) {
             if index > 1 {

@@ -317,7 +317,7 @@ impl<'t> File<'t> {
             .checked_sub(1)
             .map_or(0, |before| self.documents[before].span.end);
         let marker = self.text[floor..start].rfind("---");
-        let is_line = |at: &usize| *at == 0 || self.text[floor..].as_bytes()[at - 1] == b'\n' || *at == floor;
+        let is_line = |at: &usize| *at == 0 || self.text.as_bytes()[floor + at - 1] == b'\n';
         let is_last = index + 1 == self.documents.len();
         match marker.filter(is_line) {
             Some(at) if index > 0 || is_last => floor + at..end,
