@@ -95,7 +95,10 @@ fn same(one: &Finding, other: &Finding) -> bool {
     one.rule == other.rule
         && one.field == other.field
         && one.message == other.message
-        && (one.resource == other.resource || one.resource.is_none())
+        && match &one.resource {
+            Some(_) => one.resource == other.resource,
+            None => one.file == other.file,
+        }
 }
 
 /// What is wrong with the verdict on what was mended.
