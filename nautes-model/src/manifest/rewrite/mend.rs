@@ -444,7 +444,11 @@ fn make(text: &str, actions: &[Action]) -> Result<Vec<Replacement>, String> {
             if again.clone().any(|p| !p.repeats) {
                 return Err(format!("{field} stands again with another value"));
             }
-            repeats += again.count();
+            let count = again.count();
+            if count == 0 {
+                return Err(format!("{field} does not stand again"));
+            }
+            repeats += count;
         }
     }
     let mut edits = Edits::new(text);
