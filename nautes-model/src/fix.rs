@@ -8,20 +8,21 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::resource::{Identity, Sourced};
 use crate::yaml;
 
 /// The edits that make a finding go away; all of them are needed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Fix {
     /// The edits. Their fields are those of the resource as it is now, whatever the order of the edits.
     pub edits: Vec<Edit>,
 }
 
 /// An edit of one resource.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Edit {
     /// The file in which the resource is declared, as the caller named it; for [`Action::Add`] one to which it can
     /// be added. Empty for what was made in memory.
@@ -48,7 +49,7 @@ fn is_empty(file: &Arc<str>) -> bool {
 }
 
 /// What an edit does. Fields are paths of the resource, such as `spec.pipelines[0].path`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "op", rename_all = "camelCase")]
 pub enum Action {
     /// Gives a field or an item of a list a value; a field that is not there is added.
@@ -92,7 +93,7 @@ pub enum Action {
 }
 
 /// A value of a manifest.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Value {
     /// True or false.

@@ -107,8 +107,11 @@ pub struct Grantee {
 pub struct Access {
     /// Few have something to do with one repository, and few reasons: lists in order, each once.
     by_repo: Table<Vec<(Grantee, Vec<Because>)>>,
-    by_grantee: HashMap<ProductName, Vec<(Option<ResourceName>, Vec<Identity>)>, RandomState>,
+    by_product: HashMap<ProductName, Vec<ByProject>, RandomState>,
 }
+
+/// The repositories of a project, or of the product as a whole.
+type ByProject = (Option<ResourceName>, Vec<Identity>);
 
 impl Access {
     /// Reads the relation from everything that is declared.
@@ -183,7 +186,7 @@ impl Access {
         product: &ProductName,
         project: Option<&ResourceName>,
     ) -> BTreeMap<Identity, Level> {
-        self.by_grantee
+        self.by_product
             .get(product)
             .into_iter()
             .flatten()
@@ -208,7 +211,7 @@ impl Access {
                 product: product.clone(),
                 project: Some(project.name.clone()),
             };
-            self.add(repo.identity.clone(), who, Because::Owner(project.clone()));
+            self.add(&repo.identity, who, Because::Owner(project.clone()));
         }
     }
 
@@ -237,7 +240,7 @@ impl Access {
                 binding: binding.clone(),
                 level,
             };
-            self.add(repo.clone(), who, why);
+            self.add(repo, who, why);
             return;
         }
         for project in r.spec.projects.iter().filter_map(|p| ResourceName::new(p).ok()) {
@@ -249,14 +252,14 @@ impl Access {
                 binding: binding.clone(),
                 level,
             };
-            self.add(repo.clone(), who, why);
+            self.add(repo, who, why);
         }
     }
 
-    fn add(&mut self, repo: Identity, who: Grantee, why: Because) {
-        let projects = self.by_grantee.entry(who.product.clone()).or_default();
+    fn add(&mut self, repo: &Identity, who: Grantee, why: Because) {
+        let projects = self.by_product.entry(who.product.clone()).or_default();
         put(of(projects, who.project.clone()), repo.clone());
-        put(of(self.by_repo.get_or_default(&repo), who), why);
+        put(of(self.by_repo.get_or_default(repo), who), why);
     }
 }
 

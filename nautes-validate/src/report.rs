@@ -251,10 +251,7 @@ pub(crate) fn different<'a>(
 ) {
     let key = |s: &'a Sourced| (&s.identity.product, &s.identity);
     let (mut before, mut after) = (before.iter().peekable(), after.iter().peekable());
-    loop {
-        let (Some(old), Some(new)) = (before.peek(), after.peek()) else {
-            break;
-        };
+    while let (Some(old), Some(new)) = (before.peek(), after.peek()) {
         if std::ptr::eq(**old, **new) {
             before.next();
             after.next();

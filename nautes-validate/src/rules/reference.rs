@@ -192,7 +192,7 @@ fn hint<'n>(link: &Link, to: &Identity, names: impl Iterator<Item = &'n str> + C
     meant_name(
         &link.reference.text,
         names,
-        |near| Action::set(&link.reference.field, near),
+        |near| Action::set(&*link.reference.field, near),
         || match to.kind {
             Kind::Product => format!("save a Product named {:?} first", to.name.as_str()),
             kind => format!(

@@ -158,7 +158,7 @@ fn everybody_who_may_use_a_repository_is_listed_with_the_reason() {
             (
                 format!("{}/{project}", who.product),
                 level,
-                why.iter().cloned().collect(),
+                why.to_vec(),
             )
         })
         .collect();

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use std::sync::Arc;
 
-use nautes_model::{Fix, Identity};
 use nautes_model::manifest::{self, Context, Form, Replacement};
+use nautes_model::{Fix, Identity};
 use serde_json::{Value, json};
 
 use super::super::mend;
