@@ -340,6 +340,7 @@ impl<'a> Reader<'a> {
         let line = document.root.as_ref().and_then(|root| root.at).map(|at| at.line);
         let whole = document.problems.iter().all(|p| p.fault == Fault::DuplicateKey);
         let sound = document.problems.is_empty();
+        let mut repeated = Vec::new();
         for problem in document.problems {
             let rule = match problem.fault {
                 Fault::Syntax => rule::SYNTAX,
@@ -360,15 +361,18 @@ impl<'a> Reader<'a> {
                     action: Action::RemoveRepeated { field: field.clone() },
                 })
             });
+            repeated.extend(problem.field.clone());
             finding.field = problem.field;
             finding.hint = problem.hint;
             finding.resource.clone_from(&identity);
             self.report.add(finding);
         }
+        let before = self.report.len();
         match document.root {
             Some(root) if whole && root.value != Value::Null => self.root(root, source, sound),
             _ => {}
         }
+        self.report.unsettle(before, &repeated);
     }
 
     /// Reads what a document holds; one that is not sound is only searched for more faults.

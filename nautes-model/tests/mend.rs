@@ -183,6 +183,18 @@ fn a_key_that_stands_again_goes_only_if_it_says_the_same() {
 }
 
 #[test]
+fn what_stands_twice_is_settled_before_it_is_mended() {
+    let text = "apiVersion: nautes.resource.nautes.io/v1alpha1\nkind: Project\nmetadata:\n  name: web\nspec:\n  \
+                pqroduct: shop\n  pqroduct: shop # again\n  language: go\n";
+    let found = manifest::parse(text, &context()).findings;
+    let fixes: Vec<(&str, bool)> = found.iter().map(|f| (&*f.rule, f.fix.is_some())).collect();
+    assert_eq!(
+        fixes[1..],
+        [("ManifestFieldUnknown", false), ("ManifestDuplicateKey", true)]
+    );
+}
+
+#[test]
 fn what_an_anchor_or_an_alias_says_elsewhere_stays() {
     refused("  a: &x one\n  b: *x\n", Action::set("spec.a", "two"), "anchor");
     refused("  a: &x one\n  b: *x\n", Action::set("spec.b", "two"), "alias");

@@ -31,6 +31,25 @@ impl Report {
         }
     }
 
+    pub(super) const fn len(&self) -> usize {
+        self.findings.len()
+    }
+
+    /// Takes back the fixes of findings from a number on that are about fields which stand twice: which of the two
+    /// stays is to be settled first.
+    pub(super) fn unsettle(&mut self, from: usize, repeated: &[String]) {
+        let is_in = |field: &str, whole: &String| {
+            let rest = field.strip_prefix(whole.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        for finding in self.findings.iter_mut().skip(from) {
+            let field = finding.field.as_deref().unwrap_or_default();
+            if repeated.iter().any(|whole| is_in(field, whole)) {
+                finding.fix = None;
+            }
+        }
+    }
+
     pub(super) fn finish(mut self) -> Vec<Finding> {
         self.findings.sort();
         if self.more > 0 {

@@ -155,11 +155,7 @@ fn everybody_who_may_use_a_repository_is_listed_with_the_reason() {
         .grantees(&identity("CodeRepo/demo/deploy"))
         .map(|(who, level, why)| {
             let project = who.project.as_ref().map(ToString::to_string).unwrap_or_default();
-            (
-                format!("{}/{project}", who.product),
-                level,
-                why.to_vec(),
-            )
+            (format!("{}/{project}", who.product), level, why.to_vec())
         })
         .collect();
     let why = Because::Project {

@@ -95,10 +95,9 @@ fn same(one: &Finding, other: &Finding) -> bool {
     one.rule == other.rule
         && one.field == other.field
         && one.message == other.message
-        && match &one.resource {
-            Some(_) => one.resource == other.resource,
-            None => one.file == other.file,
-        }
+        && one.resource == other.resource
+        // A resource may be declared more than twice.
+        && one.file == other.file
 }
 
 /// What is wrong with the verdict on what was mended.
