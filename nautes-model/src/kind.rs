@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The API group of every Nautes kind.
@@ -13,7 +14,7 @@ pub const VERSION: &str = "v1alpha1";
 pub const API_VERSION: &str = "nautes.resource.nautes.io/v1alpha1";
 
 /// A kind of resource. The order is the order of creation; removal is the reverse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Kind {
     /// A Git platform on which repositories live.
     CodeRepoProvider,

@@ -1,12 +1,15 @@
 //! Typed names: a value of one of these types is a valid DNS label, so it is safe as a Kubernetes name,
 //! a directory, a file name and a path segment.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::crd::bounds::LABEL;
 
 /// The longest name that Kubernetes accepts for a label, in bytes.
 pub const MAX_LABEL: usize = 63;
@@ -143,6 +146,25 @@ macro_rules! typed_name {
         impl PartialEq<&str> for $name {
             fn eq(&self, other: &&str) -> bool {
                 &*self.0 == *other
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": Self::MAX,
+                    "pattern": LABEL,
+                })
             }
         }
 

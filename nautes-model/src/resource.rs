@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kind::{API_VERSION, Kind};
@@ -17,7 +18,7 @@ use crate::secret::Secret;
 use crate::yaml::{Misfit, Node};
 
 /// What a resource is known by: kind, product (for kinds that live in one) and name.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Identity {
     /// The kind.
     pub kind: Kind,
@@ -228,7 +229,7 @@ pub enum FromJsonError {
 }
 
 /// A place in a text; lines and columns count from 1, columns in characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Position {
     /// The line.
     pub line: usize,

@@ -9,6 +9,7 @@ use futures::StreamExt as _;
 use nautes_model::name::{ClusterName, ProductName};
 use nautes_model::secret::GrantScope;
 use nautes_model::{Identity, Scopes};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::apply::{self, Cache, Hold, RemovalPolicy, Strategy, Target, Unit};
@@ -20,7 +21,7 @@ use crate::platform::Platform;
 const AT_ONCE: usize = 8;
 
 /// Everything that is not yet as declared; empty when there is nothing to do.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Preview {
     /// What would be done, in order of product, cluster, action and thing.
@@ -28,7 +29,7 @@ pub struct Preview {
 }
 
 /// What would be done to a thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// It would be made or changed.
@@ -48,7 +49,7 @@ pub enum Action {
 }
 
 /// One thing that is not yet as declared.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Change {
     /// The product.

@@ -11,6 +11,7 @@ use nautes_model::condition::{self, READY};
 use nautes_model::name::ProductName;
 use nautes_model::scope::Resources;
 use nautes_model::{Class, Identity, Kind, Resource, Sourced};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::controller::{NOT_IN_GIT, RECONCILING, STALLED, conditions_of};
@@ -46,7 +47,7 @@ impl ReportError {
 }
 
 /// Whether a resource works.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum State {
     /// It does.
     Ready,
@@ -59,7 +60,7 @@ pub enum State {
 }
 
 /// The state of everything that was asked for.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusTree {
     /// Clusters and providers; empty where one product was asked for.
@@ -89,7 +90,7 @@ impl StatusTree {
 }
 
 /// The state of one resource.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusNode {
     /// The resource.
@@ -120,7 +121,7 @@ pub struct StatusNode {
 }
 
 /// What a deployment runtime has deployed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Deployment {
     /// The cluster.
@@ -132,7 +133,7 @@ pub struct Deployment {
 }
 
 /// A run that an event started.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Run {
     /// Its name in the cluster.
