@@ -10,7 +10,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use hmac::{Hmac, Mac};
@@ -19,7 +18,6 @@ use nautes_gitops::{GitHost, Session};
 use nautes_model::Secret;
 use sha2::Sha256;
 
-use crate::app::App;
 use crate::error::ApiError;
 
 /// How long a session is kept.
@@ -117,15 +115,4 @@ pub fn bearer(parts: &Parts) -> Result<Secret, ApiError> {
         .filter(|token| !token.is_empty())
         .ok_or_else(|| ApiError::unauthenticated("the Authorization header is not `Bearer <token>`"))?;
     Ok(Secret::from(token))
-}
-
-impl FromRequestParts<App> for Caller {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let token = bearer(parts)?;
-        app.sessions()
-            .caller(app.platform().host().as_ref(), &token)
-            .await
-    }
 }

@@ -1,11 +1,11 @@
 //! Errors as clients see them: the envelope of the reference, and `application/problem+json` for those who ask.
 
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use nautes_model::{Class, Finding};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 /// An error of a request.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -24,7 +24,7 @@ pub struct ApiError {
 }
 
 /// The body of an error.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Envelope {
     /// The HTTP status.
     pub code: u16,
@@ -35,6 +35,26 @@ pub struct Envelope {
     /// More: `hint`, `requestId`.
     #[serde(default)]
     pub metadata: std::collections::BTreeMap<String, String>,
+    /// Every finding that led to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+}
+
+/// The body of an error as RFC 9457 has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Problem {
+    /// What kind of error it is: `urn:nautes:problem:resource_not_found`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The reason in upper case.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What is wrong, for people.
+    pub detail: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
     /// Every finding that led to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
@@ -143,15 +163,15 @@ impl ApiError {
 
     /// Returns the body as RFC 9457 has it.
     #[must_use]
-    pub fn problem(&self) -> serde_json::Value {
-        json!({
-            "type": format!("urn:nautes:problem:{}", self.reason.to_ascii_lowercase()),
-            "title": self.reason,
-            "status": self.status.as_u16(),
-            "detail": self.message,
-            "hint": self.hint,
-            "findings": self.findings,
-        })
+    pub fn problem(&self) -> Problem {
+        Problem {
+            kind: format!("urn:nautes:problem:{}", self.reason.to_ascii_lowercase()),
+            title: self.reason.to_owned(),
+            status: self.status.as_u16(),
+            detail: self.message.clone(),
+            hint: self.hint.clone(),
+            findings: self.findings.clone(),
+        }
     }
 }
 
@@ -217,13 +237,20 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// Replaces the envelope by a problem document.
+/// Replaces the envelope by a problem document; other headers stay.
 #[must_use]
-pub fn as_problem(error: &ApiError) -> Response {
-    let mut response = (error.status, axum::Json(error.problem())).into_response();
-    response.headers_mut().insert(
+pub fn as_problem(error: &ApiError, response: Response) -> Response {
+    let (parts, _) = response.into_parts();
+    let mut made = (parts.status, axum::Json(error.problem())).into_response();
+    for (name, value) in &parts.headers {
+        if *name != CONTENT_TYPE && *name != CONTENT_LENGTH {
+            made.headers_mut().insert(name.clone(), value.clone());
+        }
+    }
+    made.headers_mut().insert(
         CONTENT_TYPE,
         axum::http::HeaderValue::from_static("application/problem+json"),
     );
-    response
+    *made.extensions_mut() = parts.extensions;
+    made
 }

@@ -4,6 +4,8 @@
 //! and, where there is one, the `product` beside the fields of the spec. An empty text that is sent counts as absent,
 //! and what is absent is written as empty, as the reference does it.
 
+pub mod example;
+pub mod schema;
 pub mod shape;
 
 use nautes_model::kind::API_VERSION;

@@ -4,19 +4,13 @@
 //! Requests are authenticated on the forge and authorised before anything is done with them; one request becomes
 //! one commit on each repository that it touches.
 //!
-//! | route | what it does |
-//! |---|---|
-//! | `POST /api/v1/apply` | puts manifests in place; `dry_run`, `insecure_skip_check` |
-//! | `POST /api/v1/remove` | removes what manifests declare |
-//! | `POST /api/v1/validate` | judges a change |
-//! | `GET /api/v1/status[/{product}]` | whether products work, and why not |
-//! | `GET /api/v1/plan[/{product}]` | what is not yet as declared |
-//! | `GET, POST, DELETE /api/v1/clusters/...`, `/products/...` | single resources, as the Go version has them |
-//! | `GET /healthz`, `/readyz`, `/version` | for machines |
+//! [`routes::table`] is the one table of operations: the router, the gate before every handler, `/openapi.json`, the
+//! page at `/docs` and `docs/reference/api.md` are made from it.
 
 pub mod app;
 pub mod apply;
 pub mod auth;
+pub mod describe;
 pub mod error;
 pub mod legacy;
 pub mod policy;

@@ -11,7 +11,6 @@
 //! | remove a product | owner of the product's group |
 
 use nautes_gitops::host::{AccessLevel, Place};
-use nautes_model::name::ProductName;
 use nautes_model::{Identity, Kind};
 
 use crate::app::App;
@@ -31,33 +30,67 @@ pub enum Action {
     Remove,
 }
 
+impl Action {
+    /// Returns the verb for people.
+    #[must_use]
+    pub const fn verb(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Create => "create",
+            Self::Change => "change",
+            Self::Remove => "remove",
+        }
+    }
+}
+
+/// Returns the level that an action on a resource of a kind takes; `None` where any user may.
+#[must_use]
+pub const fn level(kind: Kind, action: Action) -> Option<AccessLevel> {
+    Some(match (action, kind) {
+        (Action::Create, Kind::Product) => return None,
+        (Action::Remove, Kind::Product) => AccessLevel::Owner,
+        (Action::Read, _) => AccessLevel::Reporter,
+        (_, Kind::Product | Kind::CodeRepo | Kind::CodeRepoBinding) => AccessLevel::Maintainer,
+        _ => AccessLevel::Developer,
+    })
+}
+
 /// Returns the level that an action takes, and on what; `None` where any user may.
 #[must_use]
 pub fn needed(app: &App, action: Action, identity: &Identity) -> Option<(Place, AccessLevel)> {
-    let group = |product: &ProductName| Place::group(product.as_str());
-    if let Some(product) = &identity.product {
-        let level = match (action, identity.kind) {
-            (Action::Read, _) => AccessLevel::Reporter,
-            (_, Kind::CodeRepo | Kind::CodeRepoBinding) => AccessLevel::Maintainer,
-            _ => AccessLevel::Developer,
-        };
-        return Some((group(product), level));
-    }
-    if identity.kind == Kind::Product {
-        let level = match action {
-            Action::Create => return None,
-            Action::Read => AccessLevel::Reporter,
-            Action::Change => AccessLevel::Maintainer,
-            Action::Remove => AccessLevel::Owner,
-        };
-        return Some((Place::group(identity.name.as_str()), level));
-    }
-    let level = if action == Action::Read {
-        AccessLevel::Reporter
-    } else {
-        AccessLevel::Developer
+    let place = match (&identity.product, identity.kind) {
+        (Some(product), _) => Place::group(product.as_str()),
+        (None, Kind::Product) => Place::group(identity.name.as_str()),
+        (None, _) => return Some(needed_on_tenant(app, action)),
     };
-    Some((Place::from(&app.platform().tenant().repo), level))
+    Some((place, level(identity.kind, action)?))
+}
+
+/// Returns the level that an action on what belongs to the tenant takes, and on what.
+#[must_use]
+pub fn needed_on_tenant(app: &App, action: Action) -> (Place, AccessLevel) {
+    let level = level(Kind::Cluster, action).unwrap_or(AccessLevel::Owner);
+    (Place::from(&app.platform().tenant().repo), level)
+}
+
+/// Lets a caller through to what belongs to the tenant, or says what he lacks.
+///
+/// # Errors
+/// He lacks the level, or the forge does not answer.
+pub async fn gate_tenant(app: &App, caller: &Caller, action: Action) -> Result<(), ApiError> {
+    let (place, level) = needed_on_tenant(app, action);
+    let has = caller.session.access(&place).await?;
+    if has >= level {
+        return Ok(());
+    }
+    Err(lacking(
+        caller,
+        action,
+        "what belongs to the tenant",
+        &place,
+        level,
+        has,
+    ))
 }
 
 /// Lets a caller through, or says what he lacks.
@@ -76,15 +109,21 @@ pub async fn gate(app: &App, caller: &Caller, action: Action, identity: &Identit
         return Err(ApiError::not_found(format!("{place} not found"))
             .hint("check the name; what you may not see does not show either"));
     }
-    Err(ApiError::forbidden(format!(
-        "{} may not {} {identity}: it takes {level} on {place}, and the level is {has}",
+    Err(lacking(caller, action, &identity.to_string(), &place, level, has))
+}
+
+fn lacking(
+    caller: &Caller,
+    action: Action,
+    what: &str,
+    place: &Place,
+    level: AccessLevel,
+    has: AccessLevel,
+) -> ApiError {
+    ApiError::forbidden(format!(
+        "{} may not {} {what}: it takes {level} on {place}, and the level is {has}",
         caller.user.name,
-        match action {
-            Action::Read => "read",
-            Action::Create => "create",
-            Action::Change => "change",
-            Action::Remove => "remove",
-        }
+        action.verb(),
     ))
-    .hint(format!("ask an owner of {place}")))
+    .hint(format!("ask an owner of {place}"))
 }

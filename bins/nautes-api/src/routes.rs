@@ -1,18 +1,27 @@
-//! The routes, and what every request goes through.
+//! The routes, made from the table, and what every request goes through.
 
 pub mod apply;
+pub(crate) mod gate;
 pub mod kinds;
 pub mod live;
 pub mod meta;
+pub(crate) mod missing;
+pub mod operation;
+pub mod table;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::MethodRouter;
+
+use self::gate::{Gate, OperationId};
+use self::missing::Paths;
+use self::operation::Operation;
 
 use crate::app::App;
 use crate::error::{ApiError, as_problem};
@@ -28,20 +37,13 @@ static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub fn router(app: App, settings: &Settings) -> Router {
     let deadline = settings.deadline;
     let busy = std::sync::Arc::new(tokio::sync::Semaphore::new(settings.concurrency));
-    Router::new()
-        .route("/api/v1/apply", post(apply::apply))
-        .route("/api/v1/remove", post(apply::remove))
-        .route("/api/v1/validate", post(apply::validate))
-        .route("/api/v1/status", get(live::status))
-        .route("/api/v1/status/{product}", get(live::status_of))
-        .route("/api/v1/plan", get(live::plan))
-        .route("/api/v1/plan/{product}", get(live::plan_of))
-        .merge(kinds::routes())
-        .route("/healthz", get(meta::healthz))
-        .route("/readyz", get(meta::readyz))
-        .route("/version", get(meta::version))
-        .fallback(meta::fallback)
-        .method_not_allowed_fallback(meta::method_not_allowed)
+    let table = table::table();
+    let paths = Paths::of(&table);
+    rows(&app, table)
+        .fallback(move |method: Method, uri: Uri| {
+            let answer = missing::route(&paths, &method, &uri);
+            async move { answer }
+        })
         .layer(DefaultBodyLimit::max(settings.body_limit))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
         .layer(from_fn(move |request, next| {
@@ -49,6 +51,32 @@ pub fn router(app: App, settings: &Settings) -> Router {
         }))
         .layer(from_fn(around))
         .with_state(app)
+}
+
+/// Makes the routes of the table, each behind the gate.
+fn rows(app: &App, table: Vec<Operation>) -> Router<App> {
+    let mut by_path: BTreeMap<String, Vec<Operation>> = BTreeMap::new();
+    for operation in table {
+        by_path.entry(operation.path.clone()).or_default().push(operation);
+    }
+    let mut router = Router::new();
+    for (path, operations) in by_path {
+        let allowed = missing::allowed(operations.iter());
+        let mut methods = MethodRouter::new();
+        for operation in operations {
+            let entry = Gate::new(app.clone(), &operation);
+            let handler = operation
+                .handler
+                .route_layer(from_fn_with_state(entry, gate::pass));
+            methods = methods.merge(handler);
+        }
+        let methods = methods.fallback(move |method: Method, uri: Uri| {
+            let answer = missing::method(&allowed, &method, &uri);
+            async move { answer }
+        });
+        router = router.route(&path, methods);
+    }
+    router
 }
 
 /// Gives a request its id and the answer its headers, and turns errors into what the client reads.
@@ -69,8 +97,11 @@ async fn around(mut request: Request, next: Next) -> Response {
         .is_some_and(|accept| accept.contains("application/problem+json"));
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let mut response = next.run(request).await;
-    if wants_problem && let Some(error) = response.extensions().get::<ApiError>() {
-        response = as_problem(error);
+    if wants_problem && let Some(error) = response.extensions().get::<ApiError>().cloned() {
+        response = as_problem(&error, response);
+        if method == Method::HEAD {
+            *response.body_mut() = axum::body::Body::empty();
+        }
     }
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id) {
@@ -81,7 +112,8 @@ async fn around(mut request: Request, next: Next) -> Response {
         HeaderValue::from_static("nosniff"),
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    tracing::info!(%method, path, status = response.status().as_u16(), id, "request");
+    let operation = response.extensions().get::<OperationId>().map(|id| &*id.0);
+    tracing::info!(%method, path, operation, status = response.status().as_u16(), id, "request");
     response
 }
 

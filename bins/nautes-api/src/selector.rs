@@ -74,16 +74,22 @@ pub struct Selector {
     terms: Vec<(String, How)>,
 }
 
+/// Returns the fields of a kind that can be selected by.
+#[must_use]
+pub fn fields(kind: Kind) -> &'static [&'static str] {
+    FIELDS
+        .iter()
+        .find(|(k, _)| *k == kind)
+        .map_or(&[][..], |(_, fields)| fields)
+}
+
 impl Selector {
     /// Reads a selector for a kind.
     ///
     /// # Errors
     /// A term has no `=`, or its field is not one of the kind's; the error lists those.
     pub fn parse(kind: Kind, text: &str) -> Result<Self, ApiError> {
-        let known = FIELDS
-            .iter()
-            .find(|(k, _)| *k == kind)
-            .map_or(&[][..], |(_, fields)| fields);
+        let known = fields(kind);
         let mut terms = Vec::new();
         for term in split(text) {
             let (field, how) = read(term)?;

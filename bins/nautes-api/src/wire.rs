@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use nautes_model::{Finding, Identity};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The request of `POST /api/v1/apply`, `/remove` and `/validate`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ApplyRequest {
     /// Files with manifests.
@@ -18,7 +19,7 @@ pub struct ApplyRequest {
 }
 
 /// A file with manifests. It may hold secrets (a kubeconfig), so its `Debug` shows the name only.
-#[derive(Clone, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ManifestFile {
     /// The name, used in findings.
@@ -36,7 +37,7 @@ impl std::fmt::Debug for ManifestFile {
 }
 
 /// What became of one resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Done {
     /// It was not there before.
@@ -66,7 +67,7 @@ impl Done {
 }
 
 /// What became of one resource of a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Outcome {
     /// The resource.
@@ -76,7 +77,7 @@ pub struct Outcome {
 }
 
 /// What a request did to one repository.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RepositoryResult {
     /// The repository, `group/name`.
@@ -92,7 +93,7 @@ pub struct RepositoryResult {
 }
 
 /// The answer to a request that applies or removes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ApplyReply {
     /// A text for people.
@@ -124,7 +125,7 @@ impl ApplyReply {
 }
 
 /// The answer to `POST /api/v1/validate`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ValidateReply {
     /// Whether the change would be accepted.
@@ -136,14 +137,14 @@ pub struct ValidateReply {
 }
 
 /// `POST` and `DELETE` of one resource, as the reference answers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Message {
     /// A text for people.
     pub message: String,
 }
 
 /// A list of resources, as the reference answers.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Items {
     /// The resources.
     pub items: Vec<serde_json::Value>,

@@ -3,6 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::disallowed_methods,
     reason = "helpers of tests stand outside of test functions"
 )]
 
@@ -13,9 +14,15 @@ mod support;
 mod auth;
 #[path = "api/contract.rs"]
 mod contract;
+#[path = "api/describe.rs"]
+mod describe;
 #[path = "api/input.rs"]
 mod input;
 #[path = "api/kinds.rs"]
 mod kinds;
+#[path = "api/matrix.rs"]
+mod matrix;
+#[path = "api/paths.rs"]
+mod paths;
 #[path = "api/write.rs"]
 mod write;

@@ -6,13 +6,97 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::RequestId;
+use super::operation::{JSON, Needs, Operation, Parameter, Tag};
 use crate::app::App;
 use crate::apply::{self, Mode, Options};
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::wire::{ApplyReply, ApplyRequest, ManifestFile, ValidateReply};
+
+/// The rows of the table.
+pub(crate) fn operations() -> Vec<Operation> {
+    let written = "What was done, repository by repository.";
+    let partly = "Some repositories could not be written; the same request again does the rest.";
+    vec![
+        several("/api/v1/apply", "apply", apply, example())
+            .with(dry_run())
+            .with(skip_check())
+            .says(
+                Tag::Changes,
+                "Put manifests in place",
+                "Resources may come in any order and of any kinds. The change is put on top of what is declared now \
+                 and judged as a whole; then it becomes one commit on each repository that it touches, the tenant's \
+                 first. Nothing is written before every resource is allowed and the whole is accepted. What is \
+                 already as given is left alone, and where nothing changes there is no commit.",
+            )
+            .replies::<ApplyReply>(200, written)
+            .replies::<ApplyReply>(207, partly)
+            .writes(),
+        several("/api/v1/remove", "remove", remove, removal())
+            .with(dry_run())
+            .with(skip_check())
+            .says(
+                Tag::Changes,
+                "Remove what manifests declare",
+                "Only kind, product and name of each manifest count. What is still referred to by something that \
+                 stays is not removed, and the findings say by what. What is already gone counts as removed.",
+            )
+            .replies::<ApplyReply>(200, written)
+            .replies::<ApplyReply>(207, partly)
+            .writes(),
+        several("/api/v1/validate", "validate", validate, example())
+            .says(
+                Tag::Changes,
+                "Judge a change without making it",
+                "Answers with everything for which `apply` would refuse the same request, and with everything that \
+                 somebody should look at.",
+            )
+            .replies::<ValidateReply>(200, "The verdict."),
+    ]
+}
+
+fn several<H, T>(path: &str, id: &str, handler: H, example: Value) -> Operation
+where
+    H: axum::handler::Handler<T, App>,
+    T: 'static,
+{
+    Operation::post(path, id, Needs::Each, handler)
+        .with(Parameter::query::<Option<String>>(
+            "product",
+            "The product of resources that name none; it wins over the one in the body.",
+        ))
+        .takes::<ApplyRequest>(example)
+        .or_text("application/yaml")
+}
+
+/// Nothing is written, the plan is answered.
+pub(crate) fn dry_run() -> Parameter {
+    Parameter::query::<bool>("dry_run", "Writes nothing, and answers what would be done.").default("false")
+}
+
+/// Rules are skipped.
+pub(crate) fn skip_check() -> Parameter {
+    Parameter::query::<bool>(
+        "insecure_skip_check",
+        "Accepts what breaks rules that can be skipped; the commits and the answer name them.",
+    )
+    .default("false")
+}
+
+fn example() -> Value {
+    let text = "apiVersion: nautes.resource.nautes.io/v1alpha1\nkind: Project\n\
+                spec: {name: web, product: shop, language: rust}\n";
+    json!({ "files": [{ "name": "web.yaml", "text": text }] })
+}
+
+fn removal() -> Value {
+    let text = "apiVersion: nautes.resource.nautes.io/v1alpha1\nkind: Project\n\
+                spec: {name: spare, product: shop, language: rust}\n";
+    json!({ "files": [{ "name": "spare.yaml", "text": text }] })
+}
 
 /// What the query of a write may say.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -130,7 +214,7 @@ fn read(headers: &HeaderMap, body: &[u8], product: Option<String>) -> Result<App
         .get(header::CONTENT_TYPE)
         .and_then(|v| v.to_str().ok())
         .unwrap_or_default();
-    if kind.contains("yaml") {
+    if kind.contains("yaml") && !kind.contains(JSON) {
         let text = std::str::from_utf8(body)
             .map_err(|e| ApiError::malformed(format!("the body is not UTF-8 (byte {})", e.valid_up_to())))?;
         let file = ManifestFile {

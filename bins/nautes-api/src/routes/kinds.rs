@@ -2,78 +2,179 @@
 
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
-use axum::routing::get;
-use axum::{Extension, Json, Router};
+use axum::extract::{Query, State};
+use axum::{Extension, Json};
 use nautes_model::name::{ProductName, ResourceName};
 use nautes_model::{Identity, Kind, Scopes, Sourced};
 use nautes_runtime::platform::paths;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::RequestId;
-use super::apply::{WriteQuery, body_of};
+use super::apply::{WriteQuery, body_of, dry_run, skip_check};
+use super::gate::{InProduct, Named};
+use super::operation::{self, Access, JSON, Needs, Operation, Parameter, Tag};
 use crate::app::App;
 use crate::apply::{self, Mode};
 use crate::auth::Caller;
 use crate::error::{ApiError, internal};
 use crate::legacy;
 use crate::policy::{Action, gate};
-use crate::selector::Selector;
+use crate::selector::{self, Selector};
 use crate::wire::{Done, Items, Message};
 
-/// Kinds that have routes of their own.
+/// Kinds that have routes of their own, in the order in which they are described.
 const KINDS: &[Kind] = &[
-    Kind::Environment,
+    Kind::Cluster,
+    Kind::Product,
     Kind::Project,
+    Kind::Environment,
     Kind::CodeRepo,
     Kind::CodeRepoBinding,
     Kind::ProjectPipelineRuntime,
     Kind::DeploymentRuntime,
 ];
 
-/// Makes the routes.
-pub(crate) fn routes() -> Router<App> {
-    let mut router = Router::new();
-    for kind in [Kind::Cluster, Kind::Product] {
-        let path = format!("/api/v1/{}", kind.info().api_path);
-        router = router
-            .route(&path, get(move |c, s, q| list(kind, c, s, None, q)))
-            .route(&format!("{path}/"), get(move |c, s, q| list(kind, c, s, None, q)))
-            .route(
-                &format!("{path}/{{name}}"),
-                get(move |c, s, Path(name): Path<String>, q| one(kind, c, s, None, name, q))
-                    .post(move |c, s, i, Path(name): Path<String>, q, b| {
-                        save(kind, c, s, i, (None, name), q, b)
-                    })
-                    .delete(move |c, s, i, Path(name): Path<String>, q| {
-                        delete(kind, c, s, i, (None, name), q)
-                    }),
-            );
+/// The rows of the table: four for each kind.
+pub(crate) fn operations() -> Vec<Operation> {
+    KINDS.iter().flat_map(|kind| of_kind(*kind)).collect()
+}
+
+fn of_kind(kind: Kind) -> [Operation; 4] {
+    let segment = kind.info().api_path;
+    let (tag, many) = match kind {
+        Kind::Cluster => (Tag::Clusters, format!("/api/v1/{segment}")),
+        Kind::Product => (Tag::Products, format!("/api/v1/{segment}")),
+        _ => (Tag::Resources, format!("/api/v1/products/{{product}}/{segment}")),
+    };
+    let one = match kind {
+        Kind::Product => format!("{many}/{{product}}"),
+        _ => format!("{many}/{{name}}"),
+    };
+    let (word, words) = words(kind);
+    let all_need = match kind {
+        Kind::Cluster => Needs::Tenant(Action::Read),
+        Kind::Product => Needs::Caller,
+        _ => Needs::Product(Action::Read),
+    };
+    let named = |operation: Operation| {
+        let operation = if kind == Kind::Cluster {
+            operation
+        } else {
+            operation.with(Parameter::path::<ProductName>(
+                "product",
+                "The name of the product.",
+                "shop",
+            ))
+        };
+        if kind == Kind::Product {
+            return operation;
+        }
+        let example = legacy::example::name(kind);
+        operation.with(Parameter::path::<ResourceName>(
+            "name",
+            "The name of the resource.",
+            example,
+        ))
+    };
+    let form = || Parameter::query::<Form>("form", "In which form resources are answered.").default("fields");
+    let list_form = operation::Form::made(move |g| legacy::schema::list(kind, g));
+    let form_of_one = operation::Form::made(move |g| legacy::schema::answer(kind, g));
+    let list = if kind.is_of_product() {
+        Operation::get(
+            &many,
+            &format!("list{kind}s"),
+            all_need,
+            move |c, s, InProduct(p), q| list(kind, c, s, Some(p), q),
+        )
+        .with(Parameter::path::<ProductName>(
+            "product",
+            "The name of the product.",
+            "shop",
+        ))
+    } else {
+        Operation::get(&many, &format!("list{kind}s"), all_need, move |c, s, q| {
+            list(kind, c, s, None, q)
+        })
+    };
+    let resource = |access| Needs::Resource(kind, access);
+    let list = list
+        .with(Parameter::query::<String>(
+            "field_selector",
+            "Which resources are wanted: `field=part`, `field==value`, `field!=value`, `field in (a, b)`, `field notin \
+             (a, b)`, separated by commas; all must hold. Types, usages, permissions and truths are compared exactly.",
+        ))
+        .with(form())
+        .says(
+            tag,
+            format!("List {words}"),
+            format!("Fields to select by: `{}`.", selector::fields(kind).join("`, `")),
+        )
+        .replies_made(200, "The resources that the caller may see.", JSON, list_form);
+    let get = named(Operation::get(
+        &one,
+        &format!("get{kind}"),
+        resource(Access::Read),
+        one_of,
+    ))
+    .with(form())
+    .says(
+        tag,
+        format!("Read {word}"),
+        "Empty fields are answered as well, as the Go version does; secrets never are.",
+    )
+    .replies_made(200, "The resource.", JSON, form_of_one);
+    let save = named(Operation::post(
+        &one,
+        &format!("save{kind}"),
+        resource(Access::Save),
+        save,
+    ))
+    .with(skip_check())
+    .with(dry_run())
+    .says(
+        tag,
+        format!("Create or replace {word}"),
+        "Names of fields may be in snake_case or camelCase; an empty text counts as absent. The name and the \
+             product of the path win over what the body says.",
+    )
+    .takes_made(
+        operation::Form::made(move |g| legacy::schema::body(kind, g)),
+        legacy::example::body(kind),
+    )
+    .replies::<Message>(200, "It is as given.")
+    .writes();
+    let delete = named(Operation::delete(
+        &one,
+        &format!("delete{kind}"),
+        resource(Access::Remove),
+        delete,
+    ))
+    .with(skip_check())
+    .with(dry_run())
+    .says(
+        tag,
+        format!("Remove {word}"),
+        "What is still referred to is not removed, and the findings say by what.",
+    )
+    .replies::<Message>(200, "It is gone.");
+    [list, get, save, delete].map(Operation::lenient)
+}
+
+/// Returns the words for one and for many of a kind.
+const fn words(kind: Kind) -> (&'static str, &'static str) {
+    match kind {
+        Kind::Cluster => ("a cluster", "clusters"),
+        Kind::Product => ("a product", "products"),
+        Kind::Project => ("a project", "projects"),
+        Kind::Environment => ("an environment", "environments"),
+        Kind::CodeRepo => ("a code repository", "code repositories"),
+        Kind::CodeRepoBinding => ("a code repository binding", "code repository bindings"),
+        Kind::ProjectPipelineRuntime => ("a pipeline runtime", "pipeline runtimes"),
+        Kind::DeploymentRuntime => ("a deployment runtime", "deployment runtimes"),
+        _ => ("a resource", "resources"),
     }
-    for &kind in KINDS {
-        let path = format!("/api/v1/products/{{product}}/{}", kind.info().api_path);
-        router = router
-            .route(
-                &path,
-                get(move |c, s, Path(p): Path<String>, q| list(kind, c, s, Some(p), q)),
-            )
-            .route(
-                &format!("{path}/"),
-                get(move |c, s, Path(p): Path<String>, q| list(kind, c, s, Some(p), q)),
-            )
-            .route(
-                &format!("{path}/{{name}}"),
-                get(move |c, s, Path((p, n)): Path<(String, String)>, q| one(kind, c, s, Some(p), n, q))
-                    .post(move |c, s, i, Path((p, n)): Path<(String, String)>, q, b| {
-                        save(kind, c, s, i, (Some(p), n), q, b)
-                    })
-                    .delete(move |c, s, i, Path((p, n)): Path<(String, String)>, q| {
-                        delete(kind, c, s, i, (Some(p), n), q)
-                    }),
-            );
-    }
-    router
 }
 
 /// What the query of a list may say.
@@ -86,7 +187,7 @@ pub(crate) struct ListQuery {
 }
 
 /// In which form resources are answered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Form {
     /// As the reference answers: the fields of the spec in snake_case, zero values too.
@@ -96,38 +197,19 @@ pub(crate) enum Form {
     Manifest,
 }
 
-fn identity(kind: Kind, product: Option<&str>, name: &str) -> Result<Identity, ApiError> {
-    let malformed = |e: nautes_model::name::NameError| ApiError::malformed(e.to_string());
-    let name = ResourceName::new(name).map_err(malformed)?;
-    Ok(match product {
-        Some(product) => Identity::product(kind, ProductName::new(product).map_err(malformed)?, name),
-        None => Identity::tenant(kind, name),
-    })
-}
-
 async fn list(
     kind: Kind,
     caller: Caller,
     State(app): State<App>,
-    product: Option<String>,
+    product: Option<ProductName>,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<Items>, ApiError> {
     let Query(query) = query.map_err(|e| ApiError::malformed(e.body_text()))?;
     let selector = Selector::parse(kind, &query.field_selector)?;
-    if kind != Kind::Product {
-        gate(
-            &app,
-            &caller,
-            Action::Read,
-            &identity(kind, product.as_deref(), "any")?,
-        )
-        .await?;
-    }
     let scopes = apply::scopes(&app).await?;
     let mut items = Vec::new();
     for resource in scopes.iter().filter(|r| r.identity.kind == kind) {
-        let of = resource.identity.product.as_ref().map(ProductName::as_str);
-        if of != product.as_deref() {
+        if resource.identity.product != product {
             continue;
         }
         if kind == Kind::Product
@@ -137,7 +219,7 @@ async fn list(
         {
             continue;
         }
-        let view = legacy::view(&resource.resource, of);
+        let view = legacy::view(&resource.resource, product.as_ref().map(ProductName::as_str));
         if selector.matches(&view) {
             items.push(answer(&scopes, resource, view, query.form)?);
         }
@@ -145,22 +227,18 @@ async fn list(
     Ok(Json(Items { items }))
 }
 
-async fn one(
-    kind: Kind,
-    caller: Caller,
+async fn one_of(
     State(app): State<App>,
-    product: Option<String>,
-    name: String,
+    Named(identity): Named,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let Query(query) = query.map_err(|e| ApiError::malformed(e.body_text()))?;
-    let identity = identity(kind, product.as_deref(), &name)?;
-    gate(&app, &caller, Action::Read, &identity).await?;
     let scopes = apply::scopes(&app).await?;
     let found = scopes
         .get(&identity)
         .ok_or_else(|| ApiError::not_found(format!("{identity} not found")))?;
-    let view = legacy::view(&found.resource, product.as_deref());
+    let product = identity.product.as_ref().map(ProductName::as_str);
+    let view = legacy::view(&found.resource, product);
     Ok(Json(answer(&scopes, found, view, query.form)?))
 }
 
@@ -176,16 +254,14 @@ fn answer(scopes: &Scopes, resource: &Sourced, mut view: Value, form: Form) -> R
 }
 
 async fn save(
-    kind: Kind,
     caller: Caller,
     State(app): State<App>,
     Extension(id): Extension<RequestId>,
-    (product, name): (Option<String>, String),
+    Named(identity): Named,
     query: Result<Query<WriteQuery>, QueryRejection>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Message>, ApiError> {
     let Query(query) = query.map_err(|e| ApiError::malformed(e.body_text()))?;
-    identity(kind, product.as_deref(), &name)?;
     let body: Value = serde_json::from_slice(&body_of(body)?).map_err(|e| {
         ApiError::malformed(format!(
             "the body is not JSON: line {}, column {}",
@@ -196,32 +272,39 @@ async fn save(
     if !body.is_object() {
         return Err(ApiError::malformed("the body is not a JSON object"));
     }
-    let manifest = legacy::manifest(kind, product.as_deref(), &name, body);
+    let product = identity.product.as_ref().map(ProductName::as_str);
+    let manifest = legacy::manifest(identity.kind, product, identity.name.as_str(), body);
     let reply = apply::run_one(&app, &caller, manifest, query.options(Mode::Apply, &id)).await?;
     if let Some(error) = reply.repositories.iter().find_map(|r| r.error.clone()) {
         return Err(ApiError::of_class(nautes_model::Class::Conflict, error));
     }
-    Ok(Json(Message {
-        message: format!("Successfully saved {name} {}", kind.name().to_lowercase()),
-    }))
+    Ok(Json(done("saved", &identity, reply.dry_run)))
 }
 
 async fn delete(
-    kind: Kind,
     caller: Caller,
     State(app): State<App>,
     Extension(id): Extension<RequestId>,
-    (product, name): (Option<String>, String),
+    Named(identity): Named,
     query: Result<Query<WriteQuery>, QueryRejection>,
 ) -> Result<Json<Message>, ApiError> {
     let Query(query) = query.map_err(|e| ApiError::malformed(e.body_text()))?;
-    let identity = identity(kind, product.as_deref(), &name)?;
     let reply = apply::remove_one(&app, &caller, &identity, query.options(Mode::Remove, &id)).await?;
     let mut outcomes = reply.repositories.iter().flat_map(|r| &r.resources);
     if outcomes.all(|o| o.done == Done::Absent) {
         return Err(ApiError::not_found(format!("{identity} not found")));
     }
-    Ok(Json(Message {
-        message: format!("Successfully deleted {name} {}", kind.name().to_lowercase()),
-    }))
+    Ok(Json(done("deleted", &identity, reply.dry_run)))
+}
+
+/// The words of the reference; a dry run has its own.
+fn done(what: &str, identity: &Identity, dry_run: bool) -> Message {
+    let (name, kind) = (&identity.name, identity.kind.name().to_lowercase());
+    Message {
+        message: if dry_run {
+            format!("{name} {kind} would be {what}; nothing was written")
+        } else {
+            format!("Successfully {what} {name} {kind}")
+        },
+    }
 }

@@ -3,17 +3,69 @@
 use std::collections::BTreeSet;
 
 use axum::Json;
-use axum::extract::{Path, State};
-use nautes_model::name::{ProductName, ResourceName};
-use nautes_model::{Class, Identity, Kind};
+use axum::extract::State;
+use nautes_model::Class;
+use nautes_model::name::ProductName;
 use nautes_runtime::preview::{Preview, preview};
-use nautes_runtime::status_report::{StatusTree, report};
+use nautes_runtime::status_report::{ReportError, StatusTree, report};
 
+use super::gate::InProduct;
+use super::operation::{Needs, Operation, Parameter, Tag};
 use crate::app::App;
 use crate::apply::scopes;
 use crate::auth::Caller;
 use crate::error::{ApiError, chain, internal};
-use crate::policy::{Action, gate};
+use crate::policy::{Action, gate, gate_tenant};
+
+/// The rows of the table.
+pub(crate) fn operations() -> Vec<Operation> {
+    let product = || Parameter::path::<ProductName>("product", "The name of the product.", "shop");
+    vec![
+        Operation::get("/api/v1/status", "status", Needs::Caller, status)
+            .says(
+                Tag::Live,
+                "Whether things work, and why not",
+                "The products that the caller may read, as trees, and what belongs to the tenant where he may read \
+                 that.",
+            )
+            .replies::<StatusTree>(200, "The state of everything that the caller may see."),
+        Operation::get(
+            "/api/v1/status/{product}",
+            "statusOfProduct",
+            Needs::Product(Action::Read),
+            status_of,
+        )
+        .with(product())
+        .says(
+            Tag::Live,
+            "Whether a product works, and why not",
+            "A resource counts as ready only if its status speaks of what is declared now: waiting for `Ready` after \
+             a commit means waiting for that commit.",
+        )
+        .replies::<StatusTree>(200, "The state of the product and of all that belongs to it."),
+        Operation::get("/api/v1/plan", "plan", Needs::Caller, plan)
+            .says(
+                Tag::Live,
+                "What is not yet as declared",
+                "Compares the products that the caller may read with what is live, and changes nothing.",
+            )
+            .replies::<Preview>(200, "What would be done."),
+        Operation::get(
+            "/api/v1/plan/{product}",
+            "planOfProduct",
+            Needs::Product(Action::Read),
+            plan_of,
+        )
+        .with(product())
+        .says(
+            Tag::Live,
+            "What of a product is not yet as declared",
+            "Compares the product with what is live, and changes nothing. Values of secrets are compared and never \
+             shown; what cannot be reached is named as unknown.",
+        )
+        .replies::<Preview>(200, "What would be done."),
+    ]
+}
 
 /// `GET /api/v1/status`.
 pub(crate) async fn status(caller: Caller, State(app): State<App>) -> Result<Json<StatusTree>, ApiError> {
@@ -21,7 +73,7 @@ pub(crate) async fn status(caller: Caller, State(app): State<App>) -> Result<Jso
     let visible = visible(&app, &caller).await?;
     tree.products
         .retain(|node| visible.contains(node.resource.name.as_str()));
-    if gate(&app, &caller, Action::Read, &any_cluster()?).await.is_err() {
+    if gate_tenant(&app, &caller, Action::Read).await.is_err() {
         tree.tenant.clear();
     }
     Ok(Json(tree))
@@ -29,11 +81,9 @@ pub(crate) async fn status(caller: Caller, State(app): State<App>) -> Result<Jso
 
 /// `GET /api/v1/status/{product}`.
 pub(crate) async fn status_of(
-    caller: Caller,
     State(app): State<App>,
-    Path(product): Path<String>,
+    InProduct(product): InProduct,
 ) -> Result<Json<StatusTree>, ApiError> {
-    let product = allowed(&app, &caller, &product).await?;
     Ok(Json(read(&app, Some(&product)).await?))
 }
 
@@ -45,11 +95,9 @@ pub(crate) async fn plan(caller: Caller, State(app): State<App>) -> Result<Json<
 
 /// `GET /api/v1/plan/{product}`.
 pub(crate) async fn plan_of(
-    caller: Caller,
     State(app): State<App>,
-    Path(product): Path<String>,
+    InProduct(product): InProduct,
 ) -> Result<Json<Preview>, ApiError> {
-    let product = allowed(&app, &caller, &product).await?;
     compare(&app, &BTreeSet::from([product])).await
 }
 
@@ -63,23 +111,20 @@ async fn compare(app: &App, products: &BTreeSet<ProductName>) -> Result<Json<Pre
 async fn read(app: &App, product: Option<&ProductName>) -> Result<StatusTree, ApiError> {
     report(app.platform(), product)
         .await
-        .map_err(|error| match error.class() {
-            Class::Bug => internal("the status cannot be read", &error),
-            class => ApiError::of_class(class, chain(&error)),
+        .map_err(|error| match (&error, error.class()) {
+            (_, Class::Bug) => internal("the status cannot be read", &error),
+            (ReportError::NoProduct(_), class) => ApiError::of_class(class, error.to_string()),
+            // What is not found in the tenant cluster is a fault of the installation: the definitions of the kinds.
+            (_, Class::NotFound) => {
+                tracing::error!(error = %chain(&error), "the statuses cannot be read");
+                ApiError::of_class(
+                    Class::Unreachable,
+                    "the tenant cluster does not serve the kinds of Nautes",
+                )
+                .hint("an administrator installs them: nautes crds")
+            }
+            (_, class) => ApiError::of_class(class, chain(&error)),
         })
-}
-
-fn any_cluster() -> Result<Identity, ApiError> {
-    let name = ResourceName::new("any").map_err(|e| ApiError::malformed(e.to_string()))?;
-    Ok(Identity::tenant(Kind::Cluster, name))
-}
-
-/// Reads the name of a product that the caller may see.
-async fn allowed(app: &App, caller: &Caller, text: &str) -> Result<ProductName, ApiError> {
-    let product = ProductName::new(text).map_err(|e| ApiError::malformed(e.to_string()))?;
-    let name = ResourceName::new(text).map_err(|e| ApiError::malformed(e.to_string()))?;
-    gate(app, caller, Action::Read, &Identity::tenant(Kind::Product, name)).await?;
-    Ok(product)
 }
 
 /// Returns the products that the caller may read.

@@ -151,3 +151,41 @@ async fn a_request_that_is_partly_not_allowed_does_nothing() {
     let platform = world.forge.platform().await.unwrap();
     assert!(platform.group("shop").await.unwrap().is_none());
 }
+
+#[tokio::test]
+async fn the_body_of_somebody_without_rights_is_not_read() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let world = World::new().await;
+    world.apply(&world.admin, &pipelines()).await;
+    world.apply(&world.admin, &product("shop", "pipelines")).await;
+    let outsider = world.user("outsider").await;
+    for (path, token, status) in [
+        ("/api/v1/apply", None, StatusCode::UNAUTHORIZED),
+        (
+            "/api/v1/products/shop/projects/web",
+            Some(&outsider),
+            StatusCode::NOT_FOUND,
+        ),
+        ("/api/v1/products/shop", Some(&outsider), StatusCode::NOT_FOUND),
+        (
+            "/api/v1/clusters/pipelines",
+            Some(&outsider),
+            StatusCode::FORBIDDEN,
+        ),
+    ] {
+        let read = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&read);
+        let body = futures::stream::once(async move {
+            seen.store(true, Ordering::SeqCst);
+            Ok::<_, std::io::Error>("{}")
+        });
+        let mut request = Request::builder().method("POST").uri(path);
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {}", token.expose_str().unwrap()));
+        }
+        let answer = world.send(request.body(Body::from_stream(body)).unwrap()).await;
+        assert_eq!(answer.status, status, "{path}");
+        assert!(!read.load(Ordering::SeqCst), "{path}");
+    }
+}

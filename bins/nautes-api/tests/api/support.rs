@@ -27,13 +27,16 @@ pub(crate) struct World {
     pub(crate) forge: LocalForge,
     pub(crate) store: Arc<LocalStore>,
     pub(crate) admin: Secret,
-    _dir: tempfile::TempDir,
+    pub(crate) cluster: LocalCluster,
+    pub(crate) dir: tempfile::TempDir,
 }
 
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) body: Value,
     pub(crate) content_type: String,
+    pub(crate) headers: axum::http::HeaderMap,
+    pub(crate) text: String,
 }
 
 impl World {
@@ -88,7 +91,8 @@ impl World {
             forge,
             store,
             admin,
-            _dir: dir,
+            cluster,
+            dir,
         };
         world.first_commit().await;
         world
@@ -115,6 +119,22 @@ impl World {
         assert!(published.commit.is_some(), "the first commit is made");
     }
 
+    /// Lets the tenant cluster serve the kinds of Nautes, as an installation does.
+    pub(crate) async fn serve_kinds(&self) {
+        use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+        let client = self.cluster.client();
+        let api: kube::Api<CustomResourceDefinition> = kube::Api::all(client.clone());
+        for definition in nautes_model::crd::definitions() {
+            api.create(&kube::api::PostParams::default(), &definition)
+                .await
+                .unwrap();
+        }
+        let limit = std::time::Duration::from_secs(20);
+        nautes_runtime::projection::require_crds(&client, limit)
+            .await
+            .unwrap();
+    }
+
     pub(crate) async fn user(&self, name: &str) -> Secret {
         self.forge.admin().create_user(name).await.unwrap()
     }
@@ -128,12 +148,15 @@ impl World {
             .get("content-type")
             .map(|v| v.to_str().unwrap().to_owned())
             .unwrap_or_default();
+        let headers = response.headers().clone();
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         Answer {
             status,
             body,
             content_type,
+            headers,
+            text: String::from_utf8_lossy(&bytes).into_owned(),
         }
     }
 

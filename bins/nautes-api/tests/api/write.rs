@@ -81,6 +81,13 @@ async fn a_dry_run_writes_nothing() {
         .await;
     assert_eq!(answer.status, StatusCode::OK, "{:#}", answer.body);
     assert_eq!(answer.body["repositories"][1]["resources"][0]["done"], "created");
+    let one = "/api/v1/products/shop?dry_run=true";
+    let body = json!({ "git": { "gitlab": { "visibility": "private" } } });
+    let answer = world.call(&world.admin, Method::POST, one, body).await;
+    assert_eq!(
+        answer.body["message"],
+        "shop product would be saved; nothing was written"
+    );
     assert_eq!(world.tip("nautes/management").await, before);
     assert!(world.store.list("").await.unwrap().is_empty());
     assert!(

@@ -1,0 +1,205 @@
+//! The one gate: made from the table, it stands before every handler.
+//!
+//! # Flow
+//! token -> the user of the forge -> names in the path -> what the operation takes -> handler.
+//!
+//! # Guarantees
+//! * Nothing of a request beyond its head is read before its caller is known and, where the path decides, allowed.
+//! * What a handler learns of the caller and of the resource in the path comes from here; there is no other road.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, RawPathParams, Request, State};
+use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use nautes_model::name::{NameError, ProductName, ResourceName};
+use nautes_model::{Identity, Kind};
+
+use super::operation::{Access, Needs, Operation, Place};
+use crate::app::App;
+use crate::apply::scopes;
+use crate::auth::{Caller, bearer};
+use crate::error::ApiError;
+use crate::legacy::camel;
+use crate::policy::{Action, gate, gate_tenant};
+
+/// The id of the operation that answered; an extension of the answer.
+#[derive(Clone, Debug)]
+pub(crate) struct OperationId(pub(crate) Arc<str>);
+
+/// The resource that the path names. Only handlers of [`Needs::Resource`] and [`Needs::Product`] have one.
+#[derive(Clone, Debug)]
+pub(crate) struct Named(pub(crate) Identity);
+
+/// The product that the path names, whether it is meant itself or what it consists of.
+#[derive(Clone, Debug)]
+pub(crate) struct InProduct(pub(crate) ProductName);
+
+/// What the gate has to know of an operation.
+#[derive(Clone, Debug)]
+pub(crate) struct Gate {
+    app: App,
+    id: Arc<str>,
+    needs: Needs,
+    names_in_path: bool,
+    /// The names of the query, in both forms; `None` where others are ignored.
+    known: Option<Arc<[String]>>,
+}
+
+impl Gate {
+    pub(crate) fn new(app: App, operation: &Operation) -> Self {
+        let known = (!operation.lenient).then(|| {
+            operation
+                .parameters
+                .iter()
+                .filter(|p| p.place == Place::Query)
+                .flat_map(|p| [p.name.to_owned(), camel(p.name)])
+                .collect()
+        });
+        Self {
+            app,
+            id: Arc::from(operation.id.as_str()),
+            needs: operation.needs,
+            names_in_path: operation.path.contains('{'),
+            known,
+        }
+    }
+}
+
+/// Lets a request through to its handler, or answers itself.
+pub(crate) async fn pass(State(entry): State<Gate>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let mut response = match check(&entry, &mut parts).await {
+        Ok(()) => next.run(Request::from_parts(parts, body)).await,
+        Err(error) => error.into_response(),
+    };
+    response
+        .extensions_mut()
+        .insert(OperationId(Arc::clone(&entry.id)));
+    response
+}
+
+async fn check(entry: &Gate, parts: &mut Parts) -> Result<(), ApiError> {
+    if entry.needs == Needs::Public {
+        return known_query(entry, parts);
+    }
+    let token = bearer(parts)?;
+    let caller = entry
+        .app
+        .sessions()
+        .caller(entry.app.platform().host().as_ref(), &token)
+        .await?;
+    let (product, name) = names(entry, parts).await?;
+    known_query(entry, parts)?;
+    authorise(entry, &caller, product.as_ref(), name, parts).await?;
+    if let Some(product) = product {
+        parts.extensions.insert(InProduct(product));
+    }
+    parts.extensions.insert(caller);
+    Ok(())
+}
+
+/// Reads the names of the path, percent-decoded.
+async fn names(
+    entry: &Gate,
+    parts: &mut Parts,
+) -> Result<(Option<ProductName>, Option<ResourceName>), ApiError> {
+    if !entry.names_in_path {
+        return Ok((None, None));
+    }
+    let malformed = |error: NameError| ApiError::malformed(error.to_string());
+    let all = RawPathParams::from_request_parts(parts, &())
+        .await
+        .map_err(|error| ApiError::malformed(error.to_string()))?;
+    let find = |wanted: &str| all.iter().find(|(key, _)| *key == wanted).map(|(_, value)| value);
+    let product = find("product").map(ProductName::new).transpose();
+    let name = find("name").map(ResourceName::new).transpose();
+    Ok((product.map_err(malformed)?, name.map_err(malformed)?))
+}
+
+/// A mistyped `dry_run` must not become a write.
+fn known_query(entry: &Gate, parts: &Parts) -> Result<(), ApiError> {
+    let (Some(known), Some(query)) = (&entry.known, parts.uri.query()) else {
+        return Ok(());
+    };
+    for (key, _) in url::form_urlencoded::parse(query.as_bytes()) {
+        if !known.iter().any(|name| *name == key) {
+            let shown: String = key.chars().take(80).collect();
+            let names: Vec<&str> = known.iter().step_by(2).map(String::as_str).collect();
+            let hint = if names.is_empty() {
+                "it takes no parameters".to_owned()
+            } else {
+                format!("it takes {}", names.join(", "))
+            };
+            return Err(ApiError::malformed(format!("there is no parameter {shown:?} here")).hint(hint));
+        }
+    }
+    Ok(())
+}
+
+async fn authorise(
+    entry: &Gate,
+    caller: &Caller,
+    product: Option<&ProductName>,
+    name: Option<ResourceName>,
+    parts: &mut Parts,
+) -> Result<(), ApiError> {
+    let app = &entry.app;
+    match entry.needs {
+        Needs::Public | Needs::Caller | Needs::Each => Ok(()),
+        Needs::Tenant(action) => gate_tenant(app, caller, action).await,
+        Needs::Product(action) => {
+            let identity = itself(product)?;
+            gate(app, caller, action, &identity).await?;
+            parts.extensions.insert(Named(identity));
+            Ok(())
+        }
+        Needs::Resource(kind, access) => {
+            let identity = match (kind, product, name) {
+                (Kind::Product, product, _) => itself(product)?,
+                (_, Some(product), Some(name)) => Identity::product(kind, product.clone(), name),
+                (_, None, Some(name)) => Identity::tenant(kind, name),
+                _ => return Err(unnamed()),
+            };
+            let action = match access {
+                Access::Read => Action::Read,
+                Access::Remove => Action::Remove,
+                // What is there decides only about products: creating one is open to every user.
+                Access::Save if kind != Kind::Product => Action::Change,
+                Access::Save if scopes(app).await?.get(&identity).is_some() => Action::Change,
+                Access::Save => Action::Create,
+            };
+            gate(app, caller, action, &identity).await?;
+            parts.extensions.insert(Named(identity));
+            Ok(())
+        }
+    }
+}
+
+/// Names the product itself.
+fn itself(product: Option<&ProductName>) -> Result<Identity, ApiError> {
+    let product = product.ok_or_else(unnamed)?;
+    let name = ResourceName::new(product.as_str()).map_err(|e| ApiError::malformed(e.to_string()))?;
+    Ok(Identity::tenant(Kind::Product, name))
+}
+
+/// The table names a path that lacks what its operation needs; a test of the table keeps this from happening.
+fn unnamed() -> ApiError {
+    tracing::error!("an operation of the table lacks a name in its path");
+    ApiError::of_class(nautes_model::Class::Bug, "an internal fault")
+}
+
+macro_rules! from_the_gate {
+    ($($what:ty),*) => {$(
+        impl<S: Sync> FromRequestParts<S> for $what {
+            type Rejection = ApiError;
+
+            async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+                parts.extensions.get::<Self>().cloned().ok_or_else(unnamed)
+            }
+        }
+    )*};
+}
+
+from_the_gate!(Caller, Named, InProduct);
