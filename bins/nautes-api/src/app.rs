@@ -1,12 +1,20 @@
 //! The state that every route shares.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
+use nautes_gitops::HostError;
+use nautes_model::Class;
 use nautes_runtime::platform::Platform;
+use nautes_vault::StoreError;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Sessions;
+use crate::error::ApiError;
 use crate::keys::Keys;
+use crate::metrics::Metrics;
+use crate::ready;
 
 /// What the routes work with. Cloning is cheap.
 #[derive(Clone, Debug)]
@@ -20,6 +28,9 @@ struct Inner {
     sessions: Sessions,
     keys: Keys,
     accepted: TaskTracker,
+    metrics: Metrics,
+    readiness: ready::Kept,
+    stopping: AtomicBool,
     registering: tokio::sync::Mutex<()>,
 }
 
@@ -33,6 +44,9 @@ impl App {
                 sessions: Sessions::default(),
                 keys: Keys::default(),
                 accepted: TaskTracker::new(),
+                metrics: Metrics::default(),
+                readiness: ready::Kept::default(),
+                stopping: AtomicBool::new(false),
                 registering: tokio::sync::Mutex::default(),
             }),
         }
@@ -56,6 +70,71 @@ impl App {
     /// The writes that were accepted and are worked on.
     pub(crate) fn accepted(&self) -> &TaskTracker {
         &self.inner.accepted
+    }
+
+    /// Returns what is counted.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
+    }
+
+    pub(crate) fn readiness(&self) -> &ready::Kept {
+        &self.inner.readiness
+    }
+
+    /// Says that no more requests should come.
+    pub(crate) fn stop(&self) {
+        self.inner.stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.inner.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Asks the forge something, with a deadline, and counts it.
+    ///
+    /// # Errors
+    /// It says no, fails, or does not answer in time.
+    pub(crate) async fn forge<T>(
+        &self,
+        call: &'static str,
+        asked: impl Future<Output = Result<T, HostError>>,
+    ) -> Result<T, ApiError> {
+        let begun = Instant::now();
+        let answer = tokio::time::timeout(self.platform().timing().call, asked).await;
+        let failed = match &answer {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(error.class()),
+            Err(_) => Some(Class::Unreachable),
+        };
+        self.metrics().called("forge", call, begun.elapsed(), failed);
+        match answer {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(ApiError::unreachable("the forge did not answer in time")),
+        }
+    }
+
+    /// Asks the secret store something, with a deadline, and counts it.
+    ///
+    /// # Errors
+    /// It says no, fails, or does not answer in time.
+    pub(crate) async fn store<T>(
+        &self,
+        call: &'static str,
+        asked: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, ApiError> {
+        let begun = Instant::now();
+        let answer = tokio::time::timeout(self.platform().timing().call, asked).await;
+        let failed = match &answer {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(error.class()),
+            Err(_) => Some(Class::Unreachable),
+        };
+        self.metrics().called("store", call, begun.elapsed(), failed);
+        match answer {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(ApiError::unreachable("the secret store did not answer in time")),
+        }
     }
 
     /// Creating a product asks the forge for a group and then makes it: one at a time in this process.

@@ -19,12 +19,13 @@ mod secrets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use nautes_gitops::RepoRef;
 use nautes_model::manifest::{Context, Form, parse_json};
 use nautes_model::name::ProductName;
 use nautes_model::{Finding, Identity, Kind, Resource, Scopes, Severity, Sourced};
-use nautes_runtime::platform::Observed;
+use nautes_runtime::platform::{Observed, ReadError};
 use nautes_validate::check_change;
 
 use crate::app::App;
@@ -88,7 +89,10 @@ pub async fn scopes_with(app: &App, of: &RepoRef) -> Result<(Arc<Scopes>, Option
 
 /// Reads what is declared now, and what cannot be read.
 async fn observe(app: &App) -> Result<Observed, ApiError> {
+    let begun = Instant::now();
     let observed = app.platform().observe().await;
+    let failed = observed.as_ref().err().map(ReadError::class);
+    app.metrics().called("forge", "read", begun.elapsed(), failed);
     observed.map_err(|error| outside(error.class(), "what is declared cannot be read", &error))
 }
 

@@ -13,11 +13,12 @@ use std::time::{Duration, Instant};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use hmac::{Hmac, Mac};
+use nautes_gitops::Session;
 use nautes_gitops::host::User;
-use nautes_gitops::{GitHost, Session};
 use nautes_model::Secret;
 use sha2::Sha256;
 
+use crate::app::App;
 use crate::error::ApiError;
 
 /// How long a session is kept.
@@ -60,7 +61,7 @@ impl Sessions {
     ///
     /// # Errors
     /// The token is nobody's, or the forge does not answer.
-    pub async fn caller(&self, host: &dyn GitHost, token: &Secret) -> Result<Caller, ApiError> {
+    pub(crate) async fn caller(&self, app: &App, token: &Secret) -> Result<Caller, ApiError> {
         let digest = self.digest(token);
         let now = Instant::now();
         if let Some((until, caller)) = self.lock().get(&digest)
@@ -68,8 +69,8 @@ impl Sessions {
         {
             return Ok(caller.clone());
         }
-        let session = host.session(token).await?;
-        let user = session.user().await?;
+        let session = app.forge("session", app.platform().host().session(token)).await?;
+        let user = app.forge("user", session.user()).await?;
         let caller = Caller { session, user };
         let mut kept = self.lock();
         if kept.len() >= MOST {

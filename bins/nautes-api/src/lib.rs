@@ -10,18 +10,23 @@
 pub mod app;
 pub mod apply;
 pub mod auth;
+pub mod config;
 pub mod describe;
 pub mod error;
+pub(crate) mod headers;
 pub mod keys;
 pub mod legacy;
 pub mod limits;
+pub mod metrics;
 pub mod policy;
 pub mod program;
+pub mod ready;
 pub mod register;
 pub mod routes;
 pub mod run;
 pub mod selector;
 pub mod settings;
+pub(crate) mod tls;
 pub mod wire;
 
 pub use app::App;

@@ -79,7 +79,7 @@ pub fn needed_on_tenant(app: &App, action: Action) -> (Place, AccessLevel) {
 /// He lacks the level, or the forge does not answer.
 pub async fn gate_tenant(app: &App, caller: &Caller, action: Action) -> Result<(), ApiError> {
     let (place, level) = needed_on_tenant(app, action);
-    let has = caller.session.access(&place).await?;
+    let has = app.forge("access", caller.session.access(&place)).await?;
     if has >= level {
         return Ok(());
     }
@@ -101,7 +101,7 @@ pub async fn gate(app: &App, caller: &Caller, action: Action, identity: &Identit
     let Some((place, level)) = needed(app, action, identity) else {
         return Ok(());
     };
-    let has = caller.session.access(&place).await?;
+    let has = app.forge("access", caller.session.access(&place)).await?;
     if has >= level {
         return Ok(());
     }

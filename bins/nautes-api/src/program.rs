@@ -1,76 +1,50 @@
 //! The program: settings from the command line and the environment, composed over the parts of one folder.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Parser;
-use nautes_gitops::RepoPath;
+use clap::ArgMatches;
 use nautes_runtime::platform::TenantSettings;
 use nautes_runtime::platform::machine::{Machine, own_tenant};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::config::{Config, ConfigError, Decided, SETTINGS, command, decide, read_file};
 use crate::run::serve;
-use crate::settings::{Settings, TlsFiles};
 
-/// The HTTP API of Nautes.
-///
-/// The forge and the secret store are the local ones, kept in the data folder, which belongs to one process at a
-/// time. Other forges and stores are given to the library (`nautes_api::serve`). For everything on one machine,
-/// controllers included, use `nautes local up`.
-#[derive(Clone, Debug, Parser)]
-#[command(name = "nautes-api", version)]
-pub struct Args {
-    /// Where the API listens.
-    #[arg(long, env = "NAUTES_API_LISTEN", default_value = "127.0.0.1:8000")]
-    listen: SocketAddr,
-    /// The folder of the local forge and the local secret store.
-    #[arg(long, env = "NAUTES_DATA", value_name = "DIR")]
-    data: PathBuf,
-    /// Where the local forge serves Git over HTTP.
-    #[arg(long, env = "NAUTES_FORGE_LISTEN", default_value = "127.0.0.1:8001")]
-    forge_listen: SocketAddr,
-    /// The kubeconfig of the tenant cluster; without it, the one of the pod or of the user.
-    #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
-    kubeconfig: Option<PathBuf>,
-    /// The name of the tenant.
-    #[arg(long, env = "NAUTES_TENANT", default_value = "nautes")]
-    tenant: String,
-    /// The repository in which the tenant is declared.
-    #[arg(long, env = "NAUTES_TENANT_REPO", default_value = "nautes/management")]
-    tenant_repo: RepoPath,
-    /// Where the forge reaches the webhook receiver.
-    #[arg(long, env = "NAUTES_WEBHOOK_URL", default_value = "http://127.0.0.1:8002")]
-    webhook_url: url::Url,
-    /// A certificate chain (PEM); with it the API speaks HTTPS.
-    #[arg(long, env = "NAUTES_TLS_CERT", value_name = "FILE", requires = "tls_key")]
-    tls_cert: Option<PathBuf>,
-    /// The private key of the certificate (PEM).
-    #[arg(long, env = "NAUTES_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
-    tls_key: Option<PathBuf>,
-    /// Creates a user of the local forge who owns the tenant, writes his token to a new file, and ends.
-    #[arg(long, value_names = ["NAME", "FILE"], num_args = 2)]
-    create_user: Option<Vec<String>>,
-    /// The filter of the log on stderr.
-    #[arg(long, env = "NAUTES_LOG", default_value = "info")]
-    log: String,
-}
+/// How a mistake in the settings ends the program.
+const MISUSED: u8 = 2;
 
 /// Runs the program until it is told to stop.
 pub fn main() -> ExitCode {
-    let args = Args::parse();
+    let matches = command().get_matches();
+    let decided = match settings(&matches) {
+        Ok(decided) => decided,
+        Err(error) => {
+            return say(
+                &format!("{error:#}\n"),
+                &mut std::io::stderr(),
+                ExitCode::from(MISUSED),
+            );
+        }
+    };
+    if matches.get_flag("print-config") {
+        return say(&decided.shown(), &mut std::io::stdout(), ExitCode::SUCCESS);
+    }
     tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::new(&args.log))
+        .with_env_filter(tracing_subscriber::EnvFilter::new(&decided.config.log))
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .init();
     // Another part may have installed the same provider already.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let user: Option<Vec<String>> = matches
+        .get_many("create-user")
+        .map(|values| values.cloned().collect());
     let result = tokio::runtime::Runtime::new()
         .context("the program cannot start")
-        .and_then(|r| r.block_on(run(args)));
+        .and_then(|r| r.block_on(run(decided.config, user)));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -80,16 +54,52 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn run(args: Args) -> anyhow::Result<()> {
-    let client = tenant_cluster(args.kubeconfig.as_deref()).await?;
+fn say(text: &str, to: &mut dyn std::io::Write, code: ExitCode) -> ExitCode {
+    match to.write_all(text.as_bytes()) {
+        Ok(()) => code,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// Decides the settings, from the command line, the environment and the file.
+fn settings(matches: &ArgMatches) -> anyhow::Result<Decided> {
+    let flags: BTreeMap<String, String> = SETTINGS
+        .iter()
+        .filter_map(|setting| {
+            let text = matches.get_one::<String>(setting.name)?;
+            Some((setting.name.to_owned(), text.clone()))
+        })
+        .collect();
+    // What is set to nothing is not set.
+    let environment: BTreeMap<String, String> = std::env::vars_os()
+        .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(_, value)| !value.is_empty())
+        .collect();
+    let file = matches.get_one::<String>("config");
+    let read: Option<BTreeMap<String, String>> = file
+        .map(|name| {
+            let text = std::fs::read_to_string(name).with_context(|| format!("cannot read {name}"))?;
+            Ok::<_, anyhow::Error>(read_file(name, &text)?)
+        })
+        .transpose()?;
+    let file = file.map(String::as_str).zip(read.as_ref());
+    decide(&flags, &environment, file).map_err(|error: ConfigError| error.into())
+}
+
+async fn run(config: Config, user: Option<Vec<String>>) -> anyhow::Result<()> {
+    let client = tenant_cluster(config.kubeconfig.as_deref()).await?;
+    let settings = config.serving();
     let machine = Machine {
-        data: args.data,
-        forge: args.forge_listen,
-        tenant: TenantSettings::new(args.tenant, args.tenant_repo),
-        webhook_url: args.webhook_url,
+        data: config.data,
+        forge: config.forge_listen,
+        tenant: TenantSettings::new(
+            config.tenant,
+            config.tenant_repo.context("the tenant repository is not set")?,
+        ),
+        webhook_url: config.webhook_url.context("the webhook address is not set")?,
     };
     let opened = machine.open(client, |builder| builder).await?;
-    if let Some(user) = args.create_user {
+    if let Some(user) = user {
         let [name, file] = user.as_slice() else {
             anyhow::bail!("a name and a file are needed")
         };
@@ -104,16 +114,10 @@ async fn run(args: Args) -> anyhow::Result<()> {
             .context("the user cannot own the tenant")?;
         return write_token(file, token.expose());
     }
-    let settings = Settings {
-        tls: args
-            .tls_cert
-            .zip(args.tls_key)
-            .map(|(certificate, key)| TlsFiles { certificate, key }),
-        ..Settings::on(args.listen)
-    };
     let stop = CancellationToken::new();
     let serving = serve(&settings, App::new(opened.platform), stop.clone()).await?;
-    tracing::info!(api = %serving.address, forge = %opened.serving.address, "listening");
+    let metrics = serving.metrics.map(tracing::field::display);
+    tracing::info!(api = %serving.address, forge = %opened.serving.address, metrics, "listening");
     tokio::spawn(async move {
         signal().await;
         stop.cancel();

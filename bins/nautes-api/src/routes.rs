@@ -11,14 +11,15 @@ pub mod table;
 pub(crate) mod writing;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
+use http_body::Body as _;
 
 use self::gate::{Gate, OperationId};
 use self::missing::Paths;
@@ -26,7 +27,9 @@ use self::operation::Operation;
 
 use crate::app::App;
 use crate::error::{ApiError, with_request_id};
+use crate::headers;
 use crate::limits::Callers;
+use crate::metrics::Answered;
 use crate::settings::Settings;
 
 /// The id of a request: taken from the request, or made.
@@ -41,8 +44,13 @@ pub fn router(app: App, settings: &Settings) -> Router {
     let busy = std::sync::Arc::new(tokio::sync::Semaphore::new(settings.concurrency));
     let table = table::table();
     let paths = Paths::of(&table);
+    let table = if settings.metrics_public {
+        meta::with_public_metrics(table)
+    } else {
+        table
+    };
     let callers = Callers::new(settings.concurrency_per_caller);
-    rows(&app, &callers, settings.body_limit, table)
+    let routes = rows(&app, &callers, settings.body_limit, table)
         .fallback(move |method: Method, uri: Uri| {
             let answer = missing::route(&paths, &method, &uri);
             async move { answer }
@@ -52,7 +60,20 @@ pub fn router(app: App, settings: &Settings) -> Router {
         .layer(from_fn(move |request, next| {
             within(deadline, busy.clone(), request, next)
         }))
-        .layer(from_fn(around))
+        .layer(from_fn_with_state(Around::new(&app, settings), around));
+    match headers::cors(settings) {
+        Some(cors) => routes.layer(cors).with_state(app),
+        None => routes.with_state(app),
+    }
+}
+
+/// Makes the routes of a listener that serves nothing but metrics and probes.
+pub(crate) fn metrics_router(app: App) -> Router {
+    use axum::routing::get;
+    Router::new()
+        .route("/metrics", get(meta::metrics))
+        .route("/healthz", get(meta::healthz))
+        .route("/readyz", get(meta::readyz))
         .with_state(app)
 }
 
@@ -82,8 +103,26 @@ fn rows(app: &App, callers: &Callers, body_limit: usize, table: Vec<Operation>) 
     router
 }
 
+/// What is done around every request.
+#[derive(Clone, Debug)]
+struct Around {
+    app: App,
+    hsts: Option<HeaderValue>,
+}
+
+impl Around {
+    fn new(app: &App, settings: &Settings) -> Self {
+        Self {
+            app: app.clone(),
+            hsts: headers::hsts(settings),
+        }
+    }
+}
+
 /// Gives a request its id and the answer its headers, and turns errors into what the client reads.
-async fn around(mut request: Request, next: Next) -> Response {
+async fn around(State(with): State<Around>, mut request: Request, next: Next) -> Response {
+    let (begun, busy) = (Instant::now(), with.app.metrics().begin());
+    let received = announced(request.headers());
     let id = request
         .headers()
         .get(&REQUEST_ID)
@@ -110,14 +149,25 @@ async fn around(mut request: Request, next: Next) -> Response {
     if let Ok(value) = HeaderValue::from_str(&id) {
         headers.insert(REQUEST_ID.clone(), value);
     }
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers::harden(headers, with.hsts.as_ref());
     let operation = response.extensions().get::<OperationId>().map(|id| &*id.0);
+    with.app.metrics().answered(Answered {
+        operation: operation.unwrap_or("none"),
+        status: response.status().as_u16(),
+        took: begun.elapsed(),
+        received,
+        sent: response.body().size_hint().exact().unwrap_or_default(),
+    });
+    drop(busy);
     tracing::info!(%method, path, operation, status = response.status().as_u16(), id, "request");
     response
+}
+
+fn announced(headers: &axum::http::HeaderMap) -> u64 {
+    let length = headers.get(header::CONTENT_LENGTH);
+    length
+        .and_then(|length| length.to_str().ok()?.parse().ok())
+        .unwrap_or_default()
 }
 
 /// Bounds the number of requests at once and the time of each.

@@ -17,9 +17,21 @@ pub struct Settings {
     pub concurrency: usize,
     /// How many requests of one user are worked on at once; more are told to come back.
     pub concurrency_per_caller: usize,
+    /// How long accepted requests may still take when the server stops.
+    pub grace: Duration,
     /// Certificate chain and key (PEM files) for HTTPS; plain HTTP when absent, which is for loopback and for a
     /// proxy that ends TLS.
     pub tls: Option<TlsFiles>,
+    /// How often the files for HTTPS are looked at again.
+    pub tls_reload: Duration,
+    /// How long browsers that have seen HTTPS keep to it; zero says nothing to them.
+    pub hsts: Duration,
+    /// The origins from which browsers may ask, `*` for all; none where it is empty.
+    pub cors_origins: Vec<String>,
+    /// Where the metrics are served to everybody, apart from the API.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Whether the API itself gives the metrics to everybody, and not only to readers of the tenant's repository.
+    pub metrics_public: bool,
 }
 
 /// The files for HTTPS.
@@ -41,7 +53,13 @@ impl Settings {
             deadline: Duration::from_secs(60),
             concurrency: 512,
             concurrency_per_caller: 64,
+            grace: Duration::from_secs(20),
             tls: None,
+            tls_reload: Duration::from_secs(10),
+            hsts: Duration::from_secs(365 * 24 * 60 * 60),
+            cors_origins: Vec::new(),
+            metrics_listen: None,
+            metrics_public: false,
         }
     }
 }

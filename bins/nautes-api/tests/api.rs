@@ -30,5 +30,7 @@ mod kinds;
 mod matrix;
 #[path = "api/paths.rs"]
 mod paths;
+#[path = "api/serve.rs"]
+mod serve;
 #[path = "api/write.rs"]
 mod write;

@@ -1,6 +1,7 @@
 //! One commit on each repository of a request.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use nautes_gitops::host::{HostError, PushError, Session};
 use nautes_gitops::{Author, ChangeSet, PublishError, Publisher, RepoRef, Scope, Target};
@@ -274,10 +275,22 @@ where
         branch: &platform.tenant().branch,
     };
     let publisher: &Publisher = platform.publisher();
-    publisher
+    let begun = Instant::now();
+    let published = publisher
         .publish(&target, change, &Author::from(caller.user.clone()), check)
-        .await
-        .map_err(failed)
+        .await;
+    app.metrics().called(
+        "forge",
+        "publish",
+        begun.elapsed(),
+        published.as_ref().err().map(PublishError::class),
+    );
+    match &published {
+        Ok(done) if done.commit.is_some() => app.metrics().committed(done.attempts),
+        Err(PublishError::Conflict { .. } | PublishError::Stale { .. }) => app.metrics().conflicted(),
+        _ => {}
+    }
+    published.map_err(failed)
 }
 
 fn failed(error: PublishError<Vec<Finding>>) -> Failed {

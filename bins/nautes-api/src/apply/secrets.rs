@@ -7,7 +7,7 @@ use nautes_model::name::ClusterName;
 use nautes_model::secret::SecretPath;
 use nautes_model::{Finding, Resource, Secret, Sourced};
 use nautes_runtime::clusters::kubeconfig;
-use nautes_vault::{Expect, SecretStore, keys};
+use nautes_vault::{Expect, keys};
 
 use super::Change;
 use crate::app::App;
@@ -58,13 +58,9 @@ pub(crate) async fn check(app: &App, change: &Change) -> Result<Vec<Finding>, Ap
                 }
             }
             (None, ClusterType::Physical) => {
-                if app
-                    .platform()
-                    .store()
-                    .read(&keys::kubeconfig(&name).path)
-                    .await?
-                    .is_none()
-                {
+                let path = keys::kubeconfig(&name).path;
+                let stored = app.store("read", app.platform().store().read(&path)).await?;
+                if stored.is_none() {
                     findings.push(finding(
                         format!("cluster {name} has no kubeconfig"),
                         "put the text of its kubeconfig under spec.kubeconfig; it goes to the secret store only",
@@ -87,14 +83,7 @@ pub(crate) async fn write(app: &App, change: &Change) -> Result<Vec<Written>, Ap
         let (Resource::Cluster(cluster), Some(secret)) = (&resource.resource, given(resource)) else {
             continue;
         };
-        match write_one(
-            app.platform().store().as_ref(),
-            resource,
-            secret,
-            &cluster.spec.api_server,
-        )
-        .await
-        {
+        match write_one(app, resource, secret, &cluster.spec.api_server).await {
             Ok(one) => written.push(one),
             Err(error) => {
                 take_back(app, written).await;
@@ -106,7 +95,7 @@ pub(crate) async fn write(app: &App, change: &Change) -> Result<Vec<Written>, Ap
 }
 
 async fn write_one(
-    store: &dyn SecretStore,
+    app: &App,
     resource: &Sourced,
     secret: &Secret,
     api_server: &str,
@@ -116,7 +105,10 @@ async fn write_one(
         .map_err(|e| ApiError::of_class(nautes_model::Class::Invalid, e.to_string()))?;
     let reference = keys::kubeconfig(&name);
     let values = BTreeMap::from([(reference.key.clone(), prepared)]);
-    let done = store.write(&reference.path, values, Expect::Any).await?;
+    let store = app.platform().store();
+    let done = app
+        .store("write", store.write(&reference.path, values, Expect::Any))
+        .await?;
     Ok(Written {
         path: reference.path,
         version: done.version,
@@ -127,12 +119,9 @@ async fn write_one(
 /// Takes back what a request wrote whose commit failed. A version that was there before the request stays.
 pub(crate) async fn take_back(app: &App, written: Vec<Written>) {
     for one in written.into_iter().filter(|w| w.changed) {
-        if let Err(error) = app
-            .platform()
-            .store()
-            .remove_version(&one.path, one.version)
-            .await
-        {
+        let store = app.platform().store();
+        let taken = app.store("remove", store.remove_version(&one.path, one.version));
+        if let Err(error) = taken.await {
             tracing::error!(path = %one.path, version = one.version, %error, "a secret could not be taken back");
         }
     }

@@ -116,10 +116,7 @@ async fn through(entry: &Gate, request: Request, next: Next) -> Result<Response,
 
 async fn authenticate(entry: &Gate, parts: &Parts) -> Result<Caller, ApiError> {
     let token = bearer(parts)?;
-    let sessions = entry.app.sessions();
-    sessions
-        .caller(entry.app.platform().host().as_ref(), &token)
-        .await
+    entry.app.sessions().caller(&entry.app, &token).await
 }
 
 async fn check(entry: &Gate, caller: &Caller, parts: &mut Parts) -> Result<(), ApiError> {

@@ -2,19 +2,32 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::operation::{Form, JSON, Needs, Operation, Tag};
+use super::operation::{JSON, Needs, Operation, Tag};
 use crate::app::App;
 use crate::describe;
-use crate::error::{ApiError, Envelope};
+use crate::metrics::MEDIA;
+use crate::policy::Action;
+use crate::ready::{self, Readiness};
 
 /// What the browser may do on the page: nothing but show it with our style.
 const PAGE_POLICY: &str =
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The id of the operation that gives the metrics.
+const METRICS: &str = "metrics";
+
+/// Lets everybody have the metrics.
+pub(crate) fn with_public_metrics(mut table: Vec<Operation>) -> Vec<Operation> {
+    for operation in table.iter_mut().filter(|o| o.id == METRICS) {
+        operation.needs = Needs::Public;
+    }
+    table
+}
 
 /// The rows of the table.
 pub(crate) fn operations() -> Vec<Operation> {
@@ -30,15 +43,19 @@ pub(crate) fn operations() -> Vec<Operation> {
             .says(
                 Tag::Server,
                 "Whether requests can be served",
-                "For readiness probes: the forge is asked as well.",
+                "For readiness probes: the forge, the secret store and the tenant cluster are asked. The answer is kept for \
+                 two seconds.",
             )
-            .replies_text(200, "They can.", "text/plain")
-            .replies_made(
-                503,
-                "They cannot; the body says what does not answer.",
-                JSON,
-                Form::of::<Envelope>(),
-            ),
+            .replies::<Readiness>(200, "They can.")
+            .replies::<Readiness>(503, "They cannot, or the server stops; the body says what does not answer."),
+        Operation::get("/metrics", METRICS, Needs::Tenant(Action::Read), metrics)
+            .says(
+                Tag::Server,
+                "What the server counts",
+                "OpenMetrics. Everybody gets them on a listener of their own (`metrics-listen`), or here where that is \
+                 configured (`metrics-public`).",
+            )
+            .replies_text(200, "The metrics.", "application/openmetrics-text"),
         Operation::get("/version", "version", Needs::Public, version)
             .says(Tag::Server, "What runs here", "")
             .replies::<Version>(200, "The version."),
@@ -100,10 +117,24 @@ pub(crate) async fn healthz() -> &'static str {
     "ok"
 }
 
-/// `GET /readyz`: the forge answers too.
-pub(crate) async fn readyz(State(app): State<App>) -> Result<&'static str, ApiError> {
-    app.platform().host().platform().await?;
-    Ok("ok")
+/// `GET /readyz`: everything outside answers too, and the server does not stop.
+pub(crate) async fn readyz(State(app): State<App>) -> Response {
+    let mut found = ready::ask(&app).await;
+    if app.is_stopping() {
+        found.ready = false;
+        found.checks.insert("server", "stops".to_owned());
+    }
+    let status = if found.ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(found)).into_response()
+}
+
+/// `GET /metrics`.
+pub(crate) async fn metrics(State(app): State<App>) -> Response {
+    ([(header::CONTENT_TYPE, MEDIA)], app.metrics().text()).into_response()
 }
 
 /// `GET /version`.

@@ -1,0 +1,147 @@
+//! The table of settings.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use nautes_gitops::RepoPath;
+use url::Url;
+
+use super::values::{count, duration, origins, parsed, size, some_time, truth};
+use super::{Otherwise, Setting};
+use crate::settings::{Settings, TlsFiles};
+
+/// The settings of the program.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How the API serves; without the files for TLS, see [`Config::serving`].
+    pub settings: Settings,
+    /// The folder of the local forge and the local secret store.
+    pub data: PathBuf,
+    /// Where the local forge serves Git over HTTP.
+    pub forge_listen: SocketAddr,
+    /// The kubeconfig of the tenant cluster.
+    pub kubeconfig: Option<PathBuf>,
+    /// The name of the tenant.
+    pub tenant: String,
+    /// The repository in which the tenant is declared.
+    pub tenant_repo: Option<RepoPath>,
+    /// Where the forge reaches the webhook receiver.
+    pub webhook_url: Option<Url>,
+    /// The certificate chain.
+    pub tls_cert: Option<PathBuf>,
+    /// The key of the certificate.
+    pub tls_key: Option<PathBuf>,
+    /// The filter of the log.
+    pub log: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self {
+            settings: Settings::on(nowhere),
+            data: PathBuf::new(),
+            forge_listen: nowhere,
+            kubeconfig: None,
+            tenant: String::new(),
+            tenant_repo: None,
+            webhook_url: None,
+            tls_cert: None,
+            tls_key: None,
+            log: String::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Returns how the API serves.
+    #[must_use]
+    pub fn serving(&self) -> Settings {
+        let files = self.tls_cert.clone().zip(self.tls_key.clone());
+        Settings {
+            tls: files.map(|(certificate, key)| TlsFiles { certificate, key }),
+            ..self.settings.clone()
+        }
+    }
+}
+
+macro_rules! settings {
+    ($($name:literal, $env:literal, $value:literal, $otherwise:expr, $description:literal,
+       |$config:ident, $text:ident| $set:expr;)*) => {
+        /// Every setting.
+        pub const SETTINGS: &[Setting] = &[$(Setting {
+            name: $name,
+            env: $env,
+            value: $value,
+            otherwise: $otherwise,
+            description: $description,
+            set: |$config, $text| {
+                $set;
+                Ok(())
+            },
+        }),*];
+    };
+}
+
+settings! {
+    "listen", "NAUTES_API_LISTEN", "ADDRESS", Otherwise::Value("127.0.0.1:8000"),
+        "Where the API listens.",
+        |c, t| c.settings.listen = parsed(t)?;
+    "data", "NAUTES_DATA", "DIR", Otherwise::Refused,
+        "The folder of the local forge and the local secret store.",
+        |c, t| c.data = PathBuf::from(t);
+    "forge-listen", "NAUTES_FORGE_LISTEN", "ADDRESS", Otherwise::Value("127.0.0.1:8001"),
+        "Where the local forge serves Git over HTTP.",
+        |c, t| c.forge_listen = parsed(t)?;
+    "kubeconfig", "KUBECONFIG", "FILE", Otherwise::Nothing,
+        "The kubeconfig of the tenant cluster; without it, the one of the pod or of the user.",
+        |c, t| c.kubeconfig = Some(PathBuf::from(t));
+    "tenant", "NAUTES_TENANT", "NAME", Otherwise::Value("nautes"),
+        "The name of the tenant.",
+        |c, t| c.tenant = t.to_owned();
+    "tenant-repo", "NAUTES_TENANT_REPO", "GROUP/NAME", Otherwise::Value("nautes/management"),
+        "The repository in which the tenant is declared.",
+        |c, t| c.tenant_repo = Some(parsed(t)?);
+    "webhook-url", "NAUTES_WEBHOOK_URL", "URL", Otherwise::Value("http://127.0.0.1:8002"),
+        "Where the forge reaches the webhook receiver.",
+        |c, t| c.webhook_url = Some(parsed(t)?);
+    "body-limit", "NAUTES_API_BODY_LIMIT", "SIZE", Otherwise::Value("32MiB"),
+        "The largest body of a request; it is checked before the body is parsed.",
+        |c, t| c.settings.body_limit = size(t)?;
+    "deadline", "NAUTES_API_DEADLINE", "DURATION", Otherwise::Value("60s"),
+        "How long one request may take. A write that takes longer is finished all the same.",
+        |c, t| c.settings.deadline = some_time(t)?;
+    "concurrency", "NAUTES_API_CONCURRENCY", "NUMBER", Otherwise::Value("512"),
+        "How many requests are worked on at once; more are told to come back.",
+        |c, t| c.settings.concurrency = count(t)?;
+    "concurrency-per-caller", "NAUTES_API_CONCURRENCY_PER_CALLER", "NUMBER", Otherwise::Value("64"),
+        "How many requests of one user are worked on at once; more are told to come back.",
+        |c, t| c.settings.concurrency_per_caller = count(t)?;
+    "grace", "NAUTES_API_GRACE", "DURATION", Otherwise::Value("20s"),
+        "How long accepted requests may still take when the server stops.",
+        |c, t| c.settings.grace = duration(t)?;
+    "tls-cert", "NAUTES_TLS_CERT", "FILE", Otherwise::Nothing,
+        "A certificate chain (PEM); with it the API speaks HTTPS.",
+        |c, t| c.tls_cert = Some(PathBuf::from(t));
+    "tls-key", "NAUTES_TLS_KEY", "FILE", Otherwise::Nothing,
+        "The private key of the certificate (PEM).",
+        |c, t| c.tls_key = Some(PathBuf::from(t));
+    "tls-reload", "NAUTES_TLS_RELOAD", "DURATION", Otherwise::Value("10s"),
+        "How often the two files are looked at again; new content is used without a restart.",
+        |c, t| c.settings.tls_reload = some_time(t)?;
+    "hsts", "NAUTES_API_HSTS", "DURATION", Otherwise::Value("8760h"),
+        "How long browsers that have seen HTTPS here keep to it (`Strict-Transport-Security`); `0s` says nothing to them.",
+        |c, t| c.settings.hsts = duration(t)?;
+    "cors-origins", "NAUTES_API_CORS_ORIGINS", "ORIGINS", Otherwise::Nothing,
+        "The origins from which browsers may ask, or `*`; nobody where it is not set.",
+        |c, t| c.settings.cors_origins = origins(t)?;
+    "metrics-listen", "NAUTES_API_METRICS_LISTEN", "ADDRESS", Otherwise::Nothing,
+        "Where `/metrics` and the probes are served to everybody, without TLS, apart from the API.",
+        |c, t| c.settings.metrics_listen = Some(parsed(t)?);
+    "metrics-public", "NAUTES_API_METRICS_PUBLIC", "TRUTH", Otherwise::Value("false"),
+        "Whether the API itself gives `/metrics` to everybody, and not only to readers of the tenant repository.",
+        |c, t| c.settings.metrics_public = truth(t)?;
+    "log", "NAUTES_LOG", "FILTER", Otherwise::Value("info"),
+        "The filter of the log on stderr.",
+        |c, t| c.log = t.to_owned();
+}
