@@ -273,6 +273,10 @@ impl From<nautes_vault::StoreError> for ApiError {
         if error.class() == Class::Bug {
             return internal("the secret store failed", &error);
         }
+        if error.class() == Class::Unreachable {
+            tracing::warn!(error = %chain(&error), "the secret store does not answer");
+            return Self::unreachable("the secret store does not answer as it should");
+        }
         Self::of_class(error.class(), error.to_string())
     }
 }

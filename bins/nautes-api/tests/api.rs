@@ -7,6 +7,8 @@
     reason = "helpers of tests stand outside of test functions"
 )]
 
+#[path = "api/moods.rs"]
+mod moods;
 #[path = "api/support.rs"]
 mod support;
 

@@ -7,7 +7,7 @@ use nautes_gitops::host::{HostError, PushError, Session};
 use nautes_gitops::{Author, ChangeSet, PublishError, Publisher, RepoRef, Scope, Target};
 use nautes_model::layout::DEFAULT_PROJECT;
 use nautes_model::name::ProductName;
-use nautes_model::{Finding, Resource, Scopes};
+use nautes_model::{Class, Finding, Resource, Scopes};
 use nautes_validate::check_change;
 
 use super::plan::{self, Pins};
@@ -20,6 +20,9 @@ use crate::wire::{Done, Outcome, RepositoryResult};
 
 /// What made a commit, with its version.
 const TOOL: &str = concat!("nautes-api/", env!("CARGO_PKG_VERSION"));
+
+/// How many answers of the forge one step of a write waits for at most, each as long as one call may take.
+const STEPS: u32 = 6;
 
 /// How a change is published.
 #[derive(Debug)]
@@ -96,15 +99,23 @@ async fn register_new(
             continue;
         };
         if new.contains(resource.identity.name.as_str()) {
-            let (registration, url) = register::ensure(app, caller, product).await?;
+            let made = within(app, register::ensure(app, caller, product)).await?;
+            let (registration, url) = made?;
             product.spec.registration = Some(registration);
             product.spec.meta_data_path = Some(url);
         }
     }
     for product in new {
-        first_commit(app, caller, &product).await?;
+        within(app, first_commit(app, caller, &product)).await??;
     }
     Ok(())
+}
+
+/// Bounds the time of several steps on the forge. Repeating them is safe.
+async fn within<T>(app: &App, work: impl Future<Output = T>) -> Result<T, ApiError> {
+    let limit = app.platform().timing().call * STEPS;
+    let done = tokio::time::timeout(limit, work).await;
+    done.map_err(|_| ApiError::unreachable("the forge did not answer in time"))
 }
 
 /// Gives a new `default.project` its first commit, the empty list of manifests: a repository without a branch
@@ -236,7 +247,7 @@ async fn session(
         .filter(|i| i.product.is_none())
         .all(|i| i.kind == nautes_model::Kind::Product);
     if *of == RepoRef::Tenant && only_products {
-        return Ok(app.platform().host().platform().await?);
+        return app.forge("session", app.platform().host().platform()).await;
     }
     Ok(std::sync::Arc::clone(&caller.session))
 }
@@ -276,9 +287,19 @@ where
     };
     let publisher: &Publisher = platform.publisher();
     let begun = Instant::now();
-    let published = publisher
-        .publish(&target, change, &Author::from(caller.user.clone()), check)
-        .await;
+    let author = Author::from(caller.user.clone());
+    let work = publisher.publish(&target, change, &author, check);
+    let Ok(published) = tokio::time::timeout(platform.timing().call * STEPS, work).await else {
+        app.metrics()
+            .called("forge", "publish", begun.elapsed(), Some(Class::Unreachable));
+        return Err(Failed {
+            error: ApiError::unreachable(format!(
+                "the forge did not answer in time about {path}; it may have taken the commit"
+            ))
+            .hint("send the same request again: what was done is recognised"),
+            unknown: true,
+        });
+    };
     app.metrics().called(
         "forge",
         "publish",
@@ -374,5 +395,81 @@ fn unwritten(app: &App, change: &Change, of: &RepoRef, error: String) -> Reposit
             })
             .collect(),
         error: Some(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nautes_gitops::publish::Moved;
+    use nautes_gitops::{Oid, RepoPath};
+
+    use super::*;
+
+    fn id(digit: &str) -> Oid {
+        digit.repeat(40).parse().unwrap()
+    }
+
+    fn moved() -> Vec<Moved> {
+        vec![Moved {
+            id: id("b"),
+            author: "ann".to_owned(),
+            subject: "create Project/shop/web".to_owned(),
+        }]
+    }
+
+    #[test]
+    fn a_conflict_says_what_moved_and_when_to_come_back() {
+        let Failed { error, unknown } = failed(PublishError::Conflict {
+            path: RepoPath::new("shop", "default.project").unwrap(),
+            attempts: 10,
+            moved: moved(),
+        });
+        assert_eq!((error.status.as_u16(), error.reason), (409, "CONFLICT"));
+        assert_eq!(error.retry_after, Some(1));
+        let by = format!("{} by ann: create Project/shop/web", id("b"));
+        assert_eq!(error.metadata["moved"], by);
+        assert_eq!(error.metadata["repository"], "shop/default.project");
+        assert!(!unknown, "nothing was written");
+    }
+
+    #[test]
+    fn only_a_push_without_an_answer_may_have_arrived() {
+        let path = || RepoPath::new("shop", "default.project").unwrap();
+        let down = || HostError::Unreachable {
+            host: "forge".to_owned(),
+            action: "pushing".to_owned(),
+            source: "connect to 10.66.0.7:443".into(),
+        };
+        let reading = failed(PublishError::Host {
+            path: path(),
+            source: down(),
+        });
+        let pushing = failed(PublishError::Push {
+            path: path(),
+            source: PushError::Host(down()),
+        });
+        assert!(!reading.unknown && pushing.unknown);
+        for failed in [reading, pushing] {
+            assert_eq!(failed.error.status.as_u16(), 503);
+            assert!(
+                !failed.error.message.contains("10.66"),
+                "{}",
+                failed.error.message
+            );
+        }
+    }
+
+    #[test]
+    fn a_stale_revision_says_what_is_there() {
+        let Failed { error, .. } = failed(PublishError::Stale {
+            path: RepoPath::new("shop", "default.project").unwrap(),
+            expected: id("a"),
+            found: Some(id("b")),
+            moved: moved(),
+        });
+        assert_eq!(error.status.as_u16(), 412);
+        assert_eq!(error.metadata["expected"], id("a").to_string());
+        assert_eq!(error.metadata["found"], id("b").to_string());
+        assert!(error.metadata["moved"].contains("by ann"));
     }
 }

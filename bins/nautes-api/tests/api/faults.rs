@@ -76,6 +76,71 @@ async fn a_forge_that_is_down_is_503_without_addresses() {
 }
 
 #[tokio::test]
+async fn a_store_that_is_down_is_503_and_nothing_is_committed() {
+    let world = World::new().await;
+    let tip = world.tip("nautes/management").await;
+    world.moody_store.set(Mood::Down);
+    let answer = world.post(&world.admin, "/api/v1/apply", &pipelines()).await;
+    assert_eq!(
+        answer.status,
+        StatusCode::SERVICE_UNAVAILABLE,
+        "{:#}",
+        answer.body
+    );
+    assert!(
+        !answer.text.contains("10.66") && !answer.text.contains("8200"),
+        "{}",
+        answer.text
+    );
+    assert_eq!(world.tip("nautes/management").await, tip);
+    world.moody_store.set(Mood::Fine);
+    world.apply(&world.admin, &pipelines()).await;
+}
+
+#[tokio::test]
+async fn a_write_that_takes_too_long_is_answered_in_time_and_finished() {
+    let world = World::new().await;
+    world.apply(&world.admin, &pipelines()).await;
+    world.apply(&world.admin, &product("shop", "pipelines")).await;
+    let hasty = Settings {
+        deadline: std::time::Duration::from_millis(50),
+        ..settings()
+    };
+    let router = router(App::new(world.platform.clone()), &hasty);
+    let save = || {
+        Request::builder()
+            .method("POST")
+            .uri("/api/v1/products/shop/projects/slow")
+            .header(
+                "authorization",
+                format!("Bearer {}", world.admin.expose_str().unwrap()),
+            )
+            .header("idempotency-key", "k-1")
+            .body(Body::from(json!({ "language": "go" }).to_string()))
+            .unwrap()
+    };
+    world.moody.set(Mood::Held);
+    let late = send_to(&router, save()).await;
+    assert_eq!(late.status, StatusCode::GATEWAY_TIMEOUT, "{:#}", late.body);
+    assert_eq!(late.body["reason"], "DEADLINE");
+    world.moody.set(Mood::Fine);
+    let again = loop {
+        let answer = send_to(&router, save()).await;
+        if answer.status == StatusCode::OK {
+            break answer;
+        }
+        assert!(
+            matches!(answer.status, StatusCode::CONFLICT | StatusCode::GATEWAY_TIMEOUT),
+            "{:#}",
+            answer.body
+        );
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(again.headers["idempotent-replayed"], "true", "it was done once");
+    assert!(world.scopes().await.products["shop"].project("slow").is_some());
+}
+
+#[tokio::test]
 async fn one_user_with_too_many_requests_does_not_hold_up_others() {
     let world = World::new().await;
     world.apply(&world.admin, &pipelines()).await;

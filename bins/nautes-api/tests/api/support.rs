@@ -9,7 +9,7 @@ use axum::http::{Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use nautes_api::{App, Settings, router};
 use nautes_gitops::host::local::{LocalForge, Options};
-use nautes_gitops::{AccessLevel, GitHost, GroupSpec, HostError, Place, RepoPath, RepoSpec, Session};
+use nautes_gitops::{AccessLevel, GitHost, GroupSpec, Place, RepoPath, RepoSpec};
 use nautes_model::{Scopes, Secret};
 use nautes_runtime::clusters::StoredClusters;
 use nautes_runtime::local::LocalCluster;
@@ -18,6 +18,9 @@ use nautes_vault::SecretStore;
 use nautes_vault::local::{LocalStore, MasterKey};
 use serde_json::{Value, json};
 
+pub(crate) use crate::moods::Mood;
+use crate::moods::{MoodyForge, MoodyStore};
+
 /// The token that stands in the kubeconfigs of the tests.
 pub(crate) const CANARY: &str = "canary-5f0c3b9e";
 
@@ -25,79 +28,12 @@ pub(crate) struct World {
     pub(crate) router: Router,
     pub(crate) platform: Platform,
     pub(crate) forge: LocalForge,
-    pub(crate) moody: Arc<Moody>,
+    pub(crate) moody: Arc<MoodyForge>,
+    pub(crate) moody_store: Arc<MoodyStore>,
     pub(crate) store: Arc<LocalStore>,
     pub(crate) admin: Secret,
     pub(crate) cluster: LocalCluster,
     pub(crate) dir: tempfile::TempDir,
-}
-
-/// How the forge behaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mood {
-    Fine,
-    /// Nobody answers.
-    Down,
-    /// The platform's own session is given when the mood changes.
-    Held,
-}
-
-/// A forge with moods.
-#[derive(Debug)]
-pub(crate) struct Moody {
-    inner: LocalForge,
-    mood: tokio::sync::watch::Sender<Mood>,
-}
-
-impl Moody {
-    pub(crate) fn set(&self, mood: Mood) {
-        self.mood.send_replace(mood);
-    }
-
-    /// Waits until somebody waits for the forge.
-    pub(crate) async fn somebody_waits(&self) {
-        while self.mood.receiver_count() == 0 {
-            tokio::task::yield_now().await;
-        }
-    }
-
-    fn down(&self) -> Result<(), HostError> {
-        if *self.mood.borrow() == Mood::Down {
-            return Err(HostError::Unreachable {
-                host: "forge".to_owned(),
-                action: "asking".to_owned(),
-                source: "connect to 10.66.0.7:443: refused".into(),
-            });
-        }
-        Ok(())
-    }
-}
-
-#[async_trait::async_trait]
-impl GitHost for Moody {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    fn provider_type(&self) -> &str {
-        self.inner.provider_type()
-    }
-
-    async fn session(&self, credential: &Secret) -> Result<Arc<dyn Session>, HostError> {
-        self.down()?;
-        self.inner.session(credential).await
-    }
-
-    async fn platform(&self) -> Result<Arc<dyn Session>, HostError> {
-        let mut mood = self.mood.subscribe();
-        let _ = mood.wait_for(|mood| *mood != Mood::Held).await;
-        self.down()?;
-        self.inner.platform().await
-    }
-
-    fn subscribe(&self) -> tokio::sync::broadcast::Receiver<nautes_gitops::host::Poke> {
-        self.inner.subscribe()
-    }
 }
 
 #[derive(Debug)]
@@ -138,13 +74,11 @@ impl World {
         let cluster = LocalCluster::start(nautes_runtime::local::Options::in_memory("tenant"))
             .await
             .unwrap();
-        let moody = Arc::new(Moody {
-            inner: forge.clone(),
-            mood: tokio::sync::watch::Sender::new(Mood::Fine),
-        });
+        let moody = Arc::new(MoodyForge::new(forge.clone()));
+        let moody_store = Arc::new(MoodyStore::new(Arc::clone(&store)));
         let platform = Platform::builder()
             .host(Arc::clone(&moody) as Arc<dyn GitHost>)
-            .store(Arc::clone(&store) as Arc<dyn SecretStore>)
+            .store(Arc::clone(&moody_store) as Arc<dyn SecretStore>)
             .tenant(TenantSettings::new("nautes", repo))
             .tenant_cluster(cluster.client())
             .clusters(Arc::new(StoredClusters::new(
@@ -160,6 +94,7 @@ impl World {
             platform,
             forge,
             moody,
+            moody_store,
             store,
             admin,
             cluster,
