@@ -4,6 +4,8 @@
 //! tenant cluster. A resource counts as ready only if the status speaks of what is declared now, so that waiting
 //! for "ready" after a commit means waiting for that commit.
 
+mod resource;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use nautes_gitops::RepoRef;
@@ -20,6 +22,8 @@ use crate::platform::{Observed, Platform, ReadError};
 use crate::projection::objects::LiveObject;
 use crate::projection::{Live, Projection, ProjectionError};
 
+pub use resource::{ConditionState, ResourceStatus, report_one};
+
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
@@ -32,6 +36,9 @@ pub enum ReportError {
     /// There is no such product.
     #[error("product {0} is not registered")]
     NoProduct(ProductName),
+    /// There is no such resource.
+    #[error("{0} is neither declared nor projected")]
+    NoResource(Identity),
 }
 
 impl ReportError {
@@ -41,7 +48,7 @@ impl ReportError {
         match self {
             Self::Read(source) => source.class(),
             Self::Status(source) => source.class(),
-            Self::NoProduct(_) => Class::NotFound,
+            Self::NoProduct(_) | Self::NoResource(_) => Class::NotFound,
         }
     }
 }

@@ -7,6 +7,8 @@ pub mod live;
 pub mod meta;
 pub(crate) mod missing;
 pub mod operation;
+pub(crate) mod path;
+pub mod status;
 pub mod table;
 
 use std::collections::BTreeMap;

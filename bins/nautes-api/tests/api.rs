@@ -24,5 +24,7 @@ mod kinds;
 mod matrix;
 #[path = "api/paths.rs"]
 mod paths;
+#[path = "api/status.rs"]
+mod status;
 #[path = "api/write.rs"]
 mod write;

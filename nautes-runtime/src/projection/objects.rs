@@ -109,6 +109,19 @@ impl Projection {
         Ok(live)
     }
 
+    /// Reads one object of the namespace.
+    ///
+    /// # Errors
+    /// The tenant cluster does not answer.
+    pub async fn read_one(&self, identity: &Identity) -> Result<Option<LiveObject>, ProjectionError> {
+        let api = self.api(identity.kind);
+        let action = format!("reading {identity}");
+        let found = self.timed(action, api.get_opt(identity.name.as_str())).await?;
+        Ok(found
+            .and_then(|object| self.live(identity.kind, &object))
+            .map(|(_, live)| live))
+    }
+
     /// Creates the namespace if it is not there. Returns how many writes it took.
     ///
     /// # Errors
