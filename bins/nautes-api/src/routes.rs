@@ -10,6 +10,7 @@ pub mod operation;
 pub(crate) mod path;
 pub mod status;
 pub mod table;
+pub mod watch;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

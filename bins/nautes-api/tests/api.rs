@@ -26,5 +26,7 @@ mod matrix;
 mod paths;
 #[path = "api/status.rs"]
 mod status;
+#[path = "api/watch.rs"]
+mod watch;
 #[path = "api/write.rs"]
 mod write;

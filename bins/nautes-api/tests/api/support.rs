@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
-use nautes_api::{App, Settings, router};
+use nautes_api::{App, Settings, WatchLimits, router};
 use nautes_gitops::host::local::{LocalForge, Options};
 use nautes_gitops::{AccessLevel, GitHost, GroupSpec, Place, RepoPath, RepoSpec};
 use nautes_model::{Scopes, Secret};
@@ -85,8 +85,13 @@ impl World {
             body_limit: 4 << 20,
             ..Settings::on(SocketAddr::from(([127, 0, 0, 1], 0)))
         };
+        // A watch without a time of its own would keep whoever reads whole answers waiting.
+        let watching = WatchLimits {
+            lifetime: std::time::Duration::ZERO,
+            ..WatchLimits::default()
+        };
         let world = Self {
-            router: router(App::new(platform.clone()), &settings),
+            router: router(App::with_watch(platform.clone(), watching), &settings),
             platform,
             forge,
             store,
