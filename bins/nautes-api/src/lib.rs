@@ -13,6 +13,7 @@ pub mod auth;
 pub mod describe;
 pub mod error;
 pub mod legacy;
+mod page;
 pub mod policy;
 pub mod program;
 pub mod register;

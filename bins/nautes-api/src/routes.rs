@@ -1,6 +1,7 @@
 //! The routes, made from the table, and what every request goes through.
 
 pub mod apply;
+pub mod deployments;
 pub(crate) mod gate;
 pub mod kinds;
 pub mod live;
@@ -8,6 +9,7 @@ pub mod meta;
 pub(crate) mod missing;
 pub mod operation;
 pub(crate) mod path;
+pub mod runs;
 pub mod status;
 pub mod table;
 pub mod watch;

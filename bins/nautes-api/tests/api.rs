@@ -10,6 +10,9 @@
 #[path = "api/support.rs"]
 mod support;
 
+#[path = "api/support_clusters.rs"]
+mod support_clusters;
+
 #[path = "api/auth.rs"]
 mod auth;
 #[path = "api/contract.rs"]
@@ -24,6 +27,8 @@ mod kinds;
 mod matrix;
 #[path = "api/paths.rs"]
 mod paths;
+#[path = "api/runs.rs"]
+mod runs;
 #[path = "api/status.rs"]
 mod status;
 #[path = "api/watch.rs"]
