@@ -1,5 +1,6 @@
 //! The routes, made from the table, and what every request goes through.
 
+pub mod access;
 pub mod apply;
 pub mod deployments;
 pub(crate) mod gate;

@@ -13,6 +13,8 @@ mod support;
 #[path = "api/support_clusters.rs"]
 mod support_clusters;
 
+#[path = "api/access.rs"]
+mod access;
 #[path = "api/auth.rs"]
 mod auth;
 #[path = "api/contract.rs"]

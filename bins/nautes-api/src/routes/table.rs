@@ -1,7 +1,7 @@
 //! The table of operations. To add one, write its row in the file of its group, or add a group here.
 
 use super::operation::Operation;
-use super::{apply, deployments, kinds, live, meta, runs, status, watch};
+use super::{access, apply, deployments, kinds, live, meta, runs, status, watch};
 
 /// Makes the table, in the order in which it is described.
 #[must_use]
@@ -13,6 +13,7 @@ pub fn table() -> Vec<Operation> {
         watch::operations(),
         runs::operations(),
         deployments::operations(),
+        access::operations(),
         kinds::operations(),
         meta::operations(),
     ];
