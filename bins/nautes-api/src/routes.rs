@@ -4,6 +4,7 @@ pub mod access;
 pub mod apply;
 pub mod deployments;
 pub(crate) mod gate;
+pub mod graph;
 pub mod kinds;
 pub mod live;
 pub mod meta;

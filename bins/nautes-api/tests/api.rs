@@ -21,6 +21,8 @@ mod auth;
 mod contract;
 #[path = "api/describe.rs"]
 mod describe;
+#[path = "api/graph.rs"]
+mod graph;
 #[path = "api/input.rs"]
 mod input;
 #[path = "api/kinds.rs"]
