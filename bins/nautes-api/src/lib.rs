@@ -9,6 +9,7 @@
 
 pub mod app;
 pub mod apply;
+pub mod audit;
 pub mod auth;
 pub mod describe;
 pub mod error;
