@@ -8,6 +8,7 @@ use nautes_gitops::HostError;
 use nautes_model::Class;
 use nautes_runtime::platform::Platform;
 use nautes_vault::StoreError;
+use tokio_util::sync::DropGuard;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Sessions;
@@ -15,6 +16,7 @@ use crate::error::ApiError;
 use crate::keys::Keys;
 use crate::metrics::Metrics;
 use crate::ready;
+use crate::watch::{Hub, WatchLimits};
 
 /// What the routes work with. Cloning is cheap.
 #[derive(Clone, Debug)]
@@ -32,14 +34,25 @@ struct Inner {
     readiness: ready::Kept,
     stopping: AtomicBool,
     registering: tokio::sync::Mutex<()>,
+    watching: Arc<Hub>,
+    _watching_ends: DropGuard,
 }
 
 impl App {
     /// Composes the API over a platform.
     #[must_use]
     pub fn new(platform: Platform) -> Self {
+        Self::with_watch(platform, WatchLimits::default())
+    }
+
+    /// Composes the API over a platform, with limits of its own for watching.
+    #[must_use]
+    pub fn with_watch(platform: Platform, limits: WatchLimits) -> Self {
+        let watching = Arc::new(Hub::new(platform.clone(), limits));
         Self {
             inner: Arc::new(Inner {
+                _watching_ends: watching.stop.clone().drop_guard(),
+                watching,
                 platform,
                 sessions: Sessions::default(),
                 keys: Keys::default(),
@@ -56,6 +69,15 @@ impl App {
     #[must_use]
     pub fn platform(&self) -> &Platform {
         &self.inner.platform
+    }
+
+    /// Ends everything that would go on without an end: watches tell why, and close.
+    pub fn close(&self) {
+        self.inner.watching.stop.cancel();
+    }
+
+    pub(crate) fn watching(&self) -> &Arc<Hub> {
+        &self.inner.watching
     }
 
     pub(crate) fn sessions(&self) -> &Sessions {
@@ -85,6 +107,7 @@ impl App {
     /// Says that no more requests should come.
     pub(crate) fn stop(&self) {
         self.inner.stopping.store(true, Ordering::Relaxed);
+        self.close();
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

@@ -9,6 +9,7 @@
 
 pub mod app;
 pub mod apply;
+pub mod audit;
 pub mod auth;
 pub mod config;
 pub mod describe;
@@ -18,6 +19,7 @@ pub mod keys;
 pub mod legacy;
 pub mod limits;
 pub mod metrics;
+mod page;
 pub mod policy;
 pub mod program;
 pub mod ready;
@@ -27,6 +29,7 @@ pub mod run;
 pub mod selector;
 pub mod settings;
 pub(crate) mod tls;
+pub mod watch;
 pub mod wire;
 
 pub use app::App;
@@ -34,3 +37,4 @@ pub use error::ApiError;
 pub use routes::router;
 pub use run::{Serving, serve};
 pub use settings::Settings;
+pub use watch::WatchLimits;

@@ -14,6 +14,13 @@ mod support;
 
 #[path = "api/again.rs"]
 mod again;
+#[path = "api/support_clusters.rs"]
+mod support_clusters;
+
+#[path = "api/access.rs"]
+mod access;
+#[path = "api/audit.rs"]
+mod audit;
 #[path = "api/auth.rs"]
 mod auth;
 #[path = "api/contract.rs"]
@@ -24,6 +31,8 @@ mod describe;
 mod expect;
 #[path = "api/faults.rs"]
 mod faults;
+#[path = "api/graph.rs"]
+mod graph;
 #[path = "api/input.rs"]
 mod input;
 #[path = "api/kinds.rs"]
@@ -32,7 +41,13 @@ mod kinds;
 mod matrix;
 #[path = "api/paths.rs"]
 mod paths;
+#[path = "api/runs.rs"]
+mod runs;
 #[path = "api/serve.rs"]
 mod serve;
+#[path = "api/status.rs"]
+mod status;
+#[path = "api/watch.rs"]
+mod watch;
 #[path = "api/write.rs"]
 mod write;

@@ -7,11 +7,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
-use nautes_api::{App, Settings, router};
+use nautes_api::{App, Settings, WatchLimits, router};
 use nautes_gitops::host::local::{LocalForge, Options};
 use nautes_gitops::{AccessLevel, GitHost, GroupSpec, Place, RepoPath, RepoSpec};
 use nautes_model::{Scopes, Secret};
-use nautes_runtime::clusters::StoredClusters;
+use nautes_runtime::clusters::{ClusterAccess, StoredClusters};
 use nautes_runtime::local::LocalCluster;
 use nautes_runtime::platform::{Platform, TenantSettings, Timing};
 use nautes_vault::SecretStore;
@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 
 pub(crate) use crate::moods::Mood;
 use crate::moods::{MoodyForge, MoodyStore};
+use crate::support_clusters::TestClusters;
 
 /// The token that stands in the kubeconfigs of the tests.
 pub(crate) const CANARY: &str = "canary-5f0c3b9e";
@@ -33,6 +34,7 @@ pub(crate) struct World {
     pub(crate) store: Arc<LocalStore>,
     pub(crate) admin: Secret,
     pub(crate) cluster: LocalCluster,
+    pub(crate) clusters: Arc<TestClusters>,
     pub(crate) dir: tempfile::TempDir,
 }
 
@@ -76,21 +78,26 @@ impl World {
             .unwrap();
         let moody = Arc::new(MoodyForge::new(forge.clone()));
         let moody_store = Arc::new(MoodyStore::new(Arc::clone(&store)));
+        let stored = StoredClusters::new(Arc::clone(&store) as Arc<dyn SecretStore>);
+        let clusters = Arc::new(TestClusters::over(stored));
         let platform = Platform::builder()
             .host(Arc::clone(&moody) as Arc<dyn GitHost>)
             .store(Arc::clone(&moody_store) as Arc<dyn SecretStore>)
             .tenant(TenantSettings::new("nautes", repo))
             .tenant_cluster(cluster.client())
-            .clusters(Arc::new(StoredClusters::new(
-                Arc::clone(&store) as Arc<dyn SecretStore>
-            )))
+            .clusters(Arc::clone(&clusters) as Arc<dyn ClusterAccess>)
             .mirrors(dir.path().join("mirrors"))
             .webhook_url("http://127.0.0.1:2".parse().unwrap())
             .timing(Timing::LOCAL)
             .build()
             .unwrap();
+        // A watch without a time of its own would keep whoever reads whole answers waiting.
+        let watching = WatchLimits {
+            lifetime: std::time::Duration::ZERO,
+            ..WatchLimits::default()
+        };
         let world = Self {
-            router: router(App::new(platform.clone()), &settings()),
+            router: router(App::with_watch(platform.clone(), watching), &settings()),
             platform,
             forge,
             moody,
@@ -98,6 +105,7 @@ impl World {
             store,
             admin,
             cluster,
+            clusters,
             dir,
         };
         world.first_commit().await;
@@ -187,6 +195,36 @@ impl World {
 
     pub(crate) async fn scopes(&self) -> Arc<Scopes> {
         self.platform.scopes().await.unwrap()
+    }
+
+    /// Pushes files to the branch `main` of a repository, as somebody with git does.
+    pub(crate) async fn push(&self, repo: &str, files: &[(&str, &str)]) -> String {
+        use nautes_gitops::repo::commit::{CommitSpec, Signature};
+        let session = self.forge.platform().await.unwrap();
+        let path: RepoPath = repo.parse().unwrap();
+        let dir = self.dir.path().join("pushes").join(repo.replace('/', "-"));
+        let mirror = nautes_gitops::Mirror::open_or_create(dir).await.unwrap();
+        session.fetch(&path, &mirror).await.unwrap();
+        let tip = mirror.tip("main").await.unwrap();
+        let who = Signature {
+            name: "Bob".to_owned(),
+            email: "bob@example.org".to_owned(),
+            seconds: 1_700_000_000,
+        };
+        let edits = files
+            .iter()
+            .map(|(path, text)| ((*path).to_owned(), Some(text.as_bytes().to_vec())));
+        let spec = CommitSpec {
+            parent: tip,
+            edits: edits.collect(),
+            author: who.clone(),
+            committer: who,
+            message: "Change by hand".to_owned(),
+            trailers: Vec::new(),
+        };
+        let commit = mirror.commit(spec).await.unwrap().unwrap();
+        session.push(&path, &mirror, "main", tip, commit).await.unwrap();
+        commit.to_string()
     }
 
     /// The tip of a repository.
