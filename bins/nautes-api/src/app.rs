@@ -123,18 +123,8 @@ impl App {
         call: &'static str,
         asked: impl Future<Output = Result<T, HostError>>,
     ) -> Result<T, ApiError> {
-        let begun = Instant::now();
-        let answer = tokio::time::timeout(self.platform().timing().call, asked).await;
-        let failed = match &answer {
-            Ok(Ok(_)) => None,
-            Ok(Err(error)) => Some(error.class()),
-            Err(_) => Some(Class::Unreachable),
-        };
-        self.metrics().called("forge", call, begun.elapsed(), failed);
-        match answer {
-            Ok(answer) => Ok(answer?),
-            Err(_) => Err(ApiError::unreachable("the forge did not answer in time")),
-        }
+        let answer = self.ask(("forge", call), asked, HostError::class).await;
+        answer.unwrap_or_else(|| Err(ApiError::unreachable("the forge did not answer in time")))
     }
 
     /// Asks the secret store something, with a deadline, and counts it.
@@ -146,18 +136,25 @@ impl App {
         call: &'static str,
         asked: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, ApiError> {
+        let answer = self.ask(("store", call), asked, StoreError::class).await;
+        answer.unwrap_or_else(|| Err(ApiError::unreachable("the secret store did not answer in time")))
+    }
+
+    /// Asks a system outside something, and counts it; `None` where it does not answer in time.
+    async fn ask<T, E: Into<ApiError>>(
+        &self,
+        (system, call): (&str, &str),
+        asked: impl Future<Output = Result<T, E>>,
+        class: fn(&E) -> Class,
+    ) -> Option<Result<T, ApiError>> {
         let begun = Instant::now();
         let answer = tokio::time::timeout(self.platform().timing().call, asked).await;
         let failed = match &answer {
-            Ok(Ok(_)) => None,
-            Ok(Err(error)) => Some(error.class()),
+            Ok(answer) => answer.as_ref().err().map(class),
             Err(_) => Some(Class::Unreachable),
         };
-        self.metrics().called("store", call, begun.elapsed(), failed);
-        match answer {
-            Ok(answer) => Ok(answer?),
-            Err(_) => Err(ApiError::unreachable("the secret store did not answer in time")),
-        }
+        self.metrics().called(system, call, begun.elapsed(), failed);
+        Some(answer.ok()?.map_err(Into::into))
     }
 
     /// Creating a product asks the forge for a group and then makes it: one at a time in this process.

@@ -336,6 +336,13 @@ mod tests {
     }
 
     #[test]
+    fn the_defaults_of_the_program_are_those_of_the_library() {
+        let decided = decide(&map(&[("data", "/d")]), &BTreeMap::new(), None).unwrap();
+        let library = crate::settings::Settings::on("127.0.0.1:8000".parse().unwrap());
+        assert_eq!(decided.config.serving(), library);
+    }
+
+    #[test]
     fn all_that_is_wrong_is_said_with_its_place() {
         let file = map(&[("bodyLimit", "large"), ("corsOrigins", "https://a.example/path")]);
         let environment = map(&[("NAUTES_API_DEADLINE", "soon"), ("NAUTES_TLS_CERT", "a.pem")]);

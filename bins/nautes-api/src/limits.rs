@@ -1,9 +1,14 @@
 //! How much one user may have worked on at once.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
+use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
+use axum::response::Response;
+use http_body::{Frame, SizeHint};
 
 use crate::error::ApiError;
 
@@ -68,9 +73,55 @@ impl Drop for Place {
     }
 }
 
+/// The body of an answer that counts until it has been sent: a stream is work as long as it is open.
+struct Counted {
+    body: Body,
+    _place: Place,
+}
+
+impl http_body::Body for Counted {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Counts an answer until it has been sent.
+pub(crate) fn count(response: Response, place: Place) -> Response {
+    response.map(|body| Body::new(Counted { body, _place: place }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn an_open_stream_counts_until_it_ends() {
+        use http_body_util::BodyExt as _;
+        let callers = Callers::new(1);
+        let (send, receive) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(1);
+        let stream = Body::from_stream(tokio_stream::wrappers::ReceiverStream::new(receive));
+        let response = count(Response::new(stream), callers.enter(1).unwrap());
+        assert!(callers.enter(1).is_err());
+        send.send(Ok(Bytes::from("event"))).await.unwrap();
+        drop(send);
+        let read = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(read, "event");
+        assert!(callers.enter(1).is_ok());
+    }
 
     #[test]
     fn users_are_counted_apart_and_forgotten_when_idle() {

@@ -52,7 +52,7 @@ impl Settings {
             body_limit: 32 << 20,
             deadline: Duration::from_secs(60),
             concurrency: 512,
-            concurrency_per_caller: 64,
+            concurrency_per_caller: 128,
             grace: Duration::from_secs(20),
             tls: None,
             tls_reload: Duration::from_secs(10),

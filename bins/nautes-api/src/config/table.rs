@@ -114,7 +114,7 @@ settings! {
     "concurrency", "NAUTES_API_CONCURRENCY", "NUMBER", Otherwise::Value("512"),
         "How many requests are worked on at once; more are told to come back.",
         |c, t| c.settings.concurrency = count(t)?;
-    "concurrency-per-caller", "NAUTES_API_CONCURRENCY_PER_CALLER", "NUMBER", Otherwise::Value("64"),
+    "concurrency-per-caller", "NAUTES_API_CONCURRENCY_PER_CALLER", "NUMBER", Otherwise::Value("128"),
         "How many requests of one user are worked on at once; more are told to come back.",
         |c, t| c.settings.concurrency_per_caller = count(t)?;
     "grace", "NAUTES_API_GRACE", "DURATION", Otherwise::Value("20s"),

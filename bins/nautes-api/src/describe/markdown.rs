@@ -15,6 +15,8 @@ const HEAD: &str = "# HTTP API
 A server describes itself: `GET /docs` is a page for people, `GET /openapi.json` is OpenAPI 3.1 for programs. Both, this
 page, the routes and the checks of rights before them are made from one table.
 
+[Scripting against the API](../guide/api.md) shows it at work; [settings](api-settings.md) are those of the server.
+
 * **Token.** `Authorization: Bearer <token>`, with a token of the forge. It is used for this request only, as this user.
 * **Names** in paths are percent-decoded and must be DNS labels. A slash at the end is redirected away.
 * **Parameters** of the query may be written in snake_case or camelCase. One that an operation does not know is refused,

@@ -24,7 +24,7 @@ use crate::apply::scopes;
 use crate::auth::{Caller, bearer};
 use crate::error::ApiError;
 use crate::legacy::camel;
-use crate::limits::Callers;
+use crate::limits::{Callers, count};
 use crate::policy::{Action, gate, gate_tenant};
 
 /// The id of the operation that answered; an extension of the answer.
@@ -102,16 +102,14 @@ async fn through(entry: &Gate, request: Request, next: Next) -> Result<Response,
     parts.extensions.insert(caller.clone());
     if !entry.takes_body && !entry.writes {
         let response = next.run(Request::from_parts(parts, body)).await;
-        drop(place);
-        return Ok(response);
+        return Ok(count(response, place));
     }
     let body = writing::body(&parts, body, entry.body_limit).await?;
     if entry.writes {
         return writing::run(&entry.app, parts, body, (&caller, place), next).await;
     }
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-    drop(place);
-    Ok(response)
+    Ok(count(response, place))
 }
 
 async fn authenticate(entry: &Gate, parts: &Parts) -> Result<Caller, ApiError> {
