@@ -18,10 +18,12 @@ mod page;
 pub mod policy;
 pub mod program;
 pub mod register;
+pub mod revisions;
 pub mod routes;
 pub mod run;
 pub mod selector;
 pub mod settings;
+mod sight;
 pub mod watch;
 pub mod wire;
 
