@@ -79,13 +79,19 @@ impl Sight {
 
     /// A finding about a resource of the caller that other people's resources have a part in says no more than that.
     pub(crate) fn told(&self, mut finding: Finding) -> Finding {
-        if finding.related.iter().any(|of| !self.sees(of)) {
+        if finding.related.iter().any(|of| self.is_of_others(of)) {
             "it breaks this rule together with something that you may not read"
                 .clone_into(&mut finding.message);
             finding.hint = None;
-            finding.related.retain(|of| self.sees(of));
+            finding.related.retain(|of| !self.is_of_others(of));
         }
         finding
+    }
+
+    fn is_of_others(&self, of: &Identity) -> bool {
+        of.product
+            .as_ref()
+            .is_some_and(|product| !self.products.contains(product))
     }
 }
 
