@@ -16,6 +16,7 @@ pub mod catalogue;
 pub mod condition;
 pub mod crd;
 pub mod error;
+pub mod field;
 pub mod finding;
 pub mod fix;
 pub mod kind;

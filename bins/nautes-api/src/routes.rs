@@ -12,6 +12,7 @@ pub mod meta;
 pub(crate) mod missing;
 pub mod operation;
 pub(crate) mod path;
+pub mod reference;
 pub mod runs;
 pub mod status;
 pub mod table;

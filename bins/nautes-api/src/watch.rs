@@ -16,7 +16,7 @@ use std::time::Duration;
 
 pub use event::{EndReason, ResetReason, WatchEvent};
 pub(crate) use hub::{Cursor, Hub};
-pub(crate) use pump::{Frame, Sight, Watcher, pump};
+pub(crate) use pump::{Frame, Watcher, pump, sight};
 
 /// How much watching may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -41,6 +41,8 @@ mod kinds;
 mod matrix;
 #[path = "api/paths.rs"]
 mod paths;
+#[path = "api/reference.rs"]
+mod reference;
 #[path = "api/runs.rs"]
 mod runs;
 #[path = "api/serve.rs"]

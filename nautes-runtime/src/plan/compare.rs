@@ -12,7 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use nautes_model::name::{ClusterName, ProductName};
 use nautes_model::{Identity, Scopes, Secret, Sourced};
 use nautes_validate::RuleSet;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::inputs::Inputs;
 use super::judged::Judged;
@@ -35,7 +36,7 @@ pub struct Side<'a> {
 pub type Digest<'a> = &'a dyn Fn(&Identity, &str, &Secret) -> String;
 
 /// What changes.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Comparison {
     /// The resources that are new, another, or gone, in order of identity.
@@ -47,7 +48,7 @@ pub struct Comparison {
 }
 
 /// What is done to a thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Done {
     /// It is made.
@@ -65,7 +66,7 @@ pub enum Done {
 }
 
 /// Where something is done.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", tag = "type", content = "name")]
 pub enum System {
     /// In none: it is about the resource itself.
@@ -79,7 +80,7 @@ pub enum System {
 }
 
 /// A resource that is new, another, or gone.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ResourceChange {
     /// The resource, as `Kind/product/name`.
@@ -87,18 +88,18 @@ pub struct ResourceChange {
     /// What is done to it: made, changed or removed.
     pub action: Done,
     /// The file that declares it, or did.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub file: String,
     /// The revision that declares it, or the one that does so no more.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
     /// The fields that are another; empty for what is new or gone.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldChange>,
 }
 
 /// Something that is done because of changes.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
     /// The product; `None` for the tenant.
@@ -112,12 +113,12 @@ pub struct Step {
     /// Because of which resources, as `Kind/product/name`.
     pub because: BTreeSet<String>,
     /// What else is to be said.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
 }
 
 /// A resource that is gone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Removal {
     /// The resource.

@@ -9,7 +9,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::gate::InProduct;
-use super::live::visible;
 use super::operation::{Needs, Operation, Parameter, Tag};
 use super::path;
 use crate::app::App;
@@ -18,7 +17,8 @@ use crate::audit::{AuditEntry, Filter, moment, read, repository};
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::page::{Page, mark, paged};
-use crate::policy::{Action, gate_tenant};
+use crate::policy::Action;
+use crate::sight::Sight;
 
 /// The rows of the table.
 pub(crate) fn operations() -> Vec<Operation> {
@@ -102,10 +102,11 @@ type Asked = Result<Query<AuditQuery>, QueryRejection>;
 
 async fn audit(caller: Caller, State(app): State<App>, query: Asked) -> Result<Json<AuditReply>, ApiError> {
     let mut repos = Vec::new();
-    if gate_tenant(&app, &caller, Action::Read).await.is_ok() {
+    let sight = Sight::of(&app, &caller).await?;
+    if sight.tenant {
         repos.push(RepoRef::Tenant);
     }
-    repos.extend(visible(&app, &caller).await?.into_iter().map(RepoRef::Product));
+    repos.extend(sight.products.into_iter().map(RepoRef::Product));
     answer(&app, repos, None, query).await
 }
 

@@ -15,14 +15,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::gate::InProduct;
-use super::live::visible;
 use super::operation::{JSON, Needs, Operation, Parameter, Tag};
 use super::path;
 use crate::app::App;
 use crate::apply::scopes;
 use crate::auth::Caller;
 use crate::error::{ApiError, internal};
-use crate::policy::{Action, gate_tenant};
+use crate::policy::Action;
+use crate::sight::Sight;
 
 /// How many resources a picture may have.
 const DRAWN: usize = 2_000;
@@ -220,20 +220,17 @@ async fn answer(
         text => Some(path::resource(text, product.as_ref())?),
     };
     let format = query.format.unwrap_or_else(|| accepted(headers));
-    let readable = Readable {
-        products: visible(app, caller).await?,
-        tenant: gate_tenant(app, caller, Action::Read).await.is_ok(),
-    };
+    let sight = Sight::of(app, caller).await?;
     let scopes = scopes(app).await?;
     let platform = app.platform().clone();
     let work = move || {
         let graph = Graph::of(&scopes);
         let report = check(&scopes, platform.rules());
-        let findings: Vec<Finding> = report.findings.into_iter().map(|f| readable.told(f)).collect();
+        let findings: Vec<Finding> = report.findings.into_iter().map(|f| sight.told(f)).collect();
         let mut view = graph
             .view()
             .with_findings(&findings)
-            .readable_by(|of| readable.sees(of));
+            .readable_by(|of| sight.sees(of));
         if let Some(focus) = &focus {
             if !view.nodes().any(|(of, _)| of == focus) {
                 return Err(ApiError::not_found(format!("{focus} not found"))
@@ -257,10 +254,9 @@ fn render(view: &View, format: Format) -> Result<Response, ApiError> {
     let count = view.nodes().count();
     let most = if format == Format::Json { LISTED } else { DRAWN };
     if count > most {
-        return Err(ApiError::of_class(
-            nautes_model::Class::Invalid,
-            format!("the graph has {count} resources; {most} can be answered in this form"),
-        )
+        return Err(ApiError::malformed(format!(
+            "the graph has {count} resources; {most} can be answered in this form"
+        ))
         .hint("ask for one product, for some kinds, or around one resource (focus)"));
     }
     let (media, text) = match format {
@@ -330,31 +326,4 @@ fn accepted(headers: &HeaderMap) -> Format {
         })
         .next()
         .unwrap_or_default()
-}
-
-/// What the caller may read.
-pub(crate) struct Readable {
-    pub(crate) products: BTreeSet<ProductName>,
-    pub(crate) tenant: bool,
-}
-
-impl Readable {
-    pub(crate) fn sees(&self, of: &Identity) -> bool {
-        match (&of.product, of.kind) {
-            (Some(product), _) => self.products.contains(product),
-            (None, Kind::Product) => self.tenant || self.products.contains(of.name.as_str()),
-            (None, _) => self.tenant,
-        }
-    }
-
-    /// A finding about a resource of the caller that other people's resources have a part in says no more than that.
-    pub(crate) fn told(&self, mut finding: Finding) -> Finding {
-        if finding.related.iter().any(|of| !self.sees(of)) {
-            "it breaks this rule together with something that you may not read"
-                .clone_into(&mut finding.message);
-            finding.hint = None;
-            finding.related.retain(|of| self.sees(of));
-        }
-        finding
-    }
 }

@@ -3,19 +3,23 @@
 use std::collections::BTreeSet;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse as _, Response};
 use nautes_model::Class;
 use nautes_model::name::ProductName;
 use nautes_runtime::preview::{Preview, preview};
 use nautes_runtime::status_report::{ReportError, StatusTree, report};
+use serde::Deserialize;
 
 use super::gate::InProduct;
-use super::operation::{Needs, Operation, Parameter, Tag};
+use super::operation::{Form, JSON, Needs, Operation, Parameter, Tag};
 use crate::app::App;
-use crate::apply::scopes;
 use crate::auth::Caller;
 use crate::error::{ApiError, chain, outside};
-use crate::policy::{Action, gate, gate_tenant};
+use crate::policy::Action;
+use crate::revisions::{self, RevisionPlan};
+use crate::sight::Sight;
 
 /// The rows of the table.
 pub(crate) fn operations() -> Vec<Operation> {
@@ -57,23 +61,44 @@ pub(crate) fn operations() -> Vec<Operation> {
             plan_of,
         )
         .with(product())
+        .with(Parameter::query::<Option<String>>(
+            "from",
+            "The revision from which the plan leads: a branch, a tag or a commit of the product's repository.",
+        ))
+        .with(Parameter::query::<Option<String>>(
+            "to",
+            "The revision to which the plan leads; without it, what is declared now.",
+        ))
         .says(
             Tag::Live,
-            "What of a product is not yet as declared",
-            "Compares the product with what is live, and changes nothing. Values of secrets are compared and never \
-             shown; what cannot be reached is named as unknown.",
+            "What of a product is not yet as declared, or what leads from one revision to another",
+            "Without `from` it compares the product with what is live, and changes nothing. Values of secrets are \
+             compared and never shown; what cannot be reached is named as unknown. With `from` it compares two \
+             revisions of the product's repository, on top of what else is declared now: the resources that change, what \
+             follows in clusters, on the forge and in the secret store, what breaks with what is removed, and the rules \
+             that the change breaks. Nothing outside is asked then. What breaks where the caller may not read is \
+             counted.",
         )
-        .replies::<Preview>(200, "What would be done."),
+        .replies_made(
+            200,
+            "What would be done: `Preview` against what is live, `RevisionPlan` between revisions.",
+            JSON,
+            Form::made(|generator| {
+                let live = generator.subschema_for::<Preview>();
+                let between = generator.subschema_for::<RevisionPlan>();
+                schemars::json_schema!({ "anyOf": [live, between] })
+            }),
+        ),
     ]
 }
 
 /// `GET /api/v1/status`.
 pub(crate) async fn status(caller: Caller, State(app): State<App>) -> Result<Json<StatusTree>, ApiError> {
     let mut tree = read(&app, None).await?;
-    let visible = visible(&app, &caller).await?;
+    let sight = Sight::of(&app, &caller).await?;
     tree.products
-        .retain(|node| visible.contains(node.resource.name.as_str()));
-    if gate_tenant(&app, &caller, Action::Read).await.is_err() {
+        .retain(|node| sight.products.contains(node.resource.name.as_str()));
+    if !sight.tenant {
         tree.tenant.clear();
     }
     Ok(Json(tree))
@@ -89,16 +114,36 @@ pub(crate) async fn status_of(
 
 /// `GET /api/v1/plan`.
 pub(crate) async fn plan(caller: Caller, State(app): State<App>) -> Result<Json<Preview>, ApiError> {
-    let visible = visible(&app, &caller).await?;
-    compare(&app, &visible).await
+    let sight = Sight::of(&app, &caller).await?;
+    compare(&app, &sight.products).await
 }
 
 /// `GET /api/v1/plan/{product}`.
 pub(crate) async fn plan_of(
+    caller: Caller,
     State(app): State<App>,
     InProduct(product): InProduct,
-) -> Result<Json<Preview>, ApiError> {
-    compare(&app, &BTreeSet::from([product])).await
+    query: Result<Query<PlanQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(query) = query.map_err(|e| ApiError::malformed(e.body_text()))?;
+    let branch = &app.platform().tenant().branch;
+    match (query.from, query.to) {
+        (None, None) => Ok(compare(&app, &BTreeSet::from([product])).await?.into_response()),
+        (None, Some(_)) => Err(ApiError::malformed("`to` says nothing without `from`")
+            .hint("give the revision from which the plan leads: from=REVISION")),
+        (Some(from), to) => {
+            let to = to.as_deref().unwrap_or(branch);
+            let plan = revisions::plan(&app, &caller, &product, &from, to).await?;
+            Ok(Json::<RevisionPlan>(plan).into_response())
+        }
+    }
+}
+
+/// What the query of a plan may say.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct PlanQuery {
+    from: Option<String>,
+    to: Option<String>,
 }
 
 async fn compare(app: &App, products: &BTreeSet<ProductName>) -> Result<Json<Preview>, ApiError> {
@@ -131,18 +176,4 @@ pub(crate) fn report_error(error: &ReportError) -> ApiError {
         }
         (_, class) => outside(class, "the status cannot be read", error),
     }
-}
-
-/// Returns the products that the caller may read.
-pub(crate) async fn visible(app: &App, caller: &Caller) -> Result<BTreeSet<ProductName>, ApiError> {
-    let scopes = scopes(app).await?;
-    let mut visible = BTreeSet::new();
-    for (sourced, _) in scopes.tenant.products() {
-        if gate(app, caller, Action::Read, &sourced.identity).await.is_ok()
-            && let Ok(name) = ProductName::new(sourced.identity.name.as_str())
-        {
-            visible.insert(name);
-        }
-    }
-    Ok(visible)
 }

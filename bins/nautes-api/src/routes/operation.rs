@@ -438,13 +438,16 @@ impl Operation {
             .any(|p| matches!(p.place, Place::Path | Place::Query));
         let public = self.needs == Needs::Public;
         let of_something = !matches!(self.needs, Needs::Public | Needs::Caller);
+        let asks = self.parameters.iter().any(|p| p.place == Place::Query);
         let body = self.body.is_some();
         ERRORS
             .iter()
             .filter(|(status, _)| match status {
                 400 => names || body,
                 401 | 429 | 503 => !public,
-                403 | 404 => of_something,
+                403 => of_something,
+                // Whoever asks for something may ask for what is not there.
+                404 => of_something || !public && (asks || self.path.contains('{')),
                 413 => body,
                 409 | 412 | 422 => self.writes,
                 _ => true,

@@ -1,7 +1,7 @@
 //! The table of operations. To add one, write its row in the file of its group, or add a group here.
 
 use super::operation::Operation;
-use super::{access, apply, audit, deployments, graph, kinds, live, meta, runs, status, watch};
+use super::{access, apply, audit, deployments, graph, kinds, live, meta, reference, runs, status, watch};
 
 /// Makes the table, in the order in which it is described.
 #[must_use]
@@ -16,6 +16,7 @@ pub fn table() -> Vec<Operation> {
         access::operations(),
         graph::operations(),
         audit::operations(),
+        reference::operations(),
         kinds::operations(),
         meta::operations(),
     ];

@@ -22,7 +22,7 @@ use super::path;
 use crate::app::App;
 use crate::auth::{Caller, bearer};
 use crate::error::ApiError;
-use crate::watch::{EndReason, Frame, Sight, WatchEvent, Watcher, pump};
+use crate::watch::{EndReason, Frame, WatchEvent, Watcher, pump, sight};
 
 /// The names of events that can be asked for.
 const EVENTS: [&str; 4] = ["status", "removed", "run", "deployment"];
@@ -106,7 +106,7 @@ async fn watch(
     let Query(query) = query.map_err(|e| ApiError::malformed(e.body_text()))?;
     let kinds = kinds(&query.kind)?;
     let events = events(&query.events)?;
-    let sight = Sight::of(&app, &caller, query.product.as_ref()).await?;
+    let sight = sight(&app, &caller, query.product.as_ref()).await?;
     let hub = Arc::clone(app.watching());
     let seat = match hub.seat(&caller.user.name) {
         Ok(seat) => seat,

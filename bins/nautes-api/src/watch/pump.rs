@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nautes_model::name::ProductName;
+use nautes_model::name::{ProductName, ResourceName};
 use nautes_model::{Class, Identity, Kind, Secret};
 use nautes_runtime::status_report::StatusNode;
 use tokio::sync::broadcast::error::RecvError;
@@ -16,8 +16,8 @@ use super::{Cursor, EndReason, ResetReason, WatchEvent};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
-use crate::policy::{Action, gate, gate_tenant};
-use crate::routes::live::visible;
+use crate::policy::{Action, gate};
+use crate::sight::Sight;
 
 /// How often in a row the forge may fail to say whether a caller may still see something.
 const TRIES: u32 = 3;
@@ -46,50 +46,29 @@ pub(crate) struct Watcher {
     pub(crate) sight: Sight,
 }
 
-/// What somebody may see.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Sight {
-    products: BTreeSet<ProductName>,
-    tenant: bool,
-}
-
-impl Sight {
-    /// Finds out what a caller may see of what he asks for.
-    ///
-    /// # Errors
-    /// He may not see the product that he asks for, or the forge does not answer.
-    pub(crate) async fn of(
-        app: &App,
-        caller: &Caller,
-        product: Option<&ProductName>,
-    ) -> Result<Self, ApiError> {
-        let Some(product) = product else {
-            return Ok(Self {
-                products: visible(app, caller).await?,
-                tenant: gate_tenant(app, caller, Action::Read).await.is_ok(),
-            });
-        };
-        let name = nautes_model::name::ResourceName::new(product.as_str());
-        let name = name.map_err(|e| ApiError::malformed(e.to_string()))?;
-        gate(app, caller, Action::Read, &Identity::tenant(Kind::Product, name)).await?;
-        Ok(Self {
-            products: BTreeSet::from([product.clone()]),
-            tenant: false,
-        })
-    }
-
-    fn sees(&self, of: &Identity) -> bool {
-        match (&of.product, of.kind) {
-            (Some(product), _) => self.products.contains(product),
-            (None, Kind::Product) => self.products.contains(of.name.as_str()),
-            (None, _) => self.tenant,
-        }
-    }
+/// Finds out what a caller may see of what he asks for.
+///
+/// # Errors
+/// He may not see the product that he asks for, or the forge does not answer.
+pub(crate) async fn sight(
+    app: &App,
+    caller: &Caller,
+    product: Option<&ProductName>,
+) -> Result<Sight, ApiError> {
+    let Some(product) = product else {
+        return Sight::of(app, caller).await;
+    };
+    let name = ResourceName::new(product.as_str()).map_err(|e| ApiError::malformed(e.to_string()))?;
+    gate(app, caller, Action::Read, &Identity::tenant(Kind::Product, name)).await?;
+    Ok(Sight {
+        products: BTreeSet::from([product.clone()]),
+        tenant: false,
+    })
 }
 
 impl Watcher {
     fn wants(&self, of: &Identity) -> bool {
-        self.sight.sees(of) && (self.kinds.is_empty() || self.kinds.contains(&of.kind))
+        self.sight.sees_status(of) && (self.kinds.is_empty() || self.kinds.contains(&of.kind))
     }
 
     fn takes(&self, event: &WatchEvent) -> bool {
@@ -111,7 +90,7 @@ impl Watcher {
         let session = host.session(&self.token).await?;
         let user = session.user().await?;
         let caller = Caller { session, user };
-        Sight::of(&self.app, &caller, self.product.as_ref()).await
+        sight(&self.app, &caller, self.product.as_ref()).await
     }
 }
 

@@ -190,6 +190,19 @@ async fn a_cluster_that_does_not_answer_is_told_without_its_address() {
     assert!(!report.text.contains("127.0.0.1"), "{}", report.text);
 }
 
+/// Lets the controllers pass until the deployment has nothing left to do, and returns what is told of it.
+async fn settled(world: &World) -> Value {
+    let mut report = Value::Null;
+    for _ in 0..20 {
+        reconcile_all(&world.platform).await.unwrap();
+        report = world.get(&world.admin, DEPLOYMENT).await.body;
+        if report["inSync"] == true && report["health"] == "Ready" {
+            break;
+        }
+    }
+    report
+}
+
 #[tokio::test]
 async fn a_deployment_says_what_is_wanted_what_is_there_and_what_differs() {
     let (world, twin) = world().await;
@@ -202,9 +215,7 @@ async fn a_deployment_says_what_is_wanted_what_is_there_and_what_differs() {
     let first = world
         .push("shop/source", &[("live/config.yaml", &manifest("one"))])
         .await;
-    reconcile_all(&world.platform).await.unwrap();
-    reconcile_all(&world.platform).await.unwrap();
-    let report = world.get(&world.admin, DEPLOYMENT).await.body;
+    let report = settled(&world).await;
     assert_eq!(report["wanted"], first.as_str(), "{report:#}");
     assert_eq!(report["actual"], first.as_str(), "{report:#}");
     assert_eq!(report["inSync"], true, "{report:#}");
@@ -226,7 +237,7 @@ async fn a_deployment_says_what_is_wanted_what_is_there_and_what_differs() {
         "looking changes nothing"
     );
 
-    reconcile_all(&world.platform).await.unwrap();
+    settled(&world).await;
     let second = world
         .push("shop/source", &[("live/config.yaml", &manifest("two"))])
         .await;

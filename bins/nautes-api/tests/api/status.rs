@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use nautes_runtime::controller::reconcile_all;
 
-use crate::support::{World, pipelines, product};
+use crate::support::{World, physical, pipelines, product};
 
 #[tokio::test]
 async fn one_resource_says_what_is_known_of_it() {
@@ -84,4 +84,53 @@ async fn what_names_no_resource_is_told_with_the_way_out() {
     let other = world.user("other").await;
     let answer = world.get(&other, "/api/v1/status/shop/project/web").await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn what_is_broken_together_with_others_does_not_tell_of_them() {
+    let world = World::new().await;
+    world.serve_kinds().await;
+    let runtime = |product: &str, name: &str| {
+        format!(
+            "apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: Environment
+spec: {{name: live, product: {product}, cluster: live, envType: live}}
+---
+apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: DeploymentRuntime
+spec:
+  name: {name}
+  product: {product}
+  projectsRef: [web]
+  manifestSource: {{codeRepo: source, targetRevision: main, path: live}}
+  destination: {{environment: live, namespaces: [common]}}
+"
+        )
+    };
+    let text = [
+        pipelines(),
+        physical("live", "deployment", "6444"),
+        product("shop", "pipelines"),
+        product("books", "pipelines"),
+        runtime("shop", "secretly"),
+        runtime("books", "openly"),
+    ];
+    let applied = world
+        .post(
+            &world.admin,
+            "/api/v1/apply?insecure_skip_check=true",
+            &text.join("---\n"),
+        )
+        .await;
+    assert_eq!(applied.status, StatusCode::OK, "{:#}", applied.body);
+    let path = "/api/v1/status/books/deploymentruntime/openly";
+    let of_books = crate::access::reader(&world, "boris", "books").await;
+    let part = world.get(&of_books, path).await;
+    assert_eq!(part.status, StatusCode::OK, "{:#}", part.body);
+    assert_eq!(part.body["findings"][0]["rule"], "RuntimeNamespaceTaken");
+    assert!(
+        !part.text.contains("secretly") && !part.text.contains("shop"),
+        "{:#}",
+        part.body
+    );
 }

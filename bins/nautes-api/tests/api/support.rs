@@ -199,6 +199,16 @@ impl World {
 
     /// Pushes files to the branch `main` of a repository, as somebody with git does.
     pub(crate) async fn push(&self, repo: &str, files: &[(&str, &str)]) -> String {
+        let files = files.iter().map(|(path, text)| (*path, Some(*text)));
+        self.push_edits(repo, files.collect()).await
+    }
+
+    /// Removes a file from the branch `main` of a repository, as somebody with git does.
+    pub(crate) async fn remove_file(&self, repo: &str, path: &str) -> String {
+        self.push_edits(repo, vec![(path, None)]).await
+    }
+
+    async fn push_edits(&self, repo: &str, files: Vec<(&str, Option<&str>)>) -> String {
         use nautes_gitops::repo::commit::{CommitSpec, Signature};
         let session = self.forge.platform().await.unwrap();
         let path: RepoPath = repo.parse().unwrap();
@@ -213,7 +223,7 @@ impl World {
         };
         let edits = files
             .iter()
-            .map(|(path, text)| ((*path).to_owned(), Some(text.as_bytes().to_vec())));
+            .map(|(path, text)| ((*path).to_owned(), text.map(|text| text.as_bytes().to_vec())));
         let spec = CommitSpec {
             parent: tip,
             edits: edits.collect(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Query, State};
-use nautes_model::name::{ProductName, ResourceName};
+use nautes_model::name::ProductName;
 use nautes_model::{Identity, Kind, Scopes};
 use nautes_validate::access::{Chain, Explanation, Item, Permissions, Subject};
 use nautes_validate::{Checked, Level};
@@ -19,7 +19,7 @@ use crate::apply::scopes;
 use crate::auth::Caller;
 use crate::error::{ApiError, internal};
 use crate::page::{Page, mark};
-use crate::policy::{Action, gate};
+use crate::sight::Sight;
 
 /// `GET /api/v1/access/who-can`.
 pub(super) async fn who_can(caller: Caller, State(app): State<App>, query: Asked) -> Answer<WhoCan> {
@@ -27,8 +27,8 @@ pub(super) async fn who_can(caller: Caller, State(app): State<App>, query: Asked
     let item = item(&query.item)?;
     let page = Page::read(query.limit, query.mark.as_deref(), 1)?;
     let scopes = scopes(&app).await?;
-    let sight = Sight::of(&app, &caller, [product_of(item.repo())]).await?;
-    sight.must_see(item.repo())?;
+    let eyes = Eyes::of(&app, &caller, [product_of(item.repo())]).await?;
+    eyes.must_see(item.repo())?;
     declared(&scopes, &item)?;
     let level = Level::from(query.level);
     let asked = item.clone();
@@ -37,9 +37,9 @@ pub(super) async fn who_can(caller: Caller, State(app): State<App>, query: Asked
     })
     .await?;
     let mentioned: BTreeSet<Option<ProductName>> = all.iter().flat_map(products_of).collect();
-    let sight = Sight::of(&app, &caller, mentioned).await?;
+    let eyes = Eyes::of(&app, &caller, mentioned).await?;
     let before = all.len();
-    let mut who: Vec<AccessExplanation> = all.into_iter().filter_map(|one| sight.of_others(one)).collect();
+    let mut who: Vec<AccessExplanation> = all.into_iter().filter_map(|one| eyes.of_others(one)).collect();
     let hidden = before - who.len();
     if let Some([after]) = page.after.as_deref() {
         who.retain(|one| one.subject > *after);
@@ -85,8 +85,8 @@ pub(super) async fn explain(caller: Caller, State(app): State<App>, query: Asked
         }));
     }
     let scopes = scopes(&app).await?;
-    let sight = Sight::of(&app, &caller, [Some(who.product().clone())]).await?;
-    sight.must_see_product(who.product())?;
+    let eyes = Eyes::of(&app, &caller, [Some(who.product().clone())]).await?;
+    eyes.must_see_product(who.product())?;
     known(&app, &scopes, &who).await?;
     let asked = who.clone();
     let mut all = ask(&app, &scopes, move |permissions| {
@@ -103,8 +103,8 @@ pub(super) async fn explain(caller: Caller, State(app): State<App>, query: Asked
     let more = all.len() > page.limit;
     all.truncate(page.limit);
     let mentioned: BTreeSet<Option<ProductName>> = all.iter().flat_map(products_of).collect();
-    let sight = Sight::of(&app, &caller, mentioned).await?;
-    let items: Vec<AccessExplanation> = all.into_iter().map(|one| sight.of_own(one)).collect();
+    let eyes = Eyes::of(&app, &caller, mentioned).await?;
+    let items: Vec<AccessExplanation> = all.into_iter().map(|one| eyes.of_own(one)).collect();
     let last = items.last().filter(|_| more);
     Ok(Json(Explained {
         subject: who.to_string(),
@@ -122,10 +122,10 @@ async fn explain_one(
 ) -> Result<AccessExplanation, ApiError> {
     let scopes = scopes(app).await?;
     let ends = [Some(who.product().clone()), product_of(item.repo())];
-    let sight = Sight::of(app, caller, ends).await?;
-    let (sees_who, sees_item) = (sight.sees_product(who.product()), sight.sees(item.repo()));
+    let eyes = Eyes::of(app, caller, ends).await?;
+    let (sees_who, sees_item) = (eyes.sees_product(who.product()), eyes.sees(item.repo()));
     if !sees_who {
-        sight.must_see(item.repo())?;
+        eyes.must_see(item.repo())?;
     }
     if sees_item {
         declared(&scopes, item)?;
@@ -138,11 +138,11 @@ async fn explain_one(
         permissions.explain(&asked, &about)
     })
     .await?;
-    let sight = Sight::of(app, caller, products_of(&found)).await?;
+    let eyes = Eyes::of(app, caller, products_of(&found)).await?;
     if sees_who {
-        return Ok(sight.of_own(found));
+        return Ok(eyes.of_own(found));
     }
-    Ok(sight.of_others(found).unwrap_or_else(|| AccessExplanation {
+    Ok(eyes.of_others(found).unwrap_or_else(|| AccessExplanation {
         subject: who.to_string(),
         item: item.to_string(),
         level: None,
@@ -167,31 +167,24 @@ async fn ask<T: Send + 'static>(
 }
 
 /// Which products of those that matter the caller may read.
-struct Sight(BTreeSet<ProductName>);
+struct Eyes(Sight);
 
-impl Sight {
+impl Eyes {
     async fn of(
         app: &App,
         caller: &Caller,
         products: impl IntoIterator<Item = Option<ProductName>>,
     ) -> Result<Self, ApiError> {
-        let mut seen = BTreeSet::new();
-        for product in products.into_iter().flatten() {
-            let name = ResourceName::new(product.as_str()).map_err(|e| ApiError::malformed(e.to_string()))?;
-            let identity = Identity::tenant(Kind::Product, name);
-            if gate(app, caller, Action::Read, &identity).await.is_ok() {
-                seen.insert(product);
-            }
-        }
-        Ok(Self(seen))
+        let products: BTreeSet<ProductName> = products.into_iter().flatten().collect();
+        Sight::of_products(app, caller, products).await.map(Self)
     }
 
     fn sees_product(&self, product: &ProductName) -> bool {
-        self.0.contains(product)
+        self.0.products.contains(product)
     }
 
     fn sees(&self, of: &Identity) -> bool {
-        product_of(of).is_some_and(|product| self.sees_product(&product))
+        self.0.sees(of)
     }
 
     fn must_see(&self, of: &Identity) -> Result<(), ApiError> {
