@@ -1,6 +1,7 @@
 //! The routes, made from the table, and what every request goes through.
 
 pub mod apply;
+pub mod caller;
 pub(crate) mod gate;
 pub mod kinds;
 pub mod live;

@@ -1,5 +1,6 @@
 //! The command line as it is typed: one struct a command, and nothing decided yet.
 
+pub mod contexts;
 pub mod offline;
 
 use std::path::PathBuf;
@@ -26,11 +27,15 @@ Try it on this machine, with nothing to install:
 Environment:
   NAUTES_SERVER (API_SERVER)   --server          NAUTES_TOKEN (GIT_TOKEN)   the forge token
   NAUTES_PRODUCT (PRODUCT)     --product         NAUTES_CA_FILE             --ca-file
+  NAUTES_CONTEXT               --context         NAUTES_CONFIG              the file of contexts
   NAUTES_HOME                  the folder of `nautes local`
   NAUTES_DIGEST_KEY            the key of the digests by which `plan` shows secrets
 
+Options win over the environment, and the environment over the context (nautes login, nautes context).
+
 Exit codes: 0 all is well, 1 findings or differences, 2 usage, 3 denied, 4 not found, 5 conflict,
-6 partly done (the same command again does the rest), 7 unavailable, 8 internal fault.";
+6 partly done (the same command again does the rest), 7 unavailable, 8 internal fault,
+130 interrupted.";
 
 /// The options of every command.
 #[derive(Clone, Debug, Args)]
@@ -38,8 +43,11 @@ pub struct Global {
     /// The address of the API.
     #[arg(long, short = 's', global = true, value_name = "URL", alias = "api-server")]
     pub server: Option<String>,
-    /// The forge token. A token on the command line is visible to others on the machine: prefer NAUTES_TOKEN or
-    /// --token-file.
+    /// The context: a server and the way to a token, as nautes login has made it. The current one when absent.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub context: Option<String>,
+    /// The forge token. A token on the command line is visible to others on the machine: prefer nautes login,
+    /// NAUTES_TOKEN or --token-file.
     #[arg(
         long,
         short = 't',
@@ -48,7 +56,7 @@ pub struct Global {
         hide_env_values = true
     )]
     pub token: Option<String>,
-    /// A file that holds the forge token.
+    /// A file that holds the forge token; - is standard input.
     #[arg(long, global = true, value_name = "FILE", conflicts_with = "token")]
     pub token_file: Option<PathBuf>,
     /// A file with certificates (PEM) that the API's certificate may be signed by, besides the system's.
@@ -84,6 +92,14 @@ pub enum Command {
     /// Writes a platform of any size, for whoever measures.
     #[command(hide = true)]
     Generate(crate::cmd::generate::Generate),
+    /// Remembers a server and the way to a token, once the server has said whose it is.
+    Login(contexts::Login),
+    /// Forgets a token.
+    Logout(contexts::Logout),
+    /// Lists, shows, chooses or removes the servers that login remembers.
+    Context(contexts::Contexts),
+    /// Says who one is to the server, and where the token comes from.
+    Whoami(contexts::Whoami),
     /// Says what stands in the way of a resource, and what to change.
     Why(offline::Why),
     /// Says what breaks when a resource goes, or when a change is made.

@@ -12,37 +12,50 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::exit::{Exit, Failure};
-use crate::settings::Settings;
+use crate::settings::{Connection, Settings};
 
 /// A connection to the API.
 #[derive(Debug)]
 pub struct Client {
     http: reqwest::Client,
     server: Url,
-    token: Secret,
+    token: Option<Secret>,
+    /// Where the token comes from, for people.
+    origin: String,
 }
 
 impl Client {
-    /// Makes a client; nothing is sent yet.
+    /// Makes a client as the settings say, and fetches the token; nothing is sent yet.
     ///
     /// # Errors
-    /// No server or token is set, or the certificates cannot be read.
-    pub fn new(settings: &Settings) -> Result<Self, Failure> {
-        let server = settings.server.clone().ok_or_else(|| {
-            Failure::usage("no API server is set")
-                .hint("set NAUTES_SERVER or --server; for one on this machine: eval \"$(nautes local env)\"")
+    /// No server or token is set, the token cannot be fetched, or the certificates cannot be read.
+    pub async fn connect(settings: &Settings) -> Result<Self, Failure> {
+        let connection = settings.connection()?;
+        let source = connection.source.as_ref().ok_or_else(|| {
+            let failure = Failure::usage(format!("no token is set for {}", connection.server));
+            match &connection.context {
+                Some(name) => failure.hint(format!("nautes login --context {name}")),
+                None => failure.hint(format!("nautes login {}", connection.server)),
+            }
+            .hint("or set NAUTES_TOKEN or --token-file; the token is one of the forge's")
         })?;
-        let token = settings.token.clone().ok_or_else(|| {
-            Failure::usage("no token is set")
-                .hint("set NAUTES_TOKEN, or --token-file; the token is one of the forge's")
-        })?;
+        let token = source.token(&connection.server).await?;
+        let made = Self::new(&connection, settings.request_timeout)?;
+        Ok(made.with(token, source.origin()))
+    }
+
+    /// Makes a client without a token, for what everybody may ask.
+    ///
+    /// # Errors
+    /// The certificates cannot be read.
+    pub fn new(connection: &Connection, timeout: Duration) -> Result<Self, Failure> {
         crate::tls();
         let mut http = reqwest::Client::builder()
-            .timeout(settings.request_timeout)
+            .timeout(timeout)
             .connect_timeout(Duration::from_secs(10))
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("nautes/", env!("CARGO_PKG_VERSION")));
-        if let Some(file) = &settings.ca_file {
+        if let Some(file) = &connection.ca_file {
             for certificate in certificates(file)? {
                 http = http.add_root_certificate(certificate);
             }
@@ -50,13 +63,32 @@ impl Client {
         let http = http
             .build()
             .map_err(|e| Failure::new(Exit::Internal, format!("no HTTP client: {e}")))?;
-        Ok(Self { http, server, token })
+        Ok(Self {
+            http,
+            server: connection.server.clone(),
+            token: None,
+            origin: String::new(),
+        })
+    }
+
+    /// Gives a client a token; `origin` says for people where it comes from.
+    #[must_use]
+    pub fn with(mut self, token: Secret, origin: String) -> Self {
+        self.token = Some(token);
+        self.origin = origin;
+        self
     }
 
     /// Returns the address of the API.
     #[must_use]
     pub const fn server(&self) -> &Url {
         &self.server
+    }
+
+    /// Says for people where the token comes from.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// Applies or removes manifests.
@@ -126,11 +158,13 @@ impl Client {
             .server
             .join(path)
             .map_err(|e| Failure::usage(format!("{path}: {e}")))?;
-        let token = self
-            .token
-            .expose_str()
-            .map_err(|_| Failure::usage("the token is not text"))?;
-        let mut request = self.http.request(method, url).query(query).bearer_auth(token);
+        let mut request = self.http.request(method, url).query(query);
+        if let Some(token) = &self.token {
+            let token = token
+                .expose_str()
+                .map_err(|_| Failure::usage("the token is not text"))?;
+            request = request.bearer_auth(token);
+        }
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -146,7 +180,23 @@ impl Client {
                 .hint("compare the versions: nautes version")
             });
         }
-        Err(refused(status, &bytes))
+        let failure = refused(status, &bytes);
+        Err(if status == StatusCode::UNAUTHORIZED {
+            self.unknown(failure)
+        } else {
+            failure
+        })
+    }
+
+    /// What the server says of headers is of no use to somebody at a command line.
+    fn unknown(&self, mut failure: Failure) -> Failure {
+        failure.hints.clear();
+        if self.token.is_none() {
+            return failure;
+        }
+        failure
+            .hint(format!("the token: {}", self.origin))
+            .hint(format!("log in with another: nautes login {}", self.server))
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Failure {

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod apply;
+pub mod context;
 pub mod convert;
 pub mod crds;
 pub mod delete;
@@ -11,10 +12,13 @@ pub mod get;
 pub mod graph;
 pub mod impact;
 pub mod init;
+pub mod login;
+pub mod logout;
 pub mod plan;
 pub mod status;
 pub mod validate;
 pub mod wait;
+pub mod whoami;
 pub mod why;
 
 use clap::CommandFactory as _;
@@ -32,8 +36,8 @@ use crate::settings::Settings;
 /// Standard output cannot be written. A server that does not answer is said and is no failure.
 pub async fn version(settings: &Settings) -> Outcome {
     output::data(&format!("nautes {}\n", env!("CARGO_PKG_VERSION")))?;
-    if settings.server.is_some() && settings.token.is_some() {
-        let client = Client::new(settings)?;
+    if let Some(connection) = settings.find_connection()? {
+        let client = Client::new(&connection, settings.request_timeout)?;
         match client.get::<serde_json::Value>("version").await {
             Ok(answer) => output::data(&format!(
                 "{} {} at {}\n",

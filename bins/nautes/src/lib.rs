@@ -3,6 +3,8 @@
 pub mod cli;
 pub mod client;
 pub mod cmd;
+pub mod config;
+pub mod credential;
 pub mod exit;
 pub mod input;
 #[cfg(feature = "local")]
@@ -78,6 +80,10 @@ async fn run(cli: Cli) -> Outcome {
         Command::Impact(args) => cmd::impact::run(&settings, &args),
         Command::Access(args) => cmd::access::run(&settings, &args),
         Command::Graph(args) => cmd::graph::run(&settings, &args),
+        Command::Login(args) => cmd::login::run(&settings, &args).await,
+        Command::Logout(args) => cmd::logout::run(&settings, &args),
+        Command::Context(args) => cmd::context::run(&settings, &args),
+        Command::Whoami(args) => cmd::whoami::run(&settings, &args).await,
         Command::Explain(args) => cmd::explain::run(&args),
         Command::Init(args) => cmd::init::run(&args),
         Command::Crds(args) => cmd::crds::run(&args),

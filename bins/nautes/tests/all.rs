@@ -10,6 +10,9 @@
 mod admission;
 #[path = "all/bad_input.rs"]
 mod bad_input;
+#[cfg(feature = "local")]
+#[path = "all/contexts.rs"]
+mod contexts;
 #[path = "all/convert.rs"]
 mod convert;
 #[path = "all/kit.rs"]

@@ -1,7 +1,7 @@
 //! The table of operations. To add one, write its row in the file of its group, or add a group here.
 
 use super::operation::Operation;
-use super::{apply, kinds, live, meta};
+use super::{apply, caller, kinds, live, meta};
 
 /// Makes the table, in the order in which it is described.
 #[must_use]
@@ -10,6 +10,7 @@ pub fn table() -> Vec<Operation> {
         apply::operations(),
         live::operations(),
         kinds::operations(),
+        caller::operations(),
         meta::operations(),
     ];
     groups.into_iter().flatten().collect()

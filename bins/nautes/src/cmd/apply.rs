@@ -27,7 +27,7 @@ pub async fn run(settings: &Settings, args: &Apply, verb: Verb) -> Outcome {
     let files = input::read(&args.files.filename)?;
     let product = args.files.product.clone().or_else(|| settings.product.clone());
     let request = ApplyRequest { files, product };
-    let client = Client::new(settings)?;
+    let client = Client::connect(settings).await?;
     let what = if verb == Verb::Apply { "apply" } else { "remove" };
     let query = [
         ("dry_run", args.dry_run),

@@ -35,7 +35,7 @@ async fn proposed(settings: &Settings, args: &Plan) -> Outcome {
         .clone()
         .or_else(|| args.only.clone())
         .or_else(|| settings.product.clone());
-    let client = Client::new(settings)?;
+    let client = Client::connect(settings).await?;
     let reply = client
         .write("apply", &ApplyRequest { files, product }, &[("dry_run", true)])
         .await?;
@@ -56,7 +56,7 @@ pub fn changes(reply: &ApplyReply) -> bool {
 
 /// What is not yet as declared.
 async fn standing(settings: &Settings, args: &Plan) -> Outcome {
-    let client = Client::new(settings)?;
+    let client = Client::connect(settings).await?;
     let product = args
         .product
         .as_deref()

@@ -13,7 +13,7 @@ use crate::settings::Settings;
 /// # Errors
 /// The product is not there, or the API refuses or does not answer.
 pub async fn run(settings: &Settings, args: &Status) -> Outcome {
-    let client = Client::new(settings)?;
+    let client = Client::connect(settings).await?;
     let product = args.product.as_deref().or(settings.product.as_deref());
     let tree: StatusTree = client.get(&path("status", product)).await?;
     match args.output {
