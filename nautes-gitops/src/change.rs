@@ -13,6 +13,7 @@ use nautes_model::name::ResourceName;
 use nautes_model::scope::Broken;
 use nautes_model::{Class, Identity, Resource, Sourced};
 
+use crate::oid::Oid;
 use crate::place::{RepoRef, path_for};
 use crate::repo::Snapshot;
 use crate::tree::Reading;
@@ -31,6 +32,12 @@ pub struct ChangeSet {
     pub message: String,
     /// The id of the request, for the audit.
     pub request_id: String,
+    /// What made the change, with its version, for the audit: `nautes-api/0.1.0`.
+    pub tool: String,
+    /// By what a repetition of the request is known again; empty where nobody asked for that.
+    pub key: String,
+    /// The revision on which the change must land; on any where it is `None`.
+    pub onto: Option<Oid>,
     /// The rules that the request asked to skip.
     pub skipped_rules: Vec<String>,
     /// What becomes of removed things on the forge, where the request says otherwise than the manifests.

@@ -9,6 +9,7 @@
 //! * A change that was acknowledged is in the history; one that was not is nowhere, except after
 //!   [`HostError::Unreachable`] while pushing, when nobody can know. Publishing again is always safe.
 //! * Nothing changed, nothing committed.
+//! * A change that names the revision on which it must land lands on no other.
 //! * Publishers in one process take turns per repository; those elsewhere are met by compare-and-swap.
 //!
 //! # Caveats
@@ -126,6 +127,18 @@ pub enum PublishError<E> {
         /// What got in the way last, newest first.
         moved: Vec<Moved>,
     },
+    /// The branch is not at the revision on which the change was to land.
+    #[error("{path} is at {}, not at {expected}", .found.map_or_else(|| "no revision".to_owned(), |id| id.to_string()))]
+    Stale {
+        /// The repository.
+        path: RepoPath,
+        /// Where it was to be.
+        expected: Oid,
+        /// Where it is.
+        found: Option<Oid>,
+        /// What has happened since, newest first.
+        moved: Vec<Moved>,
+    },
     /// The forge refused the push.
     #[error("pushing to {path} failed")]
     Push {
@@ -162,7 +175,7 @@ impl<E> PublishError<E> {
         match self {
             Self::Rejected { .. } => Class::Invalid,
             Self::Change { source, .. } => source.class(),
-            Self::Conflict { .. } => Class::Conflict,
+            Self::Conflict { .. } | Self::Stale { .. } => Class::Conflict,
             Self::Push { source, .. } => source.class(),
             Self::Host { source, .. } => source.class(),
             Self::Mirror { source, .. } => source.class(),
@@ -175,7 +188,7 @@ impl<E> PublishError<E> {
         match self {
             Self::Rejected { .. } | Self::Mirror { .. } => None,
             Self::Change { source, .. } => source.hint(),
-            Self::Conflict { moved, .. } => Some(conflict_hint(moved)),
+            Self::Conflict { moved, .. } | Self::Stale { moved, .. } => Some(conflict_hint(moved)),
             Self::Push { source, .. } => source.hint(),
             Self::Host { source, .. } => source.hint(),
         }
@@ -289,6 +302,14 @@ impl Publisher {
         let mut before: Option<Option<Oid>> = None;
         for attempt in 1..=ATTEMPTS {
             let tip = self.fetch(target).await?;
+            if let Some(expected) = change.onto.filter(|onto| tip != Some(*onto)) {
+                return Err(PublishError::Stale {
+                    path: target.path.clone(),
+                    expected,
+                    found: tip,
+                    moved: self.moved(target, Some(expected)).await,
+                });
+            }
             let draft = draft(target, &lane.reader, change, tip).await?;
             if draft.edits.is_empty() && !(begin && tip.is_none()) {
                 return Ok(draft.published(None, tip, attempt));

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use nautes_runtime::platform::Platform;
+use tokio_util::task::TaskTracker;
 
 use crate::auth::Sessions;
+use crate::keys::Keys;
 
 /// What the routes work with. Cloning is cheap.
 #[derive(Clone, Debug)]
@@ -16,6 +18,8 @@ pub struct App {
 struct Inner {
     platform: Platform,
     sessions: Sessions,
+    keys: Keys,
+    accepted: TaskTracker,
     registering: tokio::sync::Mutex<()>,
 }
 
@@ -27,6 +31,8 @@ impl App {
             inner: Arc::new(Inner {
                 platform,
                 sessions: Sessions::default(),
+                keys: Keys::default(),
+                accepted: TaskTracker::new(),
                 registering: tokio::sync::Mutex::default(),
             }),
         }
@@ -40,6 +46,16 @@ impl App {
 
     pub(crate) fn sessions(&self) -> &Sessions {
         &self.inner.sessions
+    }
+
+    /// The keys under which requests were sent.
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.inner.keys
+    }
+
+    /// The writes that were accepted and are worked on.
+    pub(crate) fn accepted(&self) -> &TaskTracker {
+        &self.inner.accepted
     }
 
     /// Creating a product asks the forge for a group and then makes it: one at a time in this process.

@@ -12,7 +12,9 @@
 //! * A request that was cut off is completed by the same request.
 
 mod input;
+mod plan;
 mod publish;
+mod replay;
 mod secrets;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,16 +23,21 @@ use std::sync::Arc;
 use nautes_gitops::RepoRef;
 use nautes_model::manifest::{Context, Form, parse_json};
 use nautes_model::name::ProductName;
-use nautes_model::{Class, Finding, Identity, Kind, Resource, Scopes, Severity, Sourced};
+use nautes_model::{Finding, Identity, Kind, Resource, Scopes, Severity, Sourced};
+use nautes_runtime::platform::Observed;
 use nautes_validate::check_change;
 
 use crate::app::App;
 use crate::auth::Caller;
-use crate::error::{ApiError, internal};
+use crate::error::{ApiError, outside};
+use crate::keys::Key;
 use crate::policy::{Action, gate, needed};
 use crate::wire::{ApplyReply, ApplyRequest, Done, Outcome, RepositoryResult, ValidateReply};
 
 pub(crate) use input::Input;
+pub use plan::Expected;
+pub(crate) use plan::hex;
+pub(crate) use replay::other_request;
 
 /// Whether resources are put in place or removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +59,12 @@ pub struct Options {
     pub skip_check: bool,
     /// The id of the request.
     pub request_id: String,
+    /// On which revisions the change must land.
+    pub expected: Expected,
+    /// The hash of the plan that was shown; nothing else is done.
+    pub plan_hash: Option<String>,
+    /// By what a repetition of the request is known again.
+    pub(crate) key: Option<Key>,
 }
 
 /// Reads what is declared now.
@@ -59,13 +72,41 @@ pub struct Options {
 /// # Errors
 /// The tenant's repository cannot be read.
 pub async fn scopes(app: &App) -> Result<Arc<Scopes>, ApiError> {
-    app.platform().scopes().await.map_err(|error| {
-        if error.class() == Class::Bug {
-            internal("what is declared cannot be read", &error)
-        } else {
-            ApiError::of_class(Class::Unreachable, error.to_string()).hint("try again in a moment")
+    Ok(observe(app).await?.scopes)
+}
+
+/// Reads what is declared now, and at which revision a repository is.
+///
+/// # Errors
+/// The tenant's repository or this one cannot be read now.
+pub async fn scopes_with(app: &App, of: &RepoRef) -> Result<(Arc<Scopes>, Option<String>), ApiError> {
+    let observed = observe(app).await?;
+    known(app, &observed, of)?;
+    let revision = plan::revision(&observed.scopes, of);
+    Ok((observed.scopes, revision))
+}
+
+/// Reads what is declared now, and what cannot be read.
+async fn observe(app: &App) -> Result<Observed, ApiError> {
+    let observed = app.platform().observe().await;
+    observed.map_err(|error| outside(error.class(), "what is declared cannot be read", &error))
+}
+
+/// Makes sure that what is known of a repository is what it has now.
+///
+/// # Errors
+/// It cannot be read now: what was read before may be no longer so.
+pub(crate) fn known(app: &App, observed: &Observed, of: &RepoRef) -> Result<(), ApiError> {
+    match observed.unread.get(of) {
+        None => Ok(()),
+        Some(error) => {
+            tracing::warn!(error = %crate::error::chain(&**error), "a repository cannot be read");
+            Err(ApiError::unreachable(format!(
+                "{} cannot be read now",
+                plan::name(app, of)
+            )))
         }
-    })
+    }
 }
 
 /// Applies or removes the manifests of a request.
@@ -107,7 +148,17 @@ pub async fn remove_one(
     options: Options,
 ) -> Result<ApplyReply, ApiError> {
     let change = Change::removing([identity.clone()]);
-    finish(app, caller, change, Vec::new(), BTreeMap::new(), &options).await
+    let observed = observe(app).await?;
+    finish(
+        app,
+        caller,
+        change,
+        observed,
+        Vec::new(),
+        BTreeMap::new(),
+        &options,
+    )
+    .await
 }
 
 /// Judges what applying a request would do, and writes nothing.
@@ -116,9 +167,13 @@ pub async fn remove_one(
 /// The request is not allowed, or what is declared cannot be read. Findings are in the answer.
 pub async fn validate(app: &App, caller: &Caller, request: &ApplyRequest) -> Result<ValidateReply, ApiError> {
     let input = Input::read(request)?;
-    let before = scopes(app).await?;
+    let observed = observe(app).await?;
+    let before = Arc::clone(&observed.scopes);
     let change = Change::applying(&input.resources, &before);
     authorise(app, caller, &change, &before).await?;
+    for of in change.repositories() {
+        known(app, &observed, &of)?;
+    }
     let report = check_change(&before, &change.on(&before), app.platform().rules());
     let (mut rejected, mut warnings): (Vec<_>, Vec<_>) = input
         .findings
@@ -146,23 +201,48 @@ async fn execute(
         findings,
         notes,
     } = input;
+    let observed = observe(app).await?;
     let change = match options.mode {
-        Mode::Apply => Change::applying(&resources, &*scopes(app).await?),
+        Mode::Apply => Change::applying(&resources, &observed.scopes),
         Mode::Remove => Change::removing(resources.into_iter().map(|r| r.identity)),
     };
-    finish(app, caller, change, findings, notes, options).await
+    finish(app, caller, change, observed, findings, notes, options).await
 }
 
 async fn finish(
     app: &App,
     caller: &Caller,
     mut change: Change,
+    observed: Observed,
     parsed: Vec<Finding>,
     notes: BTreeMap<String, Vec<String>>,
     options: &Options,
 ) -> Result<ApplyReply, ApiError> {
-    let before = scopes(app).await?;
+    let before = Arc::clone(&observed.scopes);
     authorise(app, caller, &change, &before).await?;
+    for of in change.repositories() {
+        known(app, &observed, &of)?;
+    }
+    let order = publish::order(&change, options.mode);
+    let done = match &options.key {
+        Some(key) if !options.dry_run => replay::find(app, key, &change, &before, &order).await?,
+        _ => replay::Before::default(),
+    };
+    let mut reply = ApplyReply {
+        request_id: done.request_id.unwrap_or_else(|| options.request_id.clone()),
+        dry_run: options.dry_run,
+        notes,
+        ..ApplyReply::default()
+    };
+    if !done.results.is_empty() && done.results.len() == order.len() {
+        reply.repositories = order
+            .iter()
+            .filter_map(|of| done.results.get(of).cloned())
+            .collect();
+        reply.message = summary(&reply);
+        return Ok(reply);
+    }
+    let mut pins = plan::pins(app, &change, &before, &options.expected, &done.results)?;
     let report = check_change(&before, &change.on(&before), app.platform().rules());
     let mut faults: Vec<Finding> = Vec::new();
     let mut warnings = report.warnings;
@@ -188,20 +268,28 @@ async fn finish(
         return Err(ApiError::findings(faults));
     }
     warnings.sort();
-    let mut reply = ApplyReply {
-        request_id: options.request_id.clone(),
-        dry_run: options.dry_run,
-        warnings,
-        skipped,
-        notes,
-        ..ApplyReply::default()
-    };
+    reply.warnings = warnings;
+    reply.skipped = skipped;
+    let outcomes = preview(app, &change, &before)?;
+    if options.dry_run || options.plan_hash.is_some() {
+        let verdict = (reply.warnings.as_slice(), reply.skipped.as_slice());
+        let hash = plan::hash(&change, &before, &outcomes, verdict, options)?;
+        plan::must_be(options.plan_hash.as_deref(), &hash, &before, &change, app)?;
+        pins.extend(plan::seen(&before, &order));
+        reply.plan_hash = options.dry_run.then_some(hash);
+    }
     if options.dry_run {
-        reply.repositories = preview(app, &change, &before)?;
+        reply.repositories = outcomes;
         reply.message = "nothing was written".to_owned();
         return Ok(reply);
     }
-    reply.repositories = publish::all(app, caller, &mut change, &before, &reply.skipped, options).await?;
+    let how = publish::How {
+        skipped: &reply.skipped,
+        pins: &pins,
+        done: done.results,
+        options,
+    };
+    reply.repositories = publish::all(app, caller, &mut change, &before, &order, how).await?;
     reply.message = summary(&reply);
     Ok(reply)
 }
@@ -225,6 +313,8 @@ fn summary(reply: &ApplyReply) -> String {
     );
     if failed > 0 {
         text.push_str(&format!("; {failed} repositories could not be written"));
+    } else if !reply.has_changed() {
+        text.push_str("; all is as given already, and there is no commit");
     }
     text
 }
@@ -364,6 +454,7 @@ fn preview(app: &App, change: &Change, before: &Scopes) -> Result<Vec<Repository
         results.push(RepositoryResult {
             repository: path.to_string(),
             commit: None,
+            revision: plan::revision(before, &of),
             resources,
             error: None,
         });

@@ -1,7 +1,9 @@
 //! Errors as clients see them: the envelope of the reference, and `application/problem+json` for those who ask.
 
+use std::collections::BTreeMap;
+
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use nautes_model::{Class, Finding};
 use schemars::JsonSchema;
@@ -21,6 +23,10 @@ pub struct ApiError {
     pub hint: Option<String>,
     /// Every finding that led to it.
     pub findings: Vec<Finding>,
+    /// More for programs: what is there instead of what was expected.
+    pub metadata: BTreeMap<String, String>,
+    /// After how many seconds it may be tried again.
+    pub retry_after: Option<u32>,
 }
 
 /// The body of an error.
@@ -32,9 +38,9 @@ pub struct Envelope {
     pub reason: String,
     /// What is wrong, for people.
     pub message: String,
-    /// More: `hint`, `requestId`.
+    /// More: `hint`, `requestId`, and what is there instead of what was expected.
     #[serde(default)]
-    pub metadata: std::collections::BTreeMap<String, String>,
+    pub metadata: BTreeMap<String, String>,
     /// Every finding that led to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
@@ -52,9 +58,9 @@ pub struct Problem {
     pub status: u16,
     /// What is wrong, for people.
     pub detail: String,
-    /// What to do about it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
+    /// More: `hint`, `requestId`, and what is there instead of what was expected.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
     /// Every finding that led to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
@@ -70,7 +76,35 @@ impl ApiError {
             message: message.into(),
             hint: None,
             findings: Vec::new(),
+            metadata: BTreeMap::new(),
+            retry_after: None,
         }
+    }
+
+    /// Adds something for programs.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {
+        self.metadata.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// Says after how many seconds it may be tried again.
+    #[must_use]
+    pub const fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// Something outside does not answer.
+    #[must_use]
+    pub fn unreachable(message: impl Into<String>) -> Self {
+        Self::of_class(Class::Unreachable, message).hint("try again in a moment")
+    }
+
+    /// The request speaks of something that has changed.
+    #[must_use]
+    pub fn stale(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, reason, message)
     }
 
     /// Adds the way out.
@@ -122,11 +156,8 @@ impl ApiError {
             many => format!("{} findings", many.len()),
         };
         Self {
-            status,
-            reason,
-            message,
-            hint: None,
             findings,
+            ..Self::new(status, reason, message)
         }
     }
 
@@ -142,21 +173,22 @@ impl ApiError {
             Class::Unreachable => (StatusCode::SERVICE_UNAVAILABLE, "UNREACHABLE"),
             Class::Bug => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL"),
         };
-        Self::new(status, reason, message)
+        let made = Self::new(status, reason, message);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            made.retry_after(5)
+        } else {
+            made
+        }
     }
 
     /// Returns the body.
     #[must_use]
     pub fn envelope(&self) -> Envelope {
-        let mut metadata = std::collections::BTreeMap::new();
-        if let Some(hint) = &self.hint {
-            metadata.insert("hint".to_owned(), hint.clone());
-        }
         Envelope {
             code: self.status.as_u16(),
             reason: self.reason.to_owned(),
             message: self.message.clone(),
-            metadata,
+            metadata: self.all_metadata(),
             findings: self.findings.clone(),
         }
     }
@@ -169,9 +201,14 @@ impl ApiError {
             title: self.reason.to_owned(),
             status: self.status.as_u16(),
             detail: self.message.clone(),
-            hint: self.hint.clone(),
+            metadata: self.all_metadata(),
             findings: self.findings.clone(),
         }
+    }
+
+    fn all_metadata(&self) -> BTreeMap<String, String> {
+        let hint = self.hint.iter().map(|hint| ("hint".to_owned(), hint.clone()));
+        self.metadata.clone().into_iter().chain(hint).collect()
     }
 }
 
@@ -183,6 +220,20 @@ pub fn internal(what: &str, error: &(dyn std::error::Error + 'static)) -> ApiErr
         Class::Bug,
         format!("{what}: an internal fault; its details are in the log of the server"),
     )
+}
+
+/// Makes an error of what failed outside. The client is told what it can act on; what may name addresses inside stays in
+/// the log.
+#[must_use]
+pub fn outside(class: Class, what: &str, error: &(dyn std::error::Error + 'static)) -> ApiError {
+    match class {
+        Class::Bug => internal(what, error),
+        Class::Unreachable => {
+            tracing::warn!(error = %chain(error), "{what}");
+            ApiError::unreachable(format!("{what}: {error}"))
+        }
+        class => ApiError::of_class(class, chain(error)),
+    }
 }
 
 /// Writes an error with all its sources on one line.
@@ -205,6 +256,9 @@ impl From<nautes_gitops::HostError> for ApiError {
         }
         if error.class() == Class::Bug {
             return internal("the forge failed", &error);
+        }
+        if error.class() == Class::Unreachable {
+            tracing::warn!(error = %chain(&error), "the forge is not reachable");
         }
         let made = Self::of_class(error.class(), error.to_string());
         match error.hint() {
@@ -231,26 +285,34 @@ impl IntoResponse for ApiError {
                 .headers_mut()
                 .insert(WWW_AUTHENTICATE, axum::http::HeaderValue::from_static("Bearer"));
         }
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
         // The middleware turns the envelope into a problem document for clients that accept only that.
         response.extensions_mut().insert(self);
         response
     }
 }
 
-/// Replaces the envelope by a problem document; other headers stay.
+/// Writes the body of an error anew, as an envelope or as a problem document, with the id of the request; other headers
+/// stay.
 #[must_use]
-pub fn as_problem(error: &ApiError, response: Response) -> Response {
+pub(crate) fn with_request_id(response: Response, error: ApiError, id: &str, problem: bool) -> Response {
     let (parts, _) = response.into_parts();
-    let mut made = (parts.status, axum::Json(error.problem())).into_response();
+    let error = error.with("requestId", id);
+    let mut made = if problem {
+        let media = axum::http::HeaderValue::from_static("application/problem+json");
+        let mut made = (parts.status, axum::Json(error.problem())).into_response();
+        made.headers_mut().insert(CONTENT_TYPE, media);
+        made
+    } else {
+        (parts.status, axum::Json(error.envelope())).into_response()
+    };
     for (name, value) in &parts.headers {
         if *name != CONTENT_TYPE && *name != CONTENT_LENGTH {
             made.headers_mut().insert(name.clone(), value.clone());
         }
     }
-    made.headers_mut().insert(
-        CONTENT_TYPE,
-        axum::http::HeaderValue::from_static("application/problem+json"),
-    );
     *made.extensions_mut() = parts.extensions;
     made
 }

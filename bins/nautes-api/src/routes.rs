@@ -9,6 +9,7 @@ pub mod meta;
 pub(crate) mod missing;
 pub mod operation;
 pub mod table;
+pub(crate) mod writing;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,7 +26,8 @@ use self::missing::Paths;
 use self::operation::Operation;
 
 use crate::app::App;
-use crate::error::{ApiError, as_problem};
+use crate::error::{ApiError, with_request_id};
+use crate::limits::Callers;
 use crate::settings::Settings;
 
 /// The id of a request: taken from the request, or made.
@@ -40,7 +42,8 @@ pub fn router(app: App, settings: &Settings) -> Router {
     let busy = std::sync::Arc::new(tokio::sync::Semaphore::new(settings.concurrency));
     let table = table::table();
     let paths = Paths::of(&table);
-    rows(&app, table)
+    let callers = Callers::new(settings.concurrency_per_caller);
+    rows(&app, &callers, settings.body_limit, table)
         .fallback(move |method: Method, uri: Uri| {
             let answer = missing::route(&paths, &method, &uri);
             async move { answer }
@@ -55,7 +58,7 @@ pub fn router(app: App, settings: &Settings) -> Router {
 }
 
 /// Makes the routes of the table, each behind the gate.
-fn rows(app: &App, table: Vec<Operation>) -> Router<App> {
+fn rows(app: &App, callers: &Callers, body_limit: usize, table: Vec<Operation>) -> Router<App> {
     let mut by_path: BTreeMap<String, Vec<Operation>> = BTreeMap::new();
     for operation in table {
         by_path.entry(operation.path.clone()).or_default().push(operation);
@@ -65,7 +68,7 @@ fn rows(app: &App, table: Vec<Operation>) -> Router<App> {
         let allowed = missing::allowed(operations.iter());
         let mut methods = MethodRouter::new();
         for operation in operations {
-            let entry = Gate::new(app.clone(), &operation);
+            let entry = Gate::new(app.clone(), callers.clone(), body_limit, &operation);
             let handler = operation
                 .handler
                 .route_layer(from_fn_with_state(entry, gate::pass));
@@ -98,8 +101,8 @@ async fn around(mut request: Request, next: Next) -> Response {
         .is_some_and(|accept| accept.contains("application/problem+json"));
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let mut response = next.run(request).await;
-    if wants_problem && let Some(error) = response.extensions().get::<ApiError>().cloned() {
-        response = as_problem(&error, response);
+    if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+        response = with_request_id(response, error, &id, wants_problem);
         if method == Method::HEAD {
             *response.body_mut() = axum::body::Body::empty();
         }
@@ -126,12 +129,9 @@ async fn within(
     next: Next,
 ) -> Response {
     let Ok(_place) = busy.try_acquire() else {
-        let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "BUSY", "too many requests at once");
-        let mut response = error.into_response();
-        response
-            .headers_mut()
-            .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        return response;
+        return ApiError::new(StatusCode::TOO_MANY_REQUESTS, "BUSY", "too many requests at once")
+            .retry_after(1)
+            .into_response();
     };
     match tokio::time::timeout(deadline, next.run(request)).await {
         Ok(response) => response,

@@ -15,6 +15,8 @@ pub struct Settings {
     pub deadline: Duration,
     /// How many requests are worked on at once; more are told to come back.
     pub concurrency: usize,
+    /// How many requests of one user are worked on at once; more are told to come back.
+    pub concurrency_per_caller: usize,
     /// Certificate chain and key (PEM files) for HTTPS; plain HTTP when absent, which is for loopback and for a
     /// proxy that ends TLS.
     pub tls: Option<TlsFiles>,
@@ -38,6 +40,7 @@ impl Settings {
             body_limit: 32 << 20,
             deadline: Duration::from_secs(60),
             concurrency: 512,
+            concurrency_per_caller: 64,
             tls: None,
         }
     }

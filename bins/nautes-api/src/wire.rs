@@ -85,6 +85,10 @@ pub struct RepositoryResult {
     /// The commit; `None` when nothing changed or on a dry run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// The revision that declares what was wanted; on a dry run, the one that was looked at. `None` where there is none
+    /// yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
     /// What became of each resource, in the order in which they were applied.
     pub resources: Vec<Outcome>,
     /// Why nothing was done on this repository; a retry of the same request does the rest.
@@ -103,6 +107,10 @@ pub struct ApplyReply {
     /// Whether nothing was written because only the plan was asked for.
     #[serde(default)]
     pub dry_run: bool,
+    /// Of a dry run: stands for the request, for the revisions that it was judged on and for the verdict. Given with the
+    /// request itself, nothing else is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_hash: Option<String>,
     /// What was done, repository by repository, the tenant's first.
     pub repositories: Vec<RepositoryResult>,
     /// What somebody should look at; nothing was rejected for it.
@@ -117,6 +125,12 @@ pub struct ApplyReply {
 }
 
 impl ApplyReply {
+    /// Whether anything was committed.
+    #[must_use]
+    pub fn has_changed(&self) -> bool {
+        self.repositories.iter().any(|r| r.commit.is_some())
+    }
+
     /// Whether some repository could not be written.
     #[must_use]
     pub fn is_partial(&self) -> bool {
@@ -141,6 +155,18 @@ pub struct ValidateReply {
 pub struct Message {
     /// A text for people.
     pub message: String,
+    /// Whether anything was committed; `false` on a dry run and where all was as given already.
+    #[serde(default)]
+    pub changed: bool,
+    /// The commit, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// The revision that declares what was wanted; on a dry run, the one that was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// Of a dry run: given with the request itself, nothing else is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_hash: Option<String>,
 }
 
 /// A list of resources, as the reference answers.

@@ -10,12 +10,18 @@
 #[path = "api/support.rs"]
 mod support;
 
+#[path = "api/again.rs"]
+mod again;
 #[path = "api/auth.rs"]
 mod auth;
 #[path = "api/contract.rs"]
 mod contract;
 #[path = "api/describe.rs"]
 mod describe;
+#[path = "api/expect.rs"]
+mod expect;
+#[path = "api/faults.rs"]
+mod faults;
 #[path = "api/input.rs"]
 mod input;
 #[path = "api/kinds.rs"]

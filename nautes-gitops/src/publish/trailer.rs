@@ -11,6 +11,10 @@ use crate::repo::Trailers;
 
 /// The id of the request that made the commit.
 pub const REQUEST: &str = "Nautes-Request";
+/// What made the commit, with its version.
+pub const TOOL: &str = "Nautes-Tool";
+/// By what a repetition of the request is known again.
+pub const KEY: &str = "Nautes-Key";
 /// A rule that the request asked to skip; once for each.
 pub const SKIPPED_RULES: &str = "Nautes-Skipped-Rules";
 /// A resource that the request removed; once for each.
@@ -23,6 +27,10 @@ pub const RETENTION: &str = "Nautes-Retention";
 pub struct Facts {
     /// The id of the request, `None` for what somebody pushed by hand.
     pub request: Option<String>,
+    /// What made it, with its version.
+    pub tool: Option<String>,
+    /// By what a repetition of the request is known again.
+    pub key: Option<String>,
     /// The rules that were skipped.
     pub skipped_rules: Vec<String>,
     /// What was removed on purpose.
@@ -40,6 +48,8 @@ impl Facts {
         let all = |key: &str| trailers.get(key).into_iter().flatten();
         Self {
             request: all(REQUEST).next().cloned(),
+            tool: all(TOOL).next().cloned(),
+            key: all(KEY).next().cloned(),
             skipped_rules: all(SKIPPED_RULES).cloned().collect(),
             removes: all(REMOVES).filter_map(|text| identity(text)).collect(),
             retention: all(RETENTION).filter_map(|text| retention(text)).collect(),
@@ -51,8 +61,14 @@ impl Facts {
 pub(super) fn write(change: &ChangeSet, edits: &Edits) -> Vec<(String, String)> {
     let mut all = Vec::new();
     let mut push = |key: &str, value: String| all.push((key.to_owned(), value));
-    if !change.request_id.is_empty() {
-        push(REQUEST, change.request_id.clone());
+    for (key, value) in [
+        (REQUEST, &change.request_id),
+        (TOOL, &change.tool),
+        (KEY, &change.key),
+    ] {
+        if !value.is_empty() {
+            push(key, value.clone());
+        }
     }
     for rule in &change.skipped_rules {
         push(SKIPPED_RULES, rule.clone());
@@ -107,6 +123,8 @@ mod tests {
         let gone = identity("CodeRepo/demo/app").unwrap();
         let change = ChangeSet {
             request_id: "r-1".to_owned(),
+            tool: "nautes-api/1".to_owned(),
+            key: "k:1".to_owned(),
             skipped_rules: vec!["A".to_owned(), "B".to_owned()],
             ..ChangeSet::default()
         };
@@ -117,6 +135,10 @@ mod tests {
         let message = crate::repo::history::compose("Remove", &write(&change, &edits));
         let facts = Facts::read(&crate::repo::history::trailers(&message));
         assert_eq!(facts.request.as_deref(), Some("r-1"));
+        assert_eq!(
+            (facts.tool.as_deref(), facts.key.as_deref()),
+            (Some("nautes-api/1"), Some("k:1"))
+        );
         assert_eq!(facts.skipped_rules, ["A", "B"]);
         assert_eq!(facts.removes, BTreeSet::from([gone.clone()]));
         assert_eq!(facts.retention, BTreeMap::from([(gone, Retention::Delete)]));

@@ -174,6 +174,29 @@ async fn publishing_again_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_change_lands_on_the_revision_that_it_names_or_nowhere() {
+    let product = Product::new().await;
+    let first = product.publish(&change(vec![environment("a")])).await.unwrap();
+    let onto = |names: &[&str], onto: Option<Oid>| ChangeSet {
+        onto,
+        ..change(names.iter().map(|name| environment(name)).collect())
+    };
+    let second = product.publish(&onto(&["b"], first.revision)).await.unwrap();
+    assert!(second.commit.is_some());
+    let stale = product.publish(&onto(&["c"], first.revision)).await;
+    let Err(PublishError::Stale { found, moved, .. }) = stale else {
+        panic!("{stale:?}")
+    };
+    assert_eq!(found, second.commit);
+    assert_eq!(moved.len(), 1, "what has happened since is named");
+    assert_eq!(Some(moved[0].id), second.commit);
+    assert_eq!(product.tip().await, second.commit);
+    // Also where there would be nothing to change.
+    let stale = product.publish(&onto(&["b"], first.revision)).await;
+    assert!(matches!(stale, Err(PublishError::Stale { .. })), "{stale:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_removal_names_itself() {
     let product = Product::new().await;
     product

@@ -1,21 +1,49 @@
 //! One commit on each repository of a request.
 
-use nautes_gitops::host::Session;
-use nautes_gitops::{Author, ChangeSet, Publisher, RepoRef, Scope, Target};
+use std::collections::BTreeMap;
+
+use nautes_gitops::host::{HostError, PushError, Session};
+use nautes_gitops::{Author, ChangeSet, PublishError, Publisher, RepoRef, Scope, Target};
 use nautes_model::layout::DEFAULT_PROJECT;
 use nautes_model::name::ProductName;
-use nautes_model::{Class, Finding, Resource, Scopes};
+use nautes_model::{Finding, Resource, Scopes};
 use nautes_validate::check_change;
 
+use super::plan::{self, Pins};
 use super::{Change, Mode, Options, secrets};
 use crate::app::App;
 use crate::auth::Caller;
-use crate::error::{ApiError, chain};
+use crate::error::{ApiError, outside};
 use crate::register;
 use crate::wire::{Done, Outcome, RepositoryResult};
 
-/// Publishes a change on every repository that it touches. The tenant's comes first, and last when resources are
-/// removed, so that what others need is there first and goes last.
+/// What made a commit, with its version.
+const TOOL: &str = concat!("nautes-api/", env!("CARGO_PKG_VERSION"));
+
+/// How a change is published.
+#[derive(Debug)]
+pub(crate) struct How<'a> {
+    /// The findings that were skipped.
+    pub(crate) skipped: &'a [Finding],
+    /// Where repositories must be.
+    pub(crate) pins: &'a Pins,
+    /// What was done by the same request before.
+    pub(crate) done: BTreeMap<RepoRef, RepositoryResult>,
+    /// What the request asks for.
+    pub(crate) options: &'a Options,
+}
+
+/// Returns the repositories that a change touches, in the order in which they are written. The tenant's comes first, and
+/// last when resources are removed, so that what others need is there first and goes last.
+pub(crate) fn order(change: &Change, mode: Mode) -> Vec<RepoRef> {
+    let mut order: Vec<RepoRef> = change.repositories().into_iter().collect();
+    if mode == Mode::Remove {
+        order.reverse();
+    }
+    order
+}
+
+/// Publishes a change on every repository that it touches.
 ///
 /// # Errors
 /// The first repository could not be written, so nothing was done. A later one that cannot be written is named in
@@ -25,27 +53,27 @@ pub(crate) async fn all(
     caller: &Caller,
     change: &mut Change,
     before: &Scopes,
-    skipped: &[Finding],
-    options: &Options,
+    order: &[RepoRef],
+    mut how: How<'_>,
 ) -> Result<Vec<RepositoryResult>, ApiError> {
     register_new(app, caller, change, before).await?;
-    let mut order: Vec<RepoRef> = change.repositories().into_iter().collect();
-    if options.mode == Mode::Remove {
-        order.reverse();
-    }
     let mut results: Vec<RepositoryResult> = Vec::new();
     let mut failed: Option<String> = None;
     for of in order {
         if let Some(before) = &failed {
             let text = format!("not tried, because {before} could not be written");
-            results.push(unwritten(app, change, &of, text));
+            results.push(unwritten(app, change, of, text));
             continue;
         }
-        match one(app, caller, change, &of, skipped, options).await {
+        if let Some(done) = how.done.remove(of) {
+            results.push(done);
+            continue;
+        }
+        match one(app, caller, change, of, &how).await {
             Ok(result) => results.push(result),
             Err(error) if results.iter().all(|r| r.commit.is_none()) => return Err(error),
             Err(error) => {
-                let result = unwritten(app, change, &of, error.message);
+                let result = unwritten(app, change, of, error.message);
                 failed = Some(result.repository.clone());
                 results.push(result);
             }
@@ -103,7 +131,7 @@ async fn first_commit(app: &App, caller: &Caller, product: &ProductName) -> Resu
         .await;
     begun
         .map(|_| ())
-        .map_err(|e| ApiError::of_class(e.class(), chain(&e)))
+        .map_err(|e| outside(e.class(), "the first commit failed", &e))
 }
 
 async fn one(
@@ -111,10 +139,10 @@ async fn one(
     caller: &Caller,
     change: &Change,
     of: &RepoRef,
-    skipped: &[Finding],
-    options: &Options,
+    how: &How<'_>,
 ) -> Result<RepositoryResult, ApiError> {
-    let mut rules: Vec<String> = skipped.iter().map(|f| f.rule.clone()).collect();
+    let options = how.options;
+    let mut rules: Vec<String> = how.skipped.iter().map(|f| f.rule.clone()).collect();
     rules.sort();
     rules.dedup();
     let set = ChangeSet {
@@ -126,6 +154,13 @@ async fn one(
             .cloned()
             .collect(),
         request_id: options.request_id.clone(),
+        tool: TOOL.to_owned(),
+        key: options
+            .key
+            .as_ref()
+            .map(crate::keys::Key::trailer)
+            .unwrap_or_default(),
+        onto: how.pins.get(of).copied(),
         skipped_rules: rules,
         ..ChangeSet::default()
     };
@@ -151,8 +186,11 @@ async fn one(
     };
     let published = match publish(app, &*session, caller, of, &set, check).await {
         Ok(published) => published,
-        Err(error) => {
-            secrets::take_back(app, written).await;
+        Err(Failed { error, unknown }) => {
+            // A push without an answer may have arrived: its commit must find its secrets.
+            if !unknown {
+                secrets::take_back(app, written).await;
+            }
             return Err(error);
         }
     };
@@ -175,6 +213,7 @@ async fn one(
     Ok(RepositoryResult {
         repository: path(app, of)?.to_string(),
         commit: published.commit.map(|c| c.to_string()),
+        revision: published.revision.map(|c| c.to_string()),
         resources,
         error: None,
     })
@@ -201,6 +240,13 @@ async fn session(
     Ok(std::sync::Arc::clone(&caller.session))
 }
 
+/// Why a repository was not written.
+struct Failed {
+    error: ApiError,
+    /// Whether it may have been written all the same: nobody answered the push.
+    unknown: bool,
+}
+
 async fn publish<C>(
     app: &App,
     session: &dyn Session,
@@ -208,17 +254,18 @@ async fn publish<C>(
     of: &RepoRef,
     change: &ChangeSet,
     check: C,
-) -> Result<nautes_gitops::Published, ApiError>
+) -> Result<nautes_gitops::Published, Failed>
 where
     C: Fn(&Scope, &Scope) -> Result<(), Vec<Finding>> + Send + Sync,
 {
     let platform = app.platform();
-    let path = path(app, of)?;
-    let mirror = platform
-        .mirrors()
-        .open(&path)
-        .await
-        .map_err(|e| crate::error::internal("the mirror", &e))?;
+    let sure = |error| Failed {
+        error,
+        unknown: false,
+    };
+    let path = path(app, of).map_err(sure)?;
+    let mirror = platform.mirrors().open(&path).await;
+    let mirror = mirror.map_err(|e| sure(crate::error::internal("the mirror", &e)))?;
     let target = Target {
         session,
         of,
@@ -230,20 +277,52 @@ where
     publisher
         .publish(&target, change, &Author::from(caller.user.clone()), check)
         .await
-        .map_err(|error| {
-            let (class, hint) = (error.class(), error.hint());
-            match error {
-                nautes_gitops::PublishError::Rejected { because, .. } => ApiError::findings(because),
-                error if class == Class::Bug => crate::error::internal("the commit failed", &error),
-                error => {
-                    let made = ApiError::of_class(class, chain(&error));
-                    match hint {
-                        Some(hint) => made.hint(hint),
-                        None => made,
-                    }
-                }
-            }
-        })
+        .map_err(failed)
+}
+
+fn failed(error: PublishError<Vec<Finding>>) -> Failed {
+    let unknown = matches!(
+        error,
+        PublishError::Push {
+            source: PushError::Host(HostError::Unreachable { .. }),
+            ..
+        }
+    );
+    let (class, hint, text) = (error.class(), error.hint(), error.to_string());
+    let made = match error {
+        PublishError::Rejected { because, .. } => ApiError::findings(because),
+        PublishError::Stale {
+            path,
+            expected,
+            found,
+            moved,
+        } => ApiError::stale("STALE_REVISION", text)
+            .with("repository", path.to_string())
+            .with("expected", expected.to_string())
+            .with("found", found.map(|id| id.to_string()).unwrap_or_default())
+            .with("moved", list(&moved)),
+        PublishError::Conflict { path, moved, .. } => ApiError::of_class(class, text)
+            .with("repository", path.to_string())
+            .with("moved", list(&moved))
+            .retry_after(1),
+        error => outside(class, "the commit failed", &error),
+    };
+    Failed {
+        error: match hint {
+            Some(hint) if made.hint.is_none() => made.hint(hint),
+            _ => made,
+        },
+        unknown,
+    }
+}
+
+/// Lists commits that got in the way, newest first.
+fn list(moved: &[nautes_gitops::publish::Moved]) -> String {
+    let all: Vec<String> = moved
+        .iter()
+        .map(|one| format!("{} by {}: {}", one.id, one.author, one.subject))
+        .collect();
+    all.join("; ")
 }
 
 fn path(app: &App, of: &RepoRef) -> Result<nautes_gitops::RepoPath, ApiError> {
@@ -272,8 +351,9 @@ fn placed(everything: &Scopes, scope: &Scope) -> Scopes {
 
 fn unwritten(app: &App, change: &Change, of: &RepoRef, error: String) -> RepositoryResult {
     RepositoryResult {
-        repository: path(app, of).map_or_else(|_| of.to_string(), |p| p.to_string()),
+        repository: plan::name(app, of),
         commit: None,
+        revision: None,
         resources: here(change, of)
             .map(|r| Outcome {
                 resource: r.identity.clone(),

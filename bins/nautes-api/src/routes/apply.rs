@@ -1,19 +1,21 @@
 //! Routes that take several resources: apply, remove, validate.
 
+use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{FromRequestParts, Query, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::RequestId;
 use super::operation::{JSON, Needs, Operation, Parameter, Tag};
 use crate::app::App;
-use crate::apply::{self, Mode, Options};
+use crate::apply::{self, Expected, Mode, Options};
 use crate::auth::Caller;
 use crate::error::ApiError;
+use crate::keys::Key;
 use crate::wire::{ApplyReply, ApplyRequest, ManifestFile, ValidateReply};
 
 /// The rows of the table.
@@ -24,6 +26,8 @@ pub(crate) fn operations() -> Vec<Operation> {
         several("/api/v1/apply", "apply", apply, example())
             .with(dry_run())
             .with(skip_check())
+            .with(expected_revision())
+            .with(plan_hash())
             .says(
                 Tag::Changes,
                 "Put manifests in place",
@@ -38,6 +42,8 @@ pub(crate) fn operations() -> Vec<Operation> {
         several("/api/v1/remove", "remove", remove, removal())
             .with(dry_run())
             .with(skip_check())
+            .with(expected_revision())
+            .with(plan_hash())
             .says(
                 Tag::Changes,
                 "Remove what manifests declare",
@@ -86,6 +92,23 @@ pub(crate) fn skip_check() -> Parameter {
     .default("false")
 }
 
+/// The revisions on which the change must land.
+pub(crate) fn expected_revision() -> Parameter {
+    Parameter::query::<String>(
+        "expected_revision",
+        "The revision (commit) of the one repository that the request touches, or `group/name=commit` for several, \
+         separated by commas. Where a repository is elsewhere, nothing is written (412). `If-Match` says the same.",
+    )
+}
+
+/// The plan that was shown.
+pub(crate) fn plan_hash() -> Parameter {
+    Parameter::query::<String>(
+        "plan_hash",
+        "The `planHash` of a dry run of this request: refused (412) unless exactly that would be done.",
+    )
+}
+
 fn example() -> Value {
     let text = "apiVersion: nautes.resource.nautes.io/v1alpha1\nkind: Project\n\
                 spec: {name: web, product: shop, language: rust}\n";
@@ -105,31 +128,88 @@ pub(crate) struct WriteQuery {
     dry_run: bool,
     #[serde(default, alias = "insecureSkipCheck", deserialize_with = "flag")]
     insecure_skip_check: bool,
+    #[serde(default, alias = "expectedRevision")]
+    expected_revision: String,
+    #[serde(default, alias = "planHash")]
+    plan_hash: Option<String>,
     #[serde(default)]
     product: Option<String>,
 }
 
 impl WriteQuery {
     /// Returns the options of the service.
-    pub(crate) fn options(&self, mode: Mode, request_id: &RequestId) -> Options {
-        Options {
+    ///
+    /// # Errors
+    /// What is expected cannot be read.
+    pub(crate) fn options(&self, mode: Mode, headers: &Heads) -> Result<Options, ApiError> {
+        let mut expected = Expected::read(&self.expected_revision)?;
+        if let Some(revision) = &headers.if_match {
+            expected.insert_only(revision)?;
+        }
+        let plan_hash = self.plan_hash.clone().filter(|hash| !hash.is_empty());
+        if self.dry_run && plan_hash.is_some() {
+            return Err(ApiError::malformed("dry_run and plan_hash exclude each other")
+                .hint("a dry run answers the hash; the request itself brings it"));
+        }
+        Ok(Options {
             mode,
             dry_run: self.dry_run,
             skip_check: self.insecure_skip_check,
-            request_id: request_id.0.clone(),
-        }
+            request_id: headers.request_id.clone(),
+            expected,
+            plan_hash,
+            key: headers.key.clone(),
+        })
+    }
+}
+
+/// What the headers of a write say.
+#[derive(Clone, Debug)]
+pub(crate) struct Heads {
+    request_id: String,
+    /// The revision on which the write must land.
+    if_match: Option<String>,
+    key: Option<Key>,
+}
+
+impl<S: Sync> FromRequestParts<S> for Heads {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let mut all = parts.headers.get_all(header::IF_MATCH).iter();
+        let if_match = match (all.next().map(HeaderValue::to_str), all.next()) {
+            (None, _) | (Some(Ok("*")), None) => None,
+            (Some(Ok(text)), None) => {
+                let revision = text.strip_prefix('"').and_then(|t| t.strip_suffix('"'));
+                let revision = revision.ok_or_else(|| {
+                    ApiError::malformed("If-Match is not one quoted revision")
+                        .hint("send the ETag of what was read")
+                })?;
+                Some(revision.to_owned())
+            }
+            _ => return Err(ApiError::malformed("If-Match is not one quoted revision")),
+        };
+        let id = parts.extensions.get::<RequestId>();
+        Ok(Self {
+            request_id: id.map(|id| id.0.clone()).unwrap_or_default(),
+            if_match,
+            key: parts.extensions.get::<Key>().cloned(),
+        })
     }
 }
 
 /// Reads a boolean strictly: what is not a boolean is refused instead of being taken for `false`.
 fn flag<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     let text = String::deserialize(deserializer)?;
-    match text.as_str() {
-        "true" | "1" | "t" | "T" | "TRUE" | "True" => Ok(true),
-        "false" | "0" | "f" | "F" | "FALSE" | "False" => Ok(false),
-        other => Err(serde::de::Error::custom(format!(
-            "{other:?} is neither true nor false"
-        ))),
+    truth(&text).ok_or_else(|| serde::de::Error::custom(format!("{text:?} is neither true nor false")))
+}
+
+/// Reads a boolean as the reference does.
+pub(crate) fn truth(text: &str) -> Option<bool> {
+    match text {
+        "true" | "1" | "t" | "T" | "TRUE" | "True" => Some(true),
+        "false" | "0" | "f" | "F" | "FALSE" | "False" => Some(false),
+        _ => None,
     }
 }
 
@@ -137,38 +217,38 @@ fn flag<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Er
 pub(crate) async fn apply(
     caller: Caller,
     State(app): State<App>,
-    Extension(id): Extension<RequestId>,
+    heads: Heads,
     query: Result<Query<WriteQuery>, axum::extract::rejection::QueryRejection>,
     headers: HeaderMap,
     body: Result<Bytes, axum::extract::rejection::BytesRejection>,
 ) -> Result<Response, ApiError> {
-    write(Mode::Apply, &caller, &app, &id, query, &headers, body).await
+    write(Mode::Apply, &caller, &app, &heads, query, &headers, body).await
 }
 
 /// `POST /api/v1/remove`.
 pub(crate) async fn remove(
     caller: Caller,
     State(app): State<App>,
-    Extension(id): Extension<RequestId>,
+    heads: Heads,
     query: Result<Query<WriteQuery>, axum::extract::rejection::QueryRejection>,
     headers: HeaderMap,
     body: Result<Bytes, axum::extract::rejection::BytesRejection>,
 ) -> Result<Response, ApiError> {
-    write(Mode::Remove, &caller, &app, &id, query, &headers, body).await
+    write(Mode::Remove, &caller, &app, &heads, query, &headers, body).await
 }
 
 async fn write(
     mode: Mode,
     caller: &Caller,
     app: &App,
-    id: &RequestId,
+    heads: &Heads,
     query: Result<Query<WriteQuery>, axum::extract::rejection::QueryRejection>,
     headers: &HeaderMap,
     body: Result<Bytes, axum::extract::rejection::BytesRejection>,
 ) -> Result<Response, ApiError> {
     let Query(query) = query.map_err(|e| ApiError::malformed(e.body_text()))?;
     let request = read(headers, &body_of(body)?, query.product.clone())?;
-    let reply = apply::run(app, caller, &request, query.options(mode, id)).await?;
+    let reply = apply::run(app, caller, &request, query.options(mode, heads)?).await?;
     let status = if reply.is_partial() {
         StatusCode::MULTI_STATUS
     } else {

@@ -9,6 +9,7 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{FromRequestParts, RawPathParams, Request, State};
 use axum::http::request::Parts;
 use axum::middleware::Next;
@@ -17,11 +18,13 @@ use nautes_model::name::{NameError, ProductName, ResourceName};
 use nautes_model::{Identity, Kind};
 
 use super::operation::{Access, Needs, Operation, Place};
+use super::writing;
 use crate::app::App;
 use crate::apply::scopes;
 use crate::auth::{Caller, bearer};
 use crate::error::ApiError;
 use crate::legacy::camel;
+use crate::limits::Callers;
 use crate::policy::{Action, gate, gate_tenant};
 
 /// The id of the operation that answered; an extension of the answer.
@@ -40,6 +43,10 @@ pub(crate) struct InProduct(pub(crate) ProductName);
 #[derive(Clone, Debug)]
 pub(crate) struct Gate {
     app: App,
+    callers: Callers,
+    body_limit: usize,
+    takes_body: bool,
+    writes: bool,
     id: Arc<str>,
     needs: Needs,
     names_in_path: bool,
@@ -48,7 +55,7 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    pub(crate) fn new(app: App, operation: &Operation) -> Self {
+    pub(crate) fn new(app: App, callers: Callers, body_limit: usize, operation: &Operation) -> Self {
         let known = (!operation.lenient).then(|| {
             operation
                 .parameters
@@ -59,6 +66,10 @@ impl Gate {
         });
         Self {
             app,
+            callers,
+            body_limit,
+            takes_body: operation.body.is_some(),
+            writes: operation.writes,
             id: Arc::from(operation.id.as_str()),
             needs: operation.needs,
             names_in_path: operation.path.contains('{'),
@@ -69,9 +80,8 @@ impl Gate {
 
 /// Lets a request through to its handler, or answers itself.
 pub(crate) async fn pass(State(entry): State<Gate>, request: Request, next: Next) -> Response {
-    let (mut parts, body) = request.into_parts();
-    let mut response = match check(&entry, &mut parts).await {
-        Ok(()) => next.run(Request::from_parts(parts, body)).await,
+    let mut response = match through(&entry, request, next).await {
+        Ok(response) => response,
         Err(error) => error.into_response(),
     };
     response
@@ -80,23 +90,45 @@ pub(crate) async fn pass(State(entry): State<Gate>, request: Request, next: Next
     response
 }
 
-async fn check(entry: &Gate, parts: &mut Parts) -> Result<(), ApiError> {
+async fn through(entry: &Gate, request: Request, next: Next) -> Result<Response, ApiError> {
+    let (mut parts, body) = request.into_parts();
     if entry.needs == Needs::Public {
-        return known_query(entry, parts);
+        known_query(entry, &parts)?;
+        return Ok(next.run(Request::from_parts(parts, body)).await);
     }
+    let caller = authenticate(entry, &parts).await?;
+    let place = entry.callers.enter(caller.user.id)?;
+    check(entry, &caller, &mut parts).await?;
+    parts.extensions.insert(caller.clone());
+    if !entry.takes_body && !entry.writes {
+        let response = next.run(Request::from_parts(parts, body)).await;
+        drop(place);
+        return Ok(response);
+    }
+    let body = writing::body(&parts, body, entry.body_limit).await?;
+    if entry.writes {
+        return writing::run(&entry.app, parts, body, (&caller, place), next).await;
+    }
+    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    drop(place);
+    Ok(response)
+}
+
+async fn authenticate(entry: &Gate, parts: &Parts) -> Result<Caller, ApiError> {
     let token = bearer(parts)?;
-    let caller = entry
-        .app
-        .sessions()
+    let sessions = entry.app.sessions();
+    sessions
         .caller(entry.app.platform().host().as_ref(), &token)
-        .await?;
+        .await
+}
+
+async fn check(entry: &Gate, caller: &Caller, parts: &mut Parts) -> Result<(), ApiError> {
     let (product, name) = names(entry, parts).await?;
     known_query(entry, parts)?;
-    authorise(entry, &caller, product.as_ref(), name, parts).await?;
+    authorise(entry, caller, product.as_ref(), name, parts).await?;
     if let Some(product) = product {
         parts.extensions.insert(InProduct(product));
     }
-    parts.extensions.insert(caller);
     Ok(())
 }
 

@@ -1,9 +1,13 @@
 //! Routes of single resources, as the reference has them: thin wrappers over the same service.
 
+use std::sync::Arc;
+
+use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Query, State};
-use axum::{Extension, Json};
+use axum::http::{HeaderMap, HeaderValue, header};
+use nautes_gitops::RepoRef;
 use nautes_model::name::{ProductName, ResourceName};
 use nautes_model::{Identity, Kind, Scopes, Sourced};
 use nautes_runtime::platform::paths;
@@ -11,8 +15,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::RequestId;
-use super::apply::{WriteQuery, body_of, dry_run, skip_check};
+use super::apply::{Heads, WriteQuery, body_of, dry_run, expected_revision, plan_hash, skip_check};
 use super::gate::{InProduct, Named};
 use super::operation::{self, Access, JSON, Needs, Operation, Parameter, Tag};
 use crate::app::App;
@@ -22,7 +25,7 @@ use crate::error::{ApiError, internal};
 use crate::legacy;
 use crate::policy::{Action, gate};
 use crate::selector::{self, Selector};
-use crate::wire::{Done, Items, Message};
+use crate::wire::{ApplyReply, Done, Items, Message};
 
 /// Kinds that have routes of their own, in the order in which they are described.
 const KINDS: &[Kind] = &[
@@ -133,6 +136,8 @@ fn of_kind(kind: Kind) -> [Operation; 4] {
     ))
     .with(skip_check())
     .with(dry_run())
+    .with(expected_revision())
+    .with(plan_hash())
     .says(
         tag,
         format!("Create or replace {word}"),
@@ -153,6 +158,8 @@ fn of_kind(kind: Kind) -> [Operation; 4] {
     ))
     .with(skip_check())
     .with(dry_run())
+    .with(expected_revision())
+    .with(plan_hash())
     .says(
         tag,
         format!("Remove {word}"),
@@ -203,10 +210,11 @@ async fn list(
     State(app): State<App>,
     product: Option<ProductName>,
     query: Result<Query<ListQuery>, QueryRejection>,
-) -> Result<Json<Items>, ApiError> {
+) -> Result<Tagged<Items>, ApiError> {
     let Query(query) = query.map_err(|e| ApiError::malformed(e.body_text()))?;
     let selector = Selector::parse(kind, &query.field_selector)?;
-    let scopes = apply::scopes(&app).await?;
+    let of = product.clone().map_or(RepoRef::Tenant, RepoRef::Product);
+    let (scopes, tag) = read(&app, of).await?;
     let mut items = Vec::new();
     for resource in scopes.iter().filter(|r| r.identity.kind == kind) {
         if resource.identity.product != product {
@@ -224,22 +232,35 @@ async fn list(
             items.push(answer(&scopes, resource, view, query.form)?);
         }
     }
-    Ok(Json(Items { items }))
+    Ok((tag, Json(Items { items })))
 }
 
 async fn one_of(
     State(app): State<App>,
     Named(identity): Named,
     query: Result<Query<ListQuery>, QueryRejection>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Tagged<Value>, ApiError> {
     let Query(query) = query.map_err(|e| ApiError::malformed(e.body_text()))?;
-    let scopes = apply::scopes(&app).await?;
+    let (scopes, tag) = read(&app, RepoRef::of(&identity)).await?;
     let found = scopes
         .get(&identity)
         .ok_or_else(|| ApiError::not_found(format!("{identity} not found")))?;
     let product = identity.product.as_ref().map(ProductName::as_str);
     let view = legacy::view(&found.resource, product);
-    Ok(Json(answer(&scopes, found, view, query.form)?))
+    Ok((tag, Json(answer(&scopes, found, view, query.form)?)))
+}
+
+/// An answer with the revision that it was read from, as `ETag`.
+type Tagged<T> = (HeaderMap, Json<T>);
+
+/// Reads what is declared, and the revision of a repository.
+async fn read(app: &App, of: RepoRef) -> Result<(Arc<Scopes>, HeaderMap), ApiError> {
+    let (scopes, revision) = apply::scopes_with(app, &of).await?;
+    let mut headers = HeaderMap::new();
+    if let Some(tag) = revision.and_then(|r| HeaderValue::try_from(format!("\"{r}\"")).ok()) {
+        headers.insert(header::ETAG, tag);
+    }
+    Ok((scopes, headers))
 }
 
 fn answer(scopes: &Scopes, resource: &Sourced, mut view: Value, form: Form) -> Result<Value, ApiError> {
@@ -256,7 +277,7 @@ fn answer(scopes: &Scopes, resource: &Sourced, mut view: Value, form: Form) -> R
 async fn save(
     caller: Caller,
     State(app): State<App>,
-    Extension(id): Extension<RequestId>,
+    heads: Heads,
     Named(identity): Named,
     query: Result<Query<WriteQuery>, QueryRejection>,
     body: Result<Bytes, BytesRejection>,
@@ -274,37 +295,46 @@ async fn save(
     }
     let product = identity.product.as_ref().map(ProductName::as_str);
     let manifest = legacy::manifest(identity.kind, product, identity.name.as_str(), body);
-    let reply = apply::run_one(&app, &caller, manifest, query.options(Mode::Apply, &id)).await?;
+    let reply = apply::run_one(&app, &caller, manifest, query.options(Mode::Apply, &heads)?).await?;
     if let Some(error) = reply.repositories.iter().find_map(|r| r.error.clone()) {
         return Err(ApiError::of_class(nautes_model::Class::Conflict, error));
     }
-    Ok(Json(done("saved", &identity, reply.dry_run)))
+    Ok(Json(done("saved", &identity, reply)))
 }
 
 async fn delete(
     caller: Caller,
     State(app): State<App>,
-    Extension(id): Extension<RequestId>,
+    heads: Heads,
     Named(identity): Named,
     query: Result<Query<WriteQuery>, QueryRejection>,
 ) -> Result<Json<Message>, ApiError> {
     let Query(query) = query.map_err(|e| ApiError::malformed(e.body_text()))?;
-    let reply = apply::remove_one(&app, &caller, &identity, query.options(Mode::Remove, &id)).await?;
+    let reply = apply::remove_one(&app, &caller, &identity, query.options(Mode::Remove, &heads)?).await?;
     let mut outcomes = reply.repositories.iter().flat_map(|r| &r.resources);
     if outcomes.all(|o| o.done == Done::Absent) {
         return Err(ApiError::not_found(format!("{identity} not found")));
     }
-    Ok(Json(done("deleted", &identity, reply.dry_run)))
+    Ok(Json(done("deleted", &identity, reply)))
 }
 
 /// The words of the reference; a dry run has its own.
-fn done(what: &str, identity: &Identity, dry_run: bool) -> Message {
+fn done(what: &str, identity: &Identity, reply: ApplyReply) -> Message {
     let (name, kind) = (&identity.name, identity.kind.name().to_lowercase());
+    let changed = reply.has_changed();
+    let message = if reply.dry_run {
+        format!("{name} {kind} would be {what}; nothing was written")
+    } else {
+        format!("Successfully {what} {name} {kind}")
+    };
+    // One resource is in one repository.
+    let path = reply.repositories.into_iter().next_back();
+    let (commit, revision) = path.map_or((None, None), |r| (r.commit, r.revision));
     Message {
-        message: if dry_run {
-            format!("{name} {kind} would be {what}; nothing was written")
-        } else {
-            format!("Successfully {what} {name} {kind}")
-        },
+        message,
+        changed,
+        commit,
+        revision,
+        plan_hash: reply.plan_hash,
     }
 }

@@ -14,7 +14,7 @@ use super::operation::{Needs, Operation, Parameter, Tag};
 use crate::app::App;
 use crate::apply::scopes;
 use crate::auth::Caller;
-use crate::error::{ApiError, chain, internal};
+use crate::error::{ApiError, chain, outside};
 use crate::policy::{Action, gate, gate_tenant};
 
 /// The rows of the table.
@@ -105,14 +105,13 @@ async fn compare(app: &App, products: &BTreeSet<ProductName>) -> Result<Json<Pre
     let found = preview(app.platform(), products).await;
     found
         .map(Json)
-        .map_err(|e| ApiError::of_class(e.class(), e.to_string()))
+        .map_err(|e| outside(e.class(), "what is live cannot be compared", &e))
 }
 
 async fn read(app: &App, product: Option<&ProductName>) -> Result<StatusTree, ApiError> {
     report(app.platform(), product)
         .await
         .map_err(|error| match (&error, error.class()) {
-            (_, Class::Bug) => internal("the status cannot be read", &error),
             (ReportError::NoProduct(_), class) => ApiError::of_class(class, error.to_string()),
             // What is not found in the tenant cluster is a fault of the installation: the definitions of the kinds.
             (_, Class::NotFound) => {
@@ -123,7 +122,7 @@ async fn read(app: &App, product: Option<&ProductName>) -> Result<StatusTree, Ap
                 )
                 .hint("an administrator installs them: nautes crds")
             }
-            (_, class) => ApiError::of_class(class, chain(&error)),
+            (_, class) => outside(class, "the status cannot be read", &error),
         })
 }
 

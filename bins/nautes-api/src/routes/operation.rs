@@ -355,9 +355,17 @@ impl Operation {
     }
 
     /// Says that it may change what is declared.
-    pub(crate) const fn writes(mut self) -> Self {
+    pub(crate) fn writes(mut self) -> Self {
         self.writes = true;
-        self
+        self.with(Parameter::header::<String>(
+            "Idempotency-Key",
+            "A text of the client's, new for each request: the same request under the same key is done once, and answered \
+             again as before, for a day. Dry runs ignore it.",
+        ))
+        .with(Parameter::header::<String>(
+            "If-Match",
+            "The `ETag` of what was read: the revision on which the change must land.",
+        ))
     }
 
     /// Says that unknown parameters of the query are ignored.
@@ -431,7 +439,7 @@ impl Operation {
                 401 | 429 | 503 => !public,
                 403 | 404 => of_something,
                 413 => body,
-                409 | 422 => self.writes,
+                409 | 412 | 422 => self.writes,
                 _ => true,
             })
             .copied()
@@ -453,7 +461,13 @@ pub(crate) const ERRORS: &[(u16, &str)] = &[
     (404, "There is no such thing, or the caller may not see it."),
     (
         409,
-        "Somebody else was faster, or what shall go is still referred to; the findings list by what.",
+        "Others kept being faster (`metadata.moved`), what shall go is still referred to (the findings list by what), or \
+         the request is being worked on already.",
+    ),
+    (
+        412,
+        "A repository is not at the expected revision, or not that would be done which was shown; `metadata` says what is \
+         there.",
     ),
     (413, "The body is too large."),
     (422, "Rules are broken; every finding is listed."),
@@ -464,7 +478,7 @@ pub(crate) const ERRORS: &[(u16, &str)] = &[
     (500, "A fault of the server; its details are in its log."),
     (
         503,
-        "The forge, the secret store or the tenant cluster does not answer.",
+        "The forge, the secret store or the tenant cluster does not answer; `Retry-After` says when to come back.",
     ),
     (504, "It took too long; the same request again is safe."),
 ];

@@ -9,7 +9,7 @@ use axum::http::{Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use nautes_api::{App, Settings, router};
 use nautes_gitops::host::local::{LocalForge, Options};
-use nautes_gitops::{AccessLevel, GitHost, GroupSpec, Place, RepoPath, RepoSpec};
+use nautes_gitops::{AccessLevel, GitHost, GroupSpec, HostError, Place, RepoPath, RepoSpec, Session};
 use nautes_model::{Scopes, Secret};
 use nautes_runtime::clusters::StoredClusters;
 use nautes_runtime::local::LocalCluster;
@@ -25,12 +25,82 @@ pub(crate) struct World {
     pub(crate) router: Router,
     pub(crate) platform: Platform,
     pub(crate) forge: LocalForge,
+    pub(crate) moody: Arc<Moody>,
     pub(crate) store: Arc<LocalStore>,
     pub(crate) admin: Secret,
     pub(crate) cluster: LocalCluster,
     pub(crate) dir: tempfile::TempDir,
 }
 
+/// How the forge behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mood {
+    Fine,
+    /// Nobody answers.
+    Down,
+    /// The platform's own session is given when the mood changes.
+    Held,
+}
+
+/// A forge with moods.
+#[derive(Debug)]
+pub(crate) struct Moody {
+    inner: LocalForge,
+    mood: tokio::sync::watch::Sender<Mood>,
+}
+
+impl Moody {
+    pub(crate) fn set(&self, mood: Mood) {
+        self.mood.send_replace(mood);
+    }
+
+    /// Waits until somebody waits for the forge.
+    pub(crate) async fn somebody_waits(&self) {
+        while self.mood.receiver_count() == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn down(&self) -> Result<(), HostError> {
+        if *self.mood.borrow() == Mood::Down {
+            return Err(HostError::Unreachable {
+                host: "forge".to_owned(),
+                action: "asking".to_owned(),
+                source: "connect to 10.66.0.7:443: refused".into(),
+            });
+        }
+        Ok(())
+    }
+}
+
+#[async_trait::async_trait]
+impl GitHost for Moody {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn provider_type(&self) -> &str {
+        self.inner.provider_type()
+    }
+
+    async fn session(&self, credential: &Secret) -> Result<Arc<dyn Session>, HostError> {
+        self.down()?;
+        self.inner.session(credential).await
+    }
+
+    async fn platform(&self) -> Result<Arc<dyn Session>, HostError> {
+        let mut mood = self.mood.subscribe();
+        let _ = mood.wait_for(|mood| *mood != Mood::Held).await;
+        self.down()?;
+        self.inner.platform().await
+    }
+
+    fn subscribe(&self) -> tokio::sync::broadcast::Receiver<nautes_gitops::host::Poke> {
+        self.inner.subscribe()
+    }
+}
+
+#[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) body: Value,
@@ -68,8 +138,12 @@ impl World {
         let cluster = LocalCluster::start(nautes_runtime::local::Options::in_memory("tenant"))
             .await
             .unwrap();
+        let moody = Arc::new(Moody {
+            inner: forge.clone(),
+            mood: tokio::sync::watch::Sender::new(Mood::Fine),
+        });
         let platform = Platform::builder()
-            .host(Arc::new(forge.clone()))
+            .host(Arc::clone(&moody) as Arc<dyn GitHost>)
             .store(Arc::clone(&store) as Arc<dyn SecretStore>)
             .tenant(TenantSettings::new("nautes", repo))
             .tenant_cluster(cluster.client())
@@ -81,14 +155,11 @@ impl World {
             .timing(Timing::LOCAL)
             .build()
             .unwrap();
-        let settings = Settings {
-            body_limit: 4 << 20,
-            ..Settings::on(SocketAddr::from(([127, 0, 0, 1], 0)))
-        };
         let world = Self {
-            router: router(App::new(platform.clone()), &settings),
+            router: router(App::new(platform.clone()), &settings()),
             platform,
             forge,
+            moody,
             store,
             admin,
             cluster,
@@ -135,29 +206,17 @@ impl World {
             .unwrap();
     }
 
+    /// The API as it is after a restart: what is only in memory is lost.
+    pub(crate) fn restarted(&self) -> Router {
+        router(App::new(self.platform.clone()), &settings())
+    }
+
     pub(crate) async fn user(&self, name: &str) -> Secret {
         self.forge.admin().create_user(name).await.unwrap()
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        use tower::ServiceExt as _;
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let status = response.status();
-        let content_type = response
-            .headers()
-            .get("content-type")
-            .map(|v| v.to_str().unwrap().to_owned())
-            .unwrap_or_default();
-        let headers = response.headers().clone();
-        let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Answer {
-            status,
-            body,
-            content_type,
-            headers,
-            text: String::from_utf8_lossy(&bytes).into_owned(),
-        }
+        send_to(&self.router, request).await
     }
 
     pub(crate) async fn call(&self, token: &Secret, method: Method, path: &str, body: Value) -> Answer {
@@ -200,6 +259,35 @@ impl World {
         let session = self.forge.platform().await.unwrap();
         let refs = session.refs(&path.parse().unwrap()).await.unwrap();
         refs.get("refs/heads/main").map(ToString::to_string)
+    }
+}
+
+/// The settings of the tests.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        body_limit: 4 << 20,
+        ..Settings::on(SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+}
+
+pub(crate) async fn send_to(router: &Router, request: Request<Body>) -> Answer {
+    use tower::ServiceExt as _;
+    let response = router.clone().oneshot(request).await.unwrap();
+    let status = response.status();
+    let content_type = response
+        .headers()
+        .get("content-type")
+        .map(|v| v.to_str().unwrap().to_owned())
+        .unwrap_or_default();
+    let headers = response.headers().clone();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+    Answer {
+        status,
+        body,
+        content_type,
+        headers,
+        text: String::from_utf8_lossy(&bytes).into_owned(),
     }
 }
 
