@@ -168,6 +168,7 @@ impl Inputs {
 
 /// `nautes apply`, `nautes remove`.
 #[derive(Debug, Args)]
+#[command(after_help = APPLY)]
 pub struct Apply {
     /// Where manifests come from.
     #[command(flatten)]
@@ -179,16 +180,32 @@ pub struct Apply {
     /// Syntax, schema, rights and secrets are checked all the same.
     #[arg(long, short = 'i')]
     pub insecure_skip_check: bool,
-    /// Waits until the resources are ready (or gone).
+    /// Shows what would be done and asks on the terminal; then exactly that is done, or nothing.
+    #[arg(long, conflicts_with_all = ["dry_run", "plan"])]
+    pub confirm: bool,
+    /// Does exactly what a kept plan of the same manifests says (nautes plan -f .. --out FILE), or nothing.
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub plan: Option<PathBuf>,
+    /// Waits until the resources are ready (or gone), and says on stderr what becomes of each.
     #[arg(long)]
     pub wait: bool,
-    /// How long to wait, for example 90s or 5m.
+    /// How long to wait, for example 90s or 5m. What is not ready then ends with code 1.
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
     pub timeout: std::time::Duration,
     /// How the result is printed.
     #[arg(long, short = 'o', value_enum, default_value_t = Output::Table)]
     pub output: Output,
 }
+
+const APPLY: &str = "\
+Examples:
+  nautes apply -f shop.yaml --wait            declares, and waits until everything is ready
+  nautes apply -f shop --confirm              shows the plan first and asks
+  nautes plan -f shop --out plan.json && nautes apply -f shop --plan plan.json
+                                              does what was looked at, or nothing (code 5) if it would be something else
+  nautes remove -f shop.yaml --wait --timeout 10m
+
+Ctrl-C while waiting (code 130) stops the waiting only: what is committed stays, and the same command again waits on.";
 
 /// `nautes get`.
 #[derive(Debug, Args)]
@@ -302,7 +319,7 @@ pub struct Convert {
 
 /// `nautes plan`.
 #[derive(Debug, Args)]
-#[command(after_help = PLAN)]
+#[command(after_help = PLAN, group = clap::ArgGroup::new("planned").args(["from", "filename"]).multiple(true))]
 pub struct Plan {
     /// The product; every one that you may see when absent.
     #[arg(value_name = "PRODUCT", conflicts_with = "product")]
@@ -317,8 +334,9 @@ pub struct Plan {
     /// The tree that is to be; may be repeated. The current folder when absent.
     #[arg(long, value_name = "TREE", requires = "from")]
     pub to: Vec<String>,
-    /// Keeps the plan in a file as well, as JSON with the revisions and a hash.
-    #[arg(long, value_name = "FILE", requires = "from")]
+    /// Keeps the plan in a file as well, as JSON with the revisions and a hash. With manifests (-f), nautes apply --plan
+    /// does exactly that.
+    #[arg(long, value_name = "FILE", requires = "planned")]
     pub out: Option<PathBuf>,
     /// The product.
     #[arg(long, short = 'p', value_name = "PRODUCT")]
@@ -335,6 +353,7 @@ Examples:
   nautes plan                                      what is not yet as declared
   nautes plan shop                                 the same, of one product
   nautes plan -f new-env.yaml                      what manifests would do
+  nautes plan -f shop --out plan.json              keeps the plan, for nautes apply --plan
   nautes plan --from platform --to platform-new    from tree to tree, without a server
   nautes plan --from .@main --to . --out plan.json what a branch changes; keeps the plan";
 

@@ -12,7 +12,52 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::exit::{Exit, Failure};
+use crate::output;
 use crate::settings::{Connection, Settings};
+
+/// How long a write that was held up waits before it is sent again.
+const PAUSES: [Duration; 3] = [
+    Duration::from_millis(300),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+];
+/// A server that asks for a longer pause is not waited for.
+const LONGEST: Duration = Duration::from_secs(15);
+
+/// A request.
+struct Ask<'a, B> {
+    method: Method,
+    path: &'a str,
+    query: &'a [(&'a str, String)],
+    body: Option<&'a B>,
+    /// The key under which it is done once.
+    key: Option<&'a str>,
+}
+
+impl<'a, B> Ask<'a, B> {
+    const fn new(method: Method, path: &'a str) -> Self {
+        Self {
+            method,
+            path,
+            query: &[],
+            body: None,
+            key: None,
+        }
+    }
+}
+
+/// Why there is no answer.
+struct Refusal {
+    failure: Failure,
+    /// After which time the same request may be answered; `None` where it will not be.
+    again: Option<Duration>,
+}
+
+impl Refusal {
+    const fn at_last(failure: Failure) -> Self {
+        Self { failure, again: None }
+    }
+}
 
 /// A connection to the API.
 #[derive(Debug)]
@@ -91,7 +136,8 @@ impl Client {
         &self.origin
     }
 
-    /// Applies or removes manifests.
+    /// Applies or removes manifests. What a busy server or a broken connection has held up is sent again a few times,
+    /// under one key: it is done once, whatever has become of the first try.
     ///
     /// # Errors
     /// The API refuses, with every finding, or does not answer.
@@ -99,11 +145,34 @@ impl Client {
         &self,
         what: &str,
         request: &ApplyRequest,
-        query: &[(&str, bool)],
+        query: &[(&str, String)],
     ) -> Result<ApplyReply, Failure> {
-        let query: Vec<(&str, String)> = query.iter().map(|(k, v)| (*k, v.to_string())).collect();
-        self.call(Method::POST, &format!("api/v1/{what}"), &query, Some(request))
-            .await
+        let key = uuid::Uuid::new_v4().to_string();
+        let path = format!("api/v1/{what}");
+        let mut pauses = PAUSES.into_iter();
+        loop {
+            let ask = Ask {
+                query,
+                body: Some(request),
+                key: Some(&key),
+                ..Ask::new(Method::POST, &path)
+            };
+            let refusal = match self.ask(&ask).await {
+                Ok(reply) => return Ok(reply),
+                Err(refusal) => refusal,
+            };
+            let Some((pause, asked_for)) = pauses.next().zip(refusal.again) else {
+                return Err(refusal.failure);
+            };
+            let pause = pause.max(asked_for);
+            if pause > LONGEST {
+                let hint = format!("the server asks to come back in {} s", pause.as_secs());
+                return Err(refusal.failure.hint(hint));
+            }
+            output::say(&format!("{}; trying again", refusal.failure.message));
+            #[expect(clippy::disallowed_methods, reason = "the server is given time")]
+            tokio::time::sleep(pause).await;
+        }
     }
 
     /// Lists resources of a kind.
@@ -154,38 +223,67 @@ impl Client {
         query: &[(&str, String)],
         body: Option<&B>,
     ) -> Result<T, Failure> {
-        let url = self
-            .server
-            .join(path)
-            .map_err(|e| Failure::usage(format!("{path}: {e}")))?;
-        let mut request = self.http.request(method, url).query(query);
-        if let Some(token) = &self.token {
-            let token = token
-                .expose_str()
-                .map_err(|_| Failure::usage("the token is not text"))?;
-            request = request.bearer_auth(token);
-        }
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let response = request.send().await.map_err(|e| self.unreachable(&e))?;
-        let status = response.status();
+        let ask = Ask {
+            query,
+            body,
+            ..Ask::new(method, path)
+        };
+        self.ask(&ask).await.map_err(|refusal| refusal.failure)
+    }
+
+    async fn ask<B: Serialize, T: DeserializeOwned>(&self, ask: &Ask<'_, B>) -> Result<T, Refusal> {
+        let response = self.send(ask).await?;
+        let (status, after) = (response.status(), retry_after(&response));
         let bytes = response.bytes().await.map_err(|e| self.unreachable(&e))?;
         if status.is_success() {
             return serde_json::from_slice(&bytes).map_err(|e| {
-                Failure::new(
+                let failure = Failure::new(
                     Exit::Internal,
                     format!("the answer of {} cannot be read: {e}", self.server),
-                )
-                .hint("compare the versions: nautes version")
+                );
+                Refusal::at_last(failure.hint("compare the versions: nautes version"))
             });
         }
-        let failure = refused(status, &bytes);
-        Err(if status == StatusCode::UNAUTHORIZED {
+        Err(self.refused(status, after, &bytes))
+    }
+
+    /// Sends a request and returns the head of the answer.
+    async fn send<B: Serialize>(&self, ask: &Ask<'_, B>) -> Result<reqwest::Response, Refusal> {
+        let url = self
+            .server
+            .join(ask.path)
+            .map_err(|e| Refusal::at_last(Failure::usage(format!("{}: {e}", ask.path))))?;
+        let mut request = self.http.request(ask.method.clone(), url).query(ask.query);
+        if let Some(token) = &self.token {
+            let token = token
+                .expose_str()
+                .map_err(|_| Refusal::at_last(Failure::usage("the token is not text")))?;
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = ask.body {
+            request = request.json(body);
+        }
+        if let Some(key) = ask.key {
+            request = request.header("Idempotency-Key", key);
+        }
+        request.send().await.map_err(|e| self.unreachable(&e))
+    }
+
+    fn refused(&self, status: StatusCode, after: Option<Duration>, bytes: &[u8]) -> Refusal {
+        let failure = refused(status, bytes);
+        let again = match status {
+            StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT => Some(after.unwrap_or_default()),
+            _ => None,
+        };
+        let failure = if status == StatusCode::UNAUTHORIZED {
             self.unknown(failure)
         } else {
             failure
-        })
+        };
+        Refusal { failure, again }
     }
 
     /// What the server says of headers is of no use to somebody at a command line.
@@ -199,7 +297,7 @@ impl Client {
             .hint(format!("log in with another: nautes login {}", self.server))
     }
 
-    fn unreachable(&self, error: &reqwest::Error) -> Failure {
+    fn unreachable(&self, error: &reqwest::Error) -> Refusal {
         let mut text = String::new();
         let mut source: Option<&dyn std::error::Error> = std::error::Error::source(error);
         while let Some(error) = source {
@@ -211,9 +309,24 @@ impl Client {
         } else {
             "cannot be reached"
         };
-        Failure::new(Exit::Unavailable, format!("{} {what}{text}", self.server))
-            .hint("is the address right, and the server up? NAUTES_SERVER or --server says where it is")
+        let failure = Failure::new(Exit::Unavailable, format!("{} {what}{text}", self.server))
+            .hint("is the address right, and the server up? nautes context show says where it is taken from");
+        // Where nobody listens, nobody will in a second; and who has waited for a minute is asked first.
+        let again = !error.is_connect() && !error.is_timeout() && !error.is_builder();
+        Refusal {
+            failure,
+            again: again.then_some(Duration::ZERO),
+        }
     }
+}
+
+fn retry_after(response: &reqwest::Response) -> Option<Duration> {
+    let text = response
+        .headers()
+        .get(reqwest::header::RETRY_AFTER)?
+        .to_str()
+        .ok()?;
+    text.parse().ok().map(Duration::from_secs)
 }
 
 fn certificates(file: &Path) -> Result<Vec<Certificate>, Failure> {
@@ -267,5 +380,99 @@ pub fn text_at(value: &Value, path: &str) -> String {
             .collect::<Vec<_>>()
             .join(","),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    /// A server that gives these answers, one to each connection, and returns what it was asked.
+    async fn serve(answers: Vec<&'static str>) -> (Client, tokio::task::JoinHandle<Vec<String>>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let connection = Connection {
+            server: Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap(),
+            source: None,
+            ca_file: None,
+            context: None,
+        };
+        let client = Client::new(&connection, Duration::from_secs(30)).unwrap();
+        let client = client.with(Secret::from("canary"), "a test".to_owned());
+        let serving = tokio::spawn(async move {
+            let mut asked = Vec::new();
+            for answer in answers {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut text = String::new();
+                while !text.contains("\r\n\r\n") {
+                    let mut some = [0; 4096];
+                    let count = stream.read(&mut some).await.unwrap();
+                    text.push_str(&String::from_utf8_lossy(&some[..count]));
+                }
+                let key = text.lines().find_map(|l| l.strip_prefix("idempotency-key: "));
+                asked.push(key.unwrap_or_default().to_owned());
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+            asked
+        });
+        (client, serving)
+    }
+
+    const DONE: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 54\r\n\r\n\
+                        {\"message\":\"done\",\"requestId\":\"r\",\"repositories\":[] } ";
+    const BUSY: &str =
+        "HTTP/1.1 503 Busy\r\nconnection: close\r\nretry-after: 0\r\ncontent-length: 0\r\n\r\n";
+
+    #[tokio::test]
+    async fn what_was_held_up_is_sent_again_under_the_same_key() {
+        // A busy server, and a connection that breaks off.
+        let (client, serving) = serve(vec![BUSY, "", DONE]).await;
+        let reply = client
+            .write("apply", &ApplyRequest::default(), &[])
+            .await
+            .unwrap();
+        assert_eq!(reply.message, "done");
+        let asked = serving.await.unwrap();
+        assert!(
+            !asked[0].is_empty() && asked.iter().all(|key| *key == asked[0]),
+            "{asked:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_or_asked_to_come_back_late_is_not_sent_again() {
+        for (answer, exit) in [
+            (
+                "HTTP/1.1 412 No\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+                Exit::Conflict,
+            ),
+            (
+                "HTTP/1.1 422 No\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+                Exit::Findings,
+            ),
+            (
+                "HTTP/1.1 503 No\r\nconnection: close\r\nretry-after: 3600\r\ncontent-length: 0\r\n\r\n",
+                Exit::Unavailable,
+            ),
+        ] {
+            let (client, serving) = serve(vec![answer]).await;
+            let failure = client
+                .write("apply", &ApplyRequest::default(), &[])
+                .await
+                .unwrap_err();
+            assert_eq!(failure.exit, exit, "{answer}: {failure:?}");
+            assert_eq!(serving.await.unwrap().len(), 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_unknown_is_told_where_the_token_comes_from() {
+        let answer = "HTTP/1.1 401 No\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+        let (client, _serving) = serve(vec![answer]).await;
+        let failure = client.get::<Value>("api/v1/products").await.unwrap_err();
+        assert_eq!(failure.exit, Exit::Denied);
+        assert!(failure.hints[0].contains("a test"), "{failure:?}");
+        assert!(!format!("{failure:?} {client:?}").contains("canary"));
     }
 }

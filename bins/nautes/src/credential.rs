@@ -61,7 +61,7 @@ impl Source {
     /// The source does not have it, does not answer in time, or what it has is no token.
     pub async fn token(&self, server: &Url) -> Result<Secret, Failure> {
         match self {
-            Self::Given { token, by } => clean(token.clone(), by),
+            Self::Given { token, by } => clean(token, by),
             Self::File(path) => of_file(path),
             Self::Context {
                 name,
@@ -93,7 +93,7 @@ pub async fn fetch(
         }),
         Credential::File { file } => of_file(file),
         Credential::Environment { variable } => match crate::settings::variable(variable) {
-            Some(token) => clean(token, variable),
+            Some(token) => clean(&token, variable),
             None => Err(Failure::new(
                 Exit::Denied,
                 format!("the environment variable {variable} has no token"),
@@ -114,7 +114,7 @@ pub fn of_file(path: &Path) -> Result<Secret, Failure> {
     }
     let wrong = |e: std::io::Error| Failure::usage(format!("{}: {e}", path.display()));
     let file = std::fs::File::open(path).map_err(wrong)?;
-    clean(some_of(file).map_err(wrong)?, &path.display().to_string())
+    clean(&some_of(file).map_err(wrong)?, &path.display().to_string())
 }
 
 /// Reads a token from standard input.
@@ -124,7 +124,7 @@ pub fn of_file(path: &Path) -> Result<Secret, Failure> {
 pub fn of_stdin() -> Result<Secret, Failure> {
     let read = some_of(std::io::stdin().lock());
     let text = read.map_err(|e| Failure::usage(format!("standard input cannot be read: {e}")))?;
-    clean(text, "standard input")
+    clean(&text, "standard input")
 }
 
 fn some_of(from: impl std::io::Read) -> std::io::Result<Secret> {
@@ -134,7 +134,7 @@ fn some_of(from: impl std::io::Read) -> std::io::Result<Secret> {
 }
 
 /// Takes white space off both ends, and refuses what is no token. The text itself is never told.
-fn clean(found: Secret, place: &str) -> Result<Secret, Failure> {
+fn clean(found: &Secret, place: &str) -> Result<Secret, Failure> {
     let wrong = |what: &str| Failure::new(Exit::Usage, format!("{place}: {what}"));
     if found.expose().len() > MOST {
         return Err(wrong("this is too long for a token"));
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_token_is_one_word_and_what_is_not_is_never_quoted() {
-        let good = |text: &str| clean(Secret::from(text), "f").unwrap().expose().to_vec();
+        let good = |text: &str| clean(&Secret::from(text), "f").unwrap().expose().to_vec();
         assert_eq!(good("canary"), b"canary");
         assert_eq!(good(" \u{feff}canary\r\n"), b"canary");
         for text in [
@@ -167,10 +167,10 @@ mod tests {
             "canary\u{e9}",
             "canary\u{1b}[2J",
         ] {
-            let failure = clean(Secret::from(text), "f").unwrap_err();
+            let failure = clean(&Secret::from(text), "f").unwrap_err();
             assert!(!format!("{failure:?}").contains("canary"), "{failure:?}");
         }
-        assert!(clean(Secret::new(vec![0xff, 0xfe]), "f").is_err());
-        assert!(clean(Secret::from("x".repeat(MOST + 1)), "f").is_err());
+        assert!(clean(&Secret::new(vec![0xff, 0xfe]), "f").is_err());
+        assert!(clean(&Secret::from("x".repeat(MOST + 1)), "f").is_err());
     }
 }

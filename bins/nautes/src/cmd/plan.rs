@@ -37,8 +37,16 @@ async fn proposed(settings: &Settings, args: &Plan) -> Outcome {
         .or_else(|| settings.product.clone());
     let client = Client::connect(settings).await?;
     let reply = client
-        .write("apply", &ApplyRequest { files, product }, &[("dry_run", true)])
+        .write(
+            "apply",
+            &ApplyRequest { files, product },
+            &[("dry_run", "true".to_owned())],
+        )
         .await?;
+    if let Some(file) = &args.out {
+        let text = format!("{:#}\n", serde_json::to_value(&reply)?);
+        std::fs::write(file, text).map_err(|e| Failure::usage(format!("{}: {e}", file.display())))?;
+    }
     apply::print(&reply, args.output)?;
     Ok(if changes(&reply) {
         Exit::Findings

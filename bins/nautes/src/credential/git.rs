@@ -40,14 +40,15 @@ pub(super) async fn token(url: Option<&str>, server: &Url) -> Result<Secret, Fai
         .expose_str()
         .map_err(|_| Failure::usage("git's answer is not text"))?;
     match text.lines().find_map(|line| line.strip_prefix("password=")) {
-        Some(password) if !password.is_empty() => clean(Secret::from(password), "git's credentials"),
+        Some(password) if !password.is_empty() => clean(&Secret::from(password), "git's credentials"),
         _ => Err(Failure::new(
             Exit::Denied,
             format!("git knows no credentials for {}", shown(&url)),
         )
-        .hint(format!(
-            "clone or fetch something from there once, or name the forge: --git-credentials=https://..; git config credential.helper says who is asked"
-        ))),
+        .hint(
+            "clone or fetch something from there once, or name the forge: --git-credentials=https://..; \
+             git config credential.helper says who is asked",
+        )),
     }
 }
 

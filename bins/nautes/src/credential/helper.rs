@@ -35,7 +35,7 @@ pub(super) async fn token(command: &[String], server: &Url) -> Result<Secret, Fa
     let said = run(&mut child, &input, LIMIT)
         .await
         .map_err(|e| said_by(program, &e))?;
-    read(said, program)
+    read(&said, program)
 }
 
 /// Why a command gave nothing.
@@ -105,7 +105,7 @@ fn said_by(program: &str, error: &CommandError) -> Failure {
 }
 
 /// Reads what a helper printed.
-fn read(said: Secret, program: &str) -> Result<Secret, Failure> {
+fn read(said: &Secret, program: &str) -> Result<Secret, Failure> {
     let place = format!("credential helper {program}");
     let text = said
         .expose_str()
@@ -119,13 +119,14 @@ fn read(said: Secret, program: &str) -> Result<Secret, Failure> {
             .find_map(|path| json.pointer(path)?.as_str().map(Secret::from))
     });
     match found {
-        Some(token) => clean(token, &place),
+        Some(token) => clean(&token, &place),
         None => Err(Failure::usage(format!("{place}: the JSON has no token"))
             .hint("it prints the token alone, or {\"token\": \"..\"}")),
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -34,7 +34,7 @@ pub async fn ask(question: &str) -> Result<Secret, Failure> {
     drop(quiet);
     anstream::eprintln!();
     match typed {
-        Some(Ok(line)) => super::clean(line, "what was typed"),
+        Some(Ok(line)) => super::clean(&line, "what was typed"),
         Some(Err(e)) => Err(unreadable(&e)),
         None => Err(Failure::new(Exit::Interrupted, "nothing was typed")),
     }
