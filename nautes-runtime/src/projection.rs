@@ -10,6 +10,7 @@
 
 pub mod crds;
 pub mod error;
+pub mod follow;
 pub mod objects;
 
 pub use crds::require_crds;

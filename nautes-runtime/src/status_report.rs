@@ -4,10 +4,13 @@
 //! tenant cluster. A resource counts as ready only if the status speaks of what is declared now, so that waiting
 //! for "ready" after a commit means waiting for that commit.
 
+mod follow;
+mod resource;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use nautes_gitops::RepoRef;
-use nautes_model::condition::{self, READY};
+use nautes_model::condition::{self, Condition, READY};
 use nautes_model::name::ProductName;
 use nautes_model::scope::Resources;
 use nautes_model::{Class, Identity, Kind, Resource, Sourced};
@@ -19,6 +22,9 @@ use crate::platform::planning::registered;
 use crate::platform::{Observed, Platform, ReadError};
 use crate::projection::objects::LiveObject;
 use crate::projection::{Live, Projection, ProjectionError};
+
+pub use follow::{StatusChange, Statuses};
+pub use resource::{ConditionState, ResourceStatus, report_one};
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +38,9 @@ pub enum ReportError {
     /// There is no such product.
     #[error("product {0} is not registered")]
     NoProduct(ProductName),
+    /// There is no such resource.
+    #[error("{0} is neither declared nor projected")]
+    NoResource(Identity),
 }
 
 impl ReportError {
@@ -41,7 +50,7 @@ impl ReportError {
         match self {
             Self::Read(source) => source.class(),
             Self::Status(source) => source.class(),
-            Self::NoProduct(_) => Class::NotFound,
+            Self::NoProduct(_) | Self::NoResource(_) => Class::NotFound,
         }
     }
 }
@@ -279,27 +288,30 @@ fn node(sourced: &Sourced, live: Option<&LiveObject>) -> StatusNode {
     };
     details(&mut node, live);
     let conditions = conditions_of(&live.status);
-    let is_true = |type_: &str| condition::find(&conditions, type_).is_some_and(|c| c.status == "True");
     let observed = live
         .status
         .get("observedGeneration")
         .and_then(serde_json::Value::as_i64);
     let speaks_of_it = same_spec(sourced, live) && observed.is_none_or(|seen| seen >= live.generation);
     match condition::find(&conditions, READY).filter(|_| speaks_of_it) {
-        Some(ready) => {
-            node.reason.clone_from(&ready.reason);
-            node.message.clone_from(&ready.message);
-            node.state = match ready.status.as_str() {
-                "True" => State::Ready,
-                "False" if is_true(STALLED) => State::Failed,
-                "False" if is_true(RECONCILING) => State::Pending,
-                "False" => State::Failed,
-                _ => State::Unknown,
-            };
-        }
+        Some(ready) => judge(&mut node, ready, &conditions),
         None => "what is declared has not been worked on yet".clone_into(&mut node.message),
     }
     node
+}
+
+/// Takes over what the conditions say.
+fn judge(node: &mut StatusNode, ready: &Condition, all: &[Condition]) {
+    let is_true = |type_: &str| condition::find(all, type_).is_some_and(|c| c.status == "True");
+    node.reason.clone_from(&ready.reason);
+    node.message.clone_from(&ready.message);
+    node.state = match ready.status.as_str() {
+        "True" => State::Ready,
+        "False" if is_true(STALLED) => State::Failed,
+        "False" if is_true(RECONCILING) => State::Pending,
+        "False" => State::Failed,
+        _ => State::Unknown,
+    };
 }
 
 fn blank(identity: &Identity) -> StatusNode {

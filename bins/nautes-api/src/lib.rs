@@ -22,6 +22,7 @@ pub mod routes;
 pub mod run;
 pub mod selector;
 pub mod settings;
+pub mod watch;
 pub mod wire;
 
 pub use app::App;
@@ -29,3 +30,4 @@ pub use error::ApiError;
 pub use routes::router;
 pub use run::{Serving, serve};
 pub use settings::Settings;
+pub use watch::WatchLimits;

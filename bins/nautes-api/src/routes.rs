@@ -8,7 +8,10 @@ pub mod live;
 pub mod meta;
 pub(crate) mod missing;
 pub mod operation;
+pub(crate) mod path;
+pub mod status;
 pub mod table;
+pub mod watch;
 pub(crate) mod writing;
 
 use std::collections::BTreeMap;

@@ -46,12 +46,13 @@ pub async fn serve(settings: &Settings, app: App, stop: CancellationToken) -> an
         .set_nonblocking(true)
         .context("cannot set the listener up")?;
     let address = listener.local_addr().context("the listener has no address")?;
-    let service = router(app, settings).into_make_service();
+    let service = router(app.clone(), settings).into_make_service();
     let handle = Handle::new();
     tokio::spawn({
         let handle = handle.clone();
         async move {
             stop.cancelled().await;
+            app.close();
             handle.graceful_shutdown(Some(GRACE));
         }
     });

@@ -30,5 +30,9 @@ mod kinds;
 mod matrix;
 #[path = "api/paths.rs"]
 mod paths;
+#[path = "api/status.rs"]
+mod status;
+#[path = "api/watch.rs"]
+mod watch;
 #[path = "api/write.rs"]
 mod write;

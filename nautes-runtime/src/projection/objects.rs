@@ -42,6 +42,40 @@ pub struct LiveObject {
     version: Option<String>,
 }
 
+impl LiveObject {
+    /// Reads an object of a kind.
+    pub(crate) fn read(kind: Kind, object: &DynamicObject) -> Self {
+        let labels = object.metadata.labels.clone().unwrap_or_default();
+        Self {
+            ours: labels.get(MANAGED_BY).is_some_and(|v| v == NAUTES),
+            deleting: object.metadata.deletion_timestamp.is_some(),
+            abandoned: object
+                .metadata
+                .annotations
+                .as_ref()
+                .is_some_and(|all| all.get(ABANDON).is_some_and(|v| v == "true")),
+            generation: object.metadata.generation.unwrap_or_default(),
+            status: object.data.get("status").cloned().unwrap_or(Value::Null),
+            labels,
+            annotations: object.metadata.annotations.clone().unwrap_or_default(),
+            finalizers: object.metadata.finalizers.clone().unwrap_or_default(),
+            version: object.metadata.resource_version.clone(),
+            resource: as_resource(kind, object),
+        }
+    }
+}
+
+/// Returns how the tenant cluster serves a kind.
+pub(crate) fn resource_of(kind: Kind) -> ApiResource {
+    ApiResource {
+        group: GROUP.to_owned(),
+        version: VERSION.to_owned(),
+        api_version: API_VERSION.to_owned(),
+        kind: kind.name().to_owned(),
+        plural: kind.info().plural.to_owned(),
+    }
+}
+
 /// The objects of one namespace, by identity.
 pub type Live = BTreeMap<Identity, LiveObject>;
 
@@ -107,6 +141,19 @@ impl Projection {
             live.extend(items.into_iter().filter_map(|object| self.live(kind, &object)));
         }
         Ok(live)
+    }
+
+    /// Reads one object of the namespace.
+    ///
+    /// # Errors
+    /// The tenant cluster does not answer.
+    pub async fn read_one(&self, identity: &Identity) -> Result<Option<LiveObject>, ProjectionError> {
+        let api = self.api(identity.kind);
+        let action = format!("reading {identity}");
+        let found = self.timed(action, api.get_opt(identity.name.as_str())).await?;
+        Ok(found
+            .and_then(|object| self.live(identity.kind, &object))
+            .map(|(_, live)| live))
     }
 
     /// Creates the namespace if it is not there. Returns how many writes it took.
@@ -244,14 +291,7 @@ impl Projection {
     }
 
     fn api(&self, kind: Kind) -> Api<DynamicObject> {
-        let resource = ApiResource {
-            group: GROUP.to_owned(),
-            version: VERSION.to_owned(),
-            api_version: API_VERSION.to_owned(),
-            kind: kind.name().to_owned(),
-            plural: kind.info().plural.to_owned(),
-        };
-        Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
+        Api::namespaced_with(self.client.clone(), &self.namespace, &resource_of(kind))
     }
 
     fn live(&self, kind: Kind, object: &DynamicObject) -> Option<(Identity, LiveObject)> {
@@ -260,24 +300,7 @@ impl Projection {
             product: self.product.clone(),
             name: ResourceName::new(object.metadata.name.as_deref()?).ok()?,
         };
-        let labels = object.metadata.labels.clone().unwrap_or_default();
-        let live = LiveObject {
-            ours: labels.get(MANAGED_BY).is_some_and(|v| v == NAUTES),
-            deleting: object.metadata.deletion_timestamp.is_some(),
-            abandoned: object
-                .metadata
-                .annotations
-                .as_ref()
-                .is_some_and(|all| all.get(ABANDON).is_some_and(|v| v == "true")),
-            generation: object.metadata.generation.unwrap_or_default(),
-            status: object.data.get("status").cloned().unwrap_or(Value::Null),
-            labels,
-            annotations: object.metadata.annotations.clone().unwrap_or_default(),
-            finalizers: object.metadata.finalizers.clone().unwrap_or_default(),
-            version: object.metadata.resource_version.clone(),
-            resource: as_resource(kind, object),
-        };
-        Some((identity, live))
+        Some((identity, LiveObject::read(kind, object)))
     }
 
     async fn write_one(&self, wanted: &Sourced, live: Option<&LiveObject>) -> Result<u64, ProjectionError> {

@@ -111,23 +111,30 @@ async fn compare(app: &App, products: &BTreeSet<ProductName>) -> Result<Json<Pre
 async fn read(app: &App, product: Option<&ProductName>) -> Result<StatusTree, ApiError> {
     report(app.platform(), product)
         .await
-        .map_err(|error| match (&error, error.class()) {
-            (ReportError::NoProduct(_), class) => ApiError::of_class(class, error.to_string()),
-            // What is not found in the tenant cluster is a fault of the installation: the definitions of the kinds.
-            (_, Class::NotFound) => {
-                tracing::error!(error = %chain(&error), "the statuses cannot be read");
-                ApiError::of_class(
-                    Class::Unreachable,
-                    "the tenant cluster does not serve the kinds of Nautes",
-                )
-                .hint("an administrator installs them: nautes crds")
-            }
-            (_, class) => outside(class, "the status cannot be read", &error),
-        })
+        .map_err(|error| report_error(&error))
+}
+
+/// Says why there is no report.
+pub(crate) fn report_error(error: &ReportError) -> ApiError {
+    match (error, error.class()) {
+        (ReportError::NoProduct(_) | ReportError::NoResource(_), class) => {
+            ApiError::of_class(class, error.to_string())
+        }
+        // What is not found in the tenant cluster is a fault of the installation: the definitions of the kinds.
+        (_, Class::NotFound) => {
+            tracing::error!(error = %chain(error), "the statuses cannot be read");
+            ApiError::of_class(
+                Class::Unreachable,
+                "the tenant cluster does not serve the kinds of Nautes",
+            )
+            .hint("an administrator installs them: nautes crds")
+        }
+        (_, class) => outside(class, "the status cannot be read", error),
+    }
 }
 
 /// Returns the products that the caller may read.
-async fn visible(app: &App, caller: &Caller) -> Result<BTreeSet<ProductName>, ApiError> {
+pub(crate) async fn visible(app: &App, caller: &Caller) -> Result<BTreeSet<ProductName>, ApiError> {
     let scopes = scopes(app).await?;
     let mut visible = BTreeSet::new();
     for (sourced, _) in scopes.tenant.products() {

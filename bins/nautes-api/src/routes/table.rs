@@ -1,7 +1,7 @@
 //! The table of operations. To add one, write its row in the file of its group, or add a group here.
 
 use super::operation::Operation;
-use super::{apply, caller, kinds, live, meta};
+use super::{apply, caller, kinds, live, meta, status, watch};
 
 /// Makes the table, in the order in which it is described.
 #[must_use]
@@ -9,6 +9,8 @@ pub fn table() -> Vec<Operation> {
     let groups = [
         apply::operations(),
         live::operations(),
+        status::operations(),
+        watch::operations(),
         kinds::operations(),
         caller::operations(),
         meta::operations(),

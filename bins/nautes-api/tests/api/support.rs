@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
-use nautes_api::{App, Settings, router};
+use nautes_api::{App, Settings, WatchLimits, router};
 use nautes_gitops::host::local::{LocalForge, Options};
 use nautes_gitops::{AccessLevel, GitHost, GroupSpec, HostError, Place, RepoPath, RepoSpec, Session};
 use nautes_model::{Scopes, Secret};
@@ -155,8 +155,13 @@ impl World {
             .timing(Timing::LOCAL)
             .build()
             .unwrap();
+        // A watch without a time of its own would keep whoever reads whole answers waiting.
+        let watching = WatchLimits {
+            lifetime: std::time::Duration::ZERO,
+            ..WatchLimits::default()
+        };
         let world = Self {
-            router: router(App::new(platform.clone()), &settings()),
+            router: router(App::with_watch(platform.clone(), watching), &settings()),
             platform,
             forge,
             moody,

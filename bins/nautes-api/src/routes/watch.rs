@@ -1,0 +1,202 @@
+//! Watching as server-sent events.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequestParts, Query, State};
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use axum::response::sse::{Event, Sse};
+use axum::response::{IntoResponse, Response};
+use futures::{Stream, StreamExt as _, stream};
+use nautes_model::name::ProductName;
+use nautes_model::{Kind, Secret};
+use serde::Deserialize;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::operation::{Form, Needs, Operation, Parameter, Tag};
+use super::path;
+use crate::app::App;
+use crate::auth::{Caller, bearer};
+use crate::error::ApiError;
+use crate::watch::{EndReason, Frame, Sight, WatchEvent, Watcher, pump};
+
+/// The names of events that can be asked for.
+const EVENTS: [&str; 4] = ["status", "removed", "run", "deployment"];
+
+/// The rows of the table.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::get("/api/v1/watch", "watch", Needs::Caller, watch)
+            .with(Parameter::query::<Option<ProductName>>(
+                "product",
+                "The product to watch; without it, everything that the caller may read.",
+            ))
+            .with(Parameter::query::<Option<String>>(
+                "kind",
+                "Kinds to watch, separated by commas; without it, all.",
+            ))
+            .with(Parameter::query::<Option<String>>(
+                "events",
+                "Events to be told, separated by commas: `status`, `removed`, `run`, `deployment`; without it, all.",
+            ))
+            .with(Parameter::query::<Option<u64>>(
+                "timeout",
+                "After how many seconds the answer ends; the server may end it earlier.",
+            ))
+            .with(Parameter::header::<Option<String>>(
+                "Last-Event-ID",
+                "The id of the last event that was read: what came after it is told. Browsers send it by themselves.",
+            ))
+            .says(
+                Tag::Live,
+                "Be told what becomes of resources",
+                "Server-sent events. It begins with `reset` and the status of everything that is watched, or, with \
+                 `Last-Event-ID`, with what was missed; `reset` comes then only if that is kept no more. Then `status`, \
+                 `removed`, `run` and `deployment` come as they happen, and comments where nothing does. A `status` \
+                 speaks of the commit in its `revision`; it is `Pending` while the controllers have not worked on what \
+                 is projected. The last event is `end`, with the reason: the time is over, the reader is too slow, the \
+                 token or the right is gone, the server stops. Come back with the last id then. Without \
+                 `Last-Event-ID` nothing is lost, but more is told.",
+            )
+            .replies_made(
+                200,
+                "A stream of events; this is the form of the data of each.",
+                "text/event-stream",
+                Form::of::<WatchEvent>(),
+            ),
+    ]
+}
+
+/// What the query may say.
+#[derive(Clone, Debug, Default, Deserialize)]
+struct WatchQuery {
+    #[serde(default)]
+    product: Option<ProductName>,
+    #[serde(default)]
+    kind: String,
+    #[serde(default)]
+    events: String,
+    #[serde(default)]
+    timeout: Option<u64>,
+}
+
+/// The token of the request: a watch outlives what is remembered of it.
+struct Token(Secret);
+
+impl<S: Send + Sync> FromRequestParts<S> for Token {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        bearer(parts).map(Self)
+    }
+}
+
+/// `GET /api/v1/watch`.
+async fn watch(
+    caller: Caller,
+    Token(token): Token,
+    State(app): State<App>,
+    headers: HeaderMap,
+    query: Result<Query<WatchQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(query) = query.map_err(|e| ApiError::malformed(e.body_text()))?;
+    let kinds = kinds(&query.kind)?;
+    let events = events(&query.events)?;
+    let sight = Sight::of(&app, &caller, query.product.as_ref()).await?;
+    let hub = Arc::clone(app.watching());
+    let seat = match hub.seat(&caller.user.name) {
+        Ok(seat) => seat,
+        Err(error) => {
+            let mut response = error.into_response();
+            let later = axum::http::HeaderValue::from_static("10");
+            response
+                .headers_mut()
+                .insert(axum::http::header::RETRY_AFTER, later);
+            return Ok(response);
+        }
+    };
+    hub.ready().await?;
+    // What is no id of ours, or of another life of the server, is an id of which nothing is kept.
+    let since = headers.get("last-event-id").map(|value| {
+        let text = value.to_str().unwrap_or_default();
+        text.parse().unwrap_or_default()
+    });
+    let longest = hub.limits.lifetime;
+    let watcher = Watcher {
+        lifetime: query
+            .timeout
+            .map_or(longest, |seconds| longest.min(Duration::from_secs(seconds))),
+        app,
+        token,
+        product: query.product,
+        kinds,
+        events,
+        seat,
+        sight,
+    };
+    let (out, frames) = tokio::sync::mpsc::channel(hub.limits.waiting.clamp(1, 64));
+    let end: Arc<Mutex<Option<EndReason>>> = Arc::default();
+    tokio::spawn({
+        let end = Arc::clone(&end);
+        async move {
+            // The reason is there before the last sender is gone, so that the stream finds it.
+            let keep = out.clone();
+            let reason = pump(watcher, since, out).await;
+            *end.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+            drop(keep);
+        }
+    });
+    Ok(Sse::new(told(ReceiverStream::new(frames), end)).into_response())
+}
+
+/// The frames as events, and at last why it ends.
+fn told(
+    frames: ReceiverStream<Frame>,
+    end: Arc<Mutex<Option<EndReason>>>,
+) -> impl Stream<Item = Result<Event, Infallible>> + Send + 'static {
+    let last = stream::once(async move {
+        let reason = end.lock().unwrap_or_else(PoisonError::into_inner).take();
+        event(None, &WatchEvent::end(reason.unwrap_or(EndReason::Shutdown)))
+    });
+    frames
+        .map(|frame| match frame {
+            Frame::Heartbeat => Event::default().comment("heartbeat"),
+            Frame::Event(at, data) => event(at.map(|at| at.to_string()), &data),
+        })
+        .chain(last)
+        .map(Ok)
+}
+
+fn event(id: Option<String>, data: &WatchEvent) -> Event {
+    let made = Event::default().event(data.name());
+    let made = match id {
+        Some(id) => made.id(id),
+        None => made,
+    };
+    // Statuses are plain data, which JSON always takes.
+    made.json_data(data).unwrap_or_default()
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|word| !word.is_empty())
+}
+
+fn kinds(text: &str) -> Result<BTreeSet<Kind>, ApiError> {
+    words(text).map(path::kind).collect()
+}
+
+fn events(text: &str) -> Result<BTreeSet<String>, ApiError> {
+    let known = |word: &str| {
+        if EVENTS.contains(&word) {
+            return Ok(word.to_owned());
+        }
+        let shown: String = word.chars().take(80).collect();
+        Err(ApiError::malformed(format!("there is no event {shown:?}"))
+            .hint(format!("events: {}", EVENTS.join(", "))))
+    };
+    words(text).map(known).collect()
+}
