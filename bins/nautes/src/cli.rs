@@ -1,6 +1,7 @@
 //! The command line as it is typed: one struct a command, and nothing decided yet.
 
 pub mod contexts;
+pub mod live;
 pub mod offline;
 
 use std::path::PathBuf;
@@ -89,6 +90,16 @@ pub enum Command {
     Plan(Plan),
     /// Shows whether a product works, and why not.
     Status(Status),
+    /// Tells what becomes of resources, runs and deployments, as it happens.
+    Events(live::Events),
+    /// Lists the runs of pipeline runtimes.
+    Runs(live::Runs),
+    /// Prints what a run has written.
+    Logs(live::Logs),
+    /// Shows what deployment runtimes have deployed, and what differs.
+    Deployments(live::Deployments),
+    /// Says who changed what, newest first.
+    Audit(live::Audit),
     /// Writes a platform of any size, for whoever measures.
     #[command(hide = true)]
     Generate(crate::cmd::generate::Generate),
@@ -380,6 +391,10 @@ pub struct Status {
     /// Ends with code 1 unless everything is ready.
     #[arg(long)]
     pub check: bool,
+    /// Goes on, and shows what changes until ctrl-C: the tree anew on a terminal, a line for each change elsewhere, with
+    /// -o json an object for each.
+    #[arg(long, short = 'w', conflicts_with = "check")]
+    pub watch: bool,
 }
 
 /// How a result is printed.

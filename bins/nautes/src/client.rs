@@ -1,5 +1,7 @@
 //! The API as the commands call it.
 
+pub mod events;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -24,6 +26,9 @@ const PAUSES: [Duration; 3] = [
 /// A server that asks for a longer pause is not waited for.
 const LONGEST: Duration = Duration::from_secs(15);
 
+/// How long a stream of events may last; the server ends it long before.
+const FOREVER: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// A request.
 struct Ask<'a, B> {
     method: Method,
@@ -32,6 +37,10 @@ struct Ask<'a, B> {
     body: Option<&'a B>,
     /// The key under which it is done once.
     key: Option<&'a str>,
+    /// The id of the last event that was read.
+    last: Option<&'a str>,
+    /// Whether the answer is a stream of events, which lasts.
+    is_stream: bool,
 }
 
 impl<'a, B> Ask<'a, B> {
@@ -42,6 +51,8 @@ impl<'a, B> Ask<'a, B> {
             query: &[],
             body: None,
             key: None,
+            last: None,
+            is_stream: false,
         }
     }
 }
@@ -207,6 +218,19 @@ impl Client {
         self.call::<(), _>(Method::GET, path, &[], None).await
     }
 
+    /// Reads a text, such as a drawing.
+    ///
+    /// # Errors
+    /// The API refuses or does not answer.
+    pub async fn text(&self, path: &str, query: &[(&str, String)]) -> Result<String, Failure> {
+        let ask = Ask {
+            query,
+            ..Ask::new(Method::GET, path)
+        };
+        let response = self.open(&ask).await?;
+        response.text().await.map_err(|e| self.unreachable(&e).failure)
+    }
+
     /// Deletes one resource.
     ///
     /// # Errors
@@ -247,6 +271,17 @@ impl Client {
         Err(self.refused(status, after, &bytes))
     }
 
+    /// Opens an answer that has no end of its own.
+    async fn open(&self, ask: &Ask<'_, ()>) -> Result<reqwest::Response, Failure> {
+        let response = self.send(ask).await.map_err(|refusal| refusal.failure)?;
+        let (status, after) = (response.status(), retry_after(&response));
+        if status.is_success() {
+            return Ok(response);
+        }
+        let bytes = response.bytes().await.map_err(|e| self.unreachable(&e).failure)?;
+        Err(self.refused(status, after, &bytes).failure)
+    }
+
     /// Sends a request and returns the head of the answer.
     async fn send<B: Serialize>(&self, ask: &Ask<'_, B>) -> Result<reqwest::Response, Refusal> {
         let url = self
@@ -265,6 +300,12 @@ impl Client {
         }
         if let Some(key) = ask.key {
             request = request.header("Idempotency-Key", key);
+        }
+        if ask.is_stream {
+            request = request.header("Accept", "text/event-stream").timeout(FOREVER);
+        }
+        if let Some(last) = ask.last {
+            request = request.header("Last-Event-ID", last);
         }
         request.send().await.map_err(|e| self.unreachable(&e))
     }

@@ -2,11 +2,14 @@
 
 pub mod access;
 pub mod apply;
+pub mod audit;
 pub mod context;
 pub mod convert;
 pub mod crds;
 pub mod delete;
+pub mod deployments;
 pub mod explain;
+pub mod follow;
 pub mod generate;
 pub mod get;
 pub mod graph;
@@ -15,6 +18,7 @@ pub mod init;
 pub mod login;
 pub mod logout;
 pub mod plan;
+pub mod runs;
 pub mod status;
 pub mod validate;
 pub mod wait;
