@@ -55,6 +55,7 @@ pub mod change;
 pub mod conformance;
 pub mod feed;
 pub mod folder;
+pub mod history;
 pub mod host;
 pub mod oid;
 pub mod place;

@@ -9,6 +9,7 @@
 //!   no reference.
 //! * A mirror holds nothing of its own. A damaged one is made anew and filled by the next fetch.
 
+pub mod changes;
 pub mod commit;
 pub mod history;
 pub mod snapshot;

@@ -50,7 +50,7 @@ pub(crate) use desired::Desired;
 pub use call::CallError;
 pub use discovery::Cache;
 pub use entry::Entry;
-pub use inventory::{InventoryError, entries, units};
+pub use inventory::{InventoryError, Recorded, entries, recorded, units};
 pub use limits::Limits;
 pub use report::{Applied, ApplyError, Hold, OverBudget, Problem, RemovalPolicy, Strategy};
 pub use unit::Unit;

@@ -10,8 +10,10 @@
 //! * An object that somebody else has made is a conflict, and not touched.
 //! * What a file declared that cannot be read now stays as it is; the other files go on.
 
+mod inspect;
 pub(crate) mod kinds;
 mod manifests;
+mod source;
 mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +27,10 @@ use crate::apply::{
 };
 use crate::object::ObjectKey;
 use crate::plan::{DeployUnit, Planned};
+
+pub use inspect::{DeploymentReport, DeploymentSource, InspectError, ObjectDrift, inspect};
+pub use source::SourceError;
+pub(crate) use source::{position, read};
 
 pub use manifests::{MAX_FILE, MAX_OBJECTS, MAX_TOTAL, Manifest, ManifestProblem, Manifests, read_manifests};
 

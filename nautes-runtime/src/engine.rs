@@ -13,7 +13,7 @@ pub mod webhook;
 
 pub use registry::{Engines, MissingEngine};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 use nautes_model::kinds::cluster::{Component, Slot};
@@ -23,6 +23,7 @@ use serde_json::Value;
 
 use crate::intent::{Account, Application, PipelineSpace, RunIntent, SecretMount, Space};
 use crate::plan::{DeployUnit, HookUnit, Planned};
+use crate::runs::{RunPhase, RunState};
 
 /// What an engine gives.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -82,6 +83,19 @@ pub struct On<'a> {
     pub cluster: &'a ClusterName,
     /// The component of the cluster that the engine is.
     pub component: &'a Component,
+}
+
+/// The kind of objects that runs of pipelines are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunKind {
+    /// The API group.
+    pub group: &'static str,
+    /// The version.
+    pub version: &'static str,
+    /// The kind.
+    pub kind: &'static str,
+    /// Its plural.
+    pub plural: &'static str,
 }
 
 /// An engine cannot do what an intent asks for.
@@ -148,6 +162,33 @@ pub trait PipelineEngine: Send + Sync + Debug {
     fn run(&self, intent: &RunIntent, file: &str) -> Result<Value, Unsupported>;
     /// Returns the name that the object of a run has: the same for the same runtime, trigger, ref and commit.
     fn run_name(&self, intent: &RunIntent) -> String;
+    /// Returns the kinds of objects that runs are, the version that is asked for first in front. Without any, nothing
+    /// is told of runs.
+    fn run_kinds(&self) -> &'static [RunKind] {
+        &[]
+    }
+    /// Reads what became of a run from its object.
+    fn run_state(&self, _run: &Value) -> RunState {
+        RunState {
+            phase: RunPhase::Pending,
+            reason: String::new(),
+            message: String::new(),
+            started: None,
+            finished: None,
+        }
+    }
+    /// Returns where people can look at a run, given the setting `host` of the component.
+    fn run_link(&self, _host: &str, _namespace: &str, _run: &str) -> Option<String> {
+        None
+    }
+    /// Returns the label of pods whose value is the name of their run; without it there are no logs.
+    fn pods_label(&self) -> Option<&'static str> {
+        None
+    }
+    /// Returns the task that a pod works on, from its labels.
+    fn run_task(&self, _labels: &BTreeMap<String, String>) -> Option<String> {
+        None
+    }
 }
 
 /// Hears events (slot `eventListener`).

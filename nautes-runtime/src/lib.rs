@@ -21,5 +21,6 @@ pub mod plan;
 pub mod platform;
 pub mod preview;
 pub mod projection;
+pub mod runs;
 pub mod start;
 pub mod status_report;

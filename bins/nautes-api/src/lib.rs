@@ -9,12 +9,14 @@
 
 pub mod app;
 pub mod apply;
+pub mod audit;
 pub mod auth;
 pub mod describe;
 pub mod error;
 pub mod keys;
 pub mod legacy;
 pub mod limits;
+mod page;
 pub mod policy;
 pub mod program;
 pub mod register;

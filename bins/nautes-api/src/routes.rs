@@ -1,14 +1,19 @@
 //! The routes, made from the table, and what every request goes through.
 
+pub mod access;
 pub mod apply;
+pub mod audit;
 pub mod caller;
+pub mod deployments;
 pub(crate) mod gate;
+pub mod graph;
 pub mod kinds;
 pub mod live;
 pub mod meta;
 pub(crate) mod missing;
 pub mod operation;
 pub(crate) mod path;
+pub mod runs;
 pub mod status;
 pub mod table;
 pub mod watch;

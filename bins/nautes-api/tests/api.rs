@@ -12,6 +12,13 @@ mod support;
 
 #[path = "api/again.rs"]
 mod again;
+#[path = "api/support_clusters.rs"]
+mod support_clusters;
+
+#[path = "api/access.rs"]
+mod access;
+#[path = "api/audit.rs"]
+mod audit;
 #[path = "api/auth.rs"]
 mod auth;
 #[path = "api/contract.rs"]
@@ -22,6 +29,8 @@ mod describe;
 mod expect;
 #[path = "api/faults.rs"]
 mod faults;
+#[path = "api/graph.rs"]
+mod graph;
 #[path = "api/input.rs"]
 mod input;
 #[path = "api/kinds.rs"]
@@ -30,6 +39,8 @@ mod kinds;
 mod matrix;
 #[path = "api/paths.rs"]
 mod paths;
+#[path = "api/runs.rs"]
+mod runs;
 #[path = "api/status.rs"]
 mod status;
 #[path = "api/watch.rs"]

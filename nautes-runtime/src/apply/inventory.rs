@@ -84,6 +84,8 @@ struct Shard {
 pub(crate) struct Inventory {
     unit: Unit,
     shards: BTreeMap<usize, Shard>,
+    /// When it was written last, as the cluster says, in RFC 3339.
+    written: Option<String>,
 }
 
 impl Inventory {
@@ -92,11 +94,18 @@ impl Inventory {
         let mut inventory = Self {
             unit: unit.clone(),
             shards: BTreeMap::new(),
+            written: None,
         };
         let params = ListParams::default().labels(&format!("{LABEL}={}", unit.digest()));
         let found = call(api(client).list(&params)).await;
         let found = found.map_err(|source| inventory.error("read", source))?;
         for map in found.items {
+            let fields = map.metadata.managed_fields.iter().flatten();
+            let written = fields
+                .filter_map(|f| f.time.as_ref())
+                .map(|time| time.0.to_string())
+                .max();
+            inventory.written = inventory.written.take().max(written);
             let (number, shard) = inventory.shard(map)?;
             inventory.shards.insert(number, shard);
         }
@@ -322,11 +331,31 @@ pub async fn units(client: &Client) -> Result<BTreeSet<Unit>, InventoryError> {
     found.items.into_iter().map(|map| read(map.metadata)).collect()
 }
 
+/// What the inventory of a unit names, and since when.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// The objects.
+    pub entries: Vec<Entry>,
+    /// When the inventory was written last, as the cluster says, in RFC 3339.
+    pub written: Option<String>,
+}
+
+/// Reads what the inventory of a unit names, and when it was written last.
+///
+/// # Errors
+/// The cluster does not answer, or the inventory cannot be read.
+pub async fn recorded(client: &Client, unit: &Unit) -> Result<Recorded, InventoryError> {
+    let inventory = Inventory::read(client, unit).await?;
+    Ok(Recorded {
+        entries: inventory.iter().map(|(_, entry)| entry.clone()).collect(),
+        written: inventory.written,
+    })
+}
+
 /// Reads what the inventory of a unit names.
 ///
 /// # Errors
 /// The cluster does not answer, or the inventory cannot be read.
 pub async fn entries(client: &Client, unit: &Unit) -> Result<Vec<Entry>, InventoryError> {
-    let inventory = Inventory::read(client, unit).await?;
-    Ok(inventory.iter().map(|(_, entry)| entry.clone()).collect())
+    Ok(recorded(client, unit).await?.entries)
 }

@@ -1,10 +1,7 @@
 //! A deployment runtime whose repository is followed by ourselves (engine `direct`).
 
-use std::collections::BTreeMap;
-
-use nautes_gitops::publish::{fetch_or_rebuild, trailer};
-use nautes_gitops::repo::{Limits, RepoError};
-use nautes_gitops::{HostError, Mirror, Oid, RepoPath};
+use nautes_gitops::publish::trailer;
+use nautes_gitops::{Mirror, Oid};
 use nautes_model::name::ClusterName;
 use nautes_model::{Class, Identity, Revision};
 use serde_json::json;
@@ -14,9 +11,8 @@ use super::cluster::{ClusterError, within};
 use super::facts::{Fact, Facts, Source};
 use super::state::{Next, Shared, count};
 use crate::apply::{ApplyError, RemovalPolicy, Strategy, Target};
-use crate::deploy::{Deployed, MAX_FILE, MAX_TOTAL, Manifests, deploy, read_manifests};
+use crate::deploy::{Deployed, SourceError, deploy, position, read};
 use crate::plan::{DeployUnit, VerdictState};
-use crate::start::resolve;
 
 /// The condition that says whether the objects of the repository are in the cluster.
 const DEPLOYED: &str = "Deployed";
@@ -27,24 +23,10 @@ enum PassError {
     Cluster(#[from] ClusterError),
     #[error(transparent)]
     Apply(#[from] ApplyError),
-    #[error("cannot read the repository {path}")]
-    Host {
-        path: RepoPath,
-        #[source]
-        source: HostError,
-    },
-    #[error("cannot read the mirror of {path}")]
-    Mirror {
-        path: RepoPath,
-        #[source]
-        source: RepoError,
-    },
-    #[error("waiting for the revision {revision:?} of {path}")]
-    Revision { path: RepoPath, revision: String },
     #[error("the repository {0} is not declared")]
     NoRepo(Identity),
-    #[error("{0} is too large to be read as a whole")]
-    Incomplete(RepoPath),
+    #[error(transparent)]
+    Source(#[from] SourceError),
 }
 
 impl PassError {
@@ -52,12 +34,8 @@ impl PassError {
         match self {
             Self::Cluster(source) => source.class(),
             Self::Apply(source) => source.class(),
-            // A repository that is declared and not there yet is on its way.
-            Self::Host { source, .. } if source.class() == Class::NotFound => Class::Waiting,
-            Self::Host { source, .. } => source.class(),
-            Self::Mirror { source, .. } => source.class(),
-            Self::Revision { .. } | Self::NoRepo(_) => Class::Waiting,
-            Self::Incomplete(_) => Class::Invalid,
+            Self::NoRepo(_) => Class::Waiting,
+            Self::Source(source) => source.class(),
         }
     }
 }
@@ -122,7 +100,7 @@ async fn converge(shared: &Shared, unit: &DeployUnit, cluster: &ClusterName) -> 
     let path = shared
         .path_of(&unit.code_repo)
         .ok_or_else(|| PassError::NoRepo(unit.code_repo.clone()))?;
-    let (mirror, revision) = position(shared, unit, &path).await?;
+    let (mirror, revision) = position(platform, unit, &path).await?;
     let manifests = read(&mirror, revision, unit, &path).await?;
     let removal = removal(&mirror, revision).await;
     let client = within(limit, platform.clusters().client(cluster)).await?;
@@ -133,87 +111,6 @@ async fn converge(shared: &Shared, unit: &DeployUnit, cluster: &ClusterName) -> 
     let target = Target::new(cluster, client, &**platform.store(), &state.cache).acting_as(acting);
     let revision = Revision(revision.to_string().into());
     Ok(deploy(&target, unit, revision, manifests, Strategy::Apply, removal).await?)
-}
-
-/// Fetches if something has moved, and finds the commit to deploy.
-async fn position(shared: &Shared, unit: &DeployUnit, path: &RepoPath) -> Result<(Mirror, Oid), PassError> {
-    let host = |source| PassError::Host {
-        path: path.clone(),
-        source,
-    };
-    let broken = |source| PassError::Mirror {
-        path: path.clone(),
-        source,
-    };
-    let session = shared.platform.host().platform().await.map_err(host)?;
-    let mirror = shared.platform.mirrors().open(path).await.map_err(broken)?;
-    let refs = session.refs(path).await.map_err(host)?;
-    if mirror.refs().await.map_err(broken)? != refs {
-        fetch_or_rebuild(&*session, path, &mirror).await.map_err(host)?;
-    }
-    let revision = resolve(&mirror, &unit.target_revision).await.map_err(broken)?;
-    let revision = revision.ok_or_else(|| PassError::Revision {
-        path: path.clone(),
-        revision: unit.target_revision.clone(),
-    })?;
-    Ok((mirror, revision))
-}
-
-async fn read(
-    mirror: &Mirror,
-    revision: Oid,
-    unit: &DeployUnit,
-    path: &RepoPath,
-) -> Result<Manifests, PassError> {
-    let folder = unit.path.trim_start_matches("./").trim_matches('/').to_owned();
-    let folder = if folder == "." { String::new() } else { folder };
-    let limits = Limits {
-        file_bytes: MAX_FILE,
-        total_bytes: MAX_TOTAL,
-        ..Limits::default()
-    };
-    let below = folder.clone();
-    let wanted = move |path: &str| {
-        below.is_empty()
-            || path.starts_with(&format!("{below}/"))
-            || (path.ends_with('/') && format!("{below}/").starts_with(path))
-    };
-    let snapshot = mirror.read(revision, limits, wanted).await;
-    let snapshot = snapshot.map_err(|source| PassError::Mirror {
-        path: path.clone(),
-        source,
-    })?;
-    if !snapshot.complete {
-        return Err(PassError::Incomplete(path.clone()));
-    }
-    let short = |path: &str| match folder.as_str() {
-        "" => path.to_owned(),
-        folder => path
-            .strip_prefix(folder)
-            .map_or(path, |rest| rest.trim_start_matches('/'))
-            .to_owned(),
-    };
-    let files: BTreeMap<String, Vec<u8>> = snapshot
-        .files
-        .into_iter()
-        .map(|(path, file)| (short(&path), file.bytes))
-        .collect();
-    let mut manifests = read_manifests(&files, unit);
-    for finding in snapshot.findings {
-        // What could not be read may declare anything: what it used to declare is held.
-        let path = short(&finding.path);
-        manifests.hold.paths.insert(path.trim_end_matches('/').to_owned());
-        manifests.problems.push(crate::deploy::ManifestProblem {
-            path,
-            document: None,
-            line: None,
-            object: None,
-            message: finding.problem.to_string(),
-            hint: None,
-            class: Class::Invalid,
-        });
-    }
-    Ok(manifests)
 }
 
 /// A commit that names what it removes removes on purpose.

@@ -13,6 +13,7 @@
 //!   whatever became of the pipeline. Hooks around a `pipelineRef` are not supported.
 
 mod hook;
+mod outcome;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -24,8 +25,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{On, PipelineEngine, Rendered, Unsupported};
+use super::{On, PipelineEngine, Rendered, RunKind, Unsupported};
 use crate::intent::{PipelineSpace, RunIntent, SecretMount};
+use crate::runs::RunState;
 
 /// The name of the Secret with the key of the pipeline repository.
 pub const SOURCE_KEY: &str = "pipeline-ssh-key";
@@ -89,6 +91,26 @@ impl PipelineEngine for Tekton {
 
     fn run_name(&self, intent: &RunIntent) -> String {
         run::name(intent)
+    }
+
+    fn run_kinds(&self) -> &'static [RunKind] {
+        outcome::KINDS
+    }
+
+    fn run_state(&self, run: &Value) -> RunState {
+        outcome::read(run)
+    }
+
+    fn run_link(&self, host: &str, namespace: &str, run: &str) -> Option<String> {
+        outcome::link(host, namespace, run)
+    }
+
+    fn pods_label(&self) -> Option<&'static str> {
+        Some(outcome::PODS)
+    }
+
+    fn run_task(&self, labels: &BTreeMap<String, String>) -> Option<String> {
+        outcome::task(labels)
     }
 }
 

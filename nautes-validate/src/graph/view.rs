@@ -158,6 +158,23 @@ impl View {
         self
     }
 
+    /// Keeps what somebody may read, and the names of what that refers to. Of these it is not shown whether they are
+    /// there, what is wrong with them, or to what they refer.
+    #[must_use]
+    pub fn readable_by(mut self, may_read: impl Fn(&Identity) -> bool) -> Self {
+        self.edges.retain(|(from, _), _| may_read(from));
+        let named: BTreeSet<Identity> = self.edges.keys().map(|(_, to)| to.clone()).collect();
+        self.nodes.retain(|of, _| may_read(of) || named.contains(of));
+        for (_, node) in self.nodes.iter_mut().filter(|(of, _)| !may_read(of)) {
+            node.presence = Presence::Elsewhere;
+            node.faults.clear();
+        }
+        for ((_, to), edge) in &mut self.edges {
+            edge.broken &= may_read(to);
+        }
+        self
+    }
+
     /// Keeps what belongs to some products, and what stands at the ends of arrows from and to it.
     #[must_use]
     pub fn of_products(self, products: &BTreeSet<ProductName>) -> Self {

@@ -89,11 +89,13 @@ fn leave_out_unused(document: &mut Value) -> bool {
 fn one(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
     let mut responses = Map::new();
     for reply in &operation.replies {
-        let mut made = json!({ "description": reply.description });
+        // One status may come in several media types.
+        let made = responses
+            .entry(reply.status.to_string())
+            .or_insert_with(|| json!({ "description": reply.description }));
         if let Some((media, schema)) = &reply.content {
-            made["content"] = json!({ *media: { "schema": schema.schema(generator) } });
+            made["content"][*media] = json!({ "schema": schema.schema(generator) });
         }
-        responses.insert(reply.status.to_string(), made);
     }
     for (status, _) in operation.errors() {
         responses

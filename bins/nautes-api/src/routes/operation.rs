@@ -48,6 +48,10 @@ pub enum Tag {
     Changes,
     /// What is live.
     Live,
+    /// Who may use what.
+    Access,
+    /// What was declared, what would be, and what it means.
+    Insight,
     /// Clusters of the tenant.
     Clusters,
     /// Products.
@@ -65,6 +69,8 @@ impl Tag {
     pub const ALL: &[Self] = &[
         Self::Changes,
         Self::Live,
+        Self::Access,
+        Self::Insight,
         Self::Clusters,
         Self::Products,
         Self::Resources,
@@ -78,6 +84,8 @@ impl Tag {
         match self {
             Self::Changes => "Changes",
             Self::Live => "What is live",
+            Self::Access => "Who may use what",
+            Self::Insight => "Graph, history and rules",
             Self::Clusters => "Clusters",
             Self::Products => "Products",
             Self::Resources => "Resources of a product",
@@ -95,6 +103,10 @@ impl Tag {
                  it touches."
             }
             Self::Live => "What became of what is declared, and what is not yet as declared.",
+            Self::Access => "Who may use which repository, and because of what.",
+            Self::Insight => {
+                "How what is declared hangs together, who changed it, what a change means, and what kinds and rules say."
+            }
             Self::Clusters => "Clusters of the tenant, one at a time.",
             Self::Products => "Products, one at a time.",
             Self::Resources => "What a product consists of, one at a time.",

@@ -1,7 +1,7 @@
 //! The table of operations. To add one, write its row in the file of its group, or add a group here.
 
 use super::operation::Operation;
-use super::{apply, caller, kinds, live, meta, status, watch};
+use super::{access, apply, audit, caller, deployments, graph, kinds, live, meta, runs, status, watch};
 
 /// Makes the table, in the order in which it is described.
 #[must_use]
@@ -11,6 +11,11 @@ pub fn table() -> Vec<Operation> {
         live::operations(),
         status::operations(),
         watch::operations(),
+        runs::operations(),
+        deployments::operations(),
+        access::operations(),
+        graph::operations(),
+        audit::operations(),
         kinds::operations(),
         caller::operations(),
         meta::operations(),

@@ -15,6 +15,7 @@ use nautes_model::{Kind, Secret};
 use nautes_vault::SecretStore as _;
 
 use crate::support::{Answer, World, physical, pipelines, product};
+use crate::support_clusters::serve_runs;
 
 const HEAD: &str = "\
 # Who may do what: the answer to each operation of the table, for each caller, with the examples of the table.
@@ -87,6 +88,15 @@ async fn ask(world: &World, operation: &Operation, token: Option<&Secret>) -> An
     for parameter in operation.parameters.iter().filter(|p| p.place == Place::Path) {
         path = path.replace(&format!("{{{}}}", parameter.name), parameter.example.unwrap());
     }
+    let asked: Vec<String> = operation
+        .parameters
+        .iter()
+        .filter(|p| p.place == Place::Query)
+        .filter_map(|p| Some(format!("{}={}", p.name, p.example?)))
+        .collect();
+    if !asked.is_empty() {
+        path = format!("{path}?{}", asked.join("&"));
+    }
     let mut request = Request::builder()
         .method(&operation.method)
         .uri(path)
@@ -125,6 +135,10 @@ async fn written(world: &World) -> BTreeMap<String, Vec<u8>> {
 async fn every_operation_answers_every_caller_as_the_matrix_says() {
     let world = World::new().await;
     world.serve_kinds().await;
+    for name in ["pipelines", "live"] {
+        world.clusters.put(name, &world.cluster);
+    }
+    serve_runs(&world.cluster).await;
     settle(&world).await;
     let platform = world.forge.platform().await.unwrap();
     let mut callers: Vec<(&str, Option<Secret>)> = vec![

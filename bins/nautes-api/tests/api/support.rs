@@ -11,12 +11,14 @@ use nautes_api::{App, Settings, WatchLimits, router};
 use nautes_gitops::host::local::{LocalForge, Options};
 use nautes_gitops::{AccessLevel, GitHost, GroupSpec, HostError, Place, RepoPath, RepoSpec, Session};
 use nautes_model::{Scopes, Secret};
-use nautes_runtime::clusters::StoredClusters;
+use nautes_runtime::clusters::{ClusterAccess, StoredClusters};
 use nautes_runtime::local::LocalCluster;
 use nautes_runtime::platform::{Platform, TenantSettings, Timing};
 use nautes_vault::SecretStore;
 use nautes_vault::local::{LocalStore, MasterKey};
 use serde_json::{Value, json};
+
+use crate::support_clusters::TestClusters;
 
 /// The token that stands in the kubeconfigs of the tests.
 pub(crate) const CANARY: &str = "canary-5f0c3b9e";
@@ -29,6 +31,7 @@ pub(crate) struct World {
     pub(crate) store: Arc<LocalStore>,
     pub(crate) admin: Secret,
     pub(crate) cluster: LocalCluster,
+    pub(crate) clusters: Arc<TestClusters>,
     pub(crate) dir: tempfile::TempDir,
 }
 
@@ -142,14 +145,14 @@ impl World {
             inner: forge.clone(),
             mood: tokio::sync::watch::Sender::new(Mood::Fine),
         });
+        let stored = StoredClusters::new(Arc::clone(&store) as Arc<dyn SecretStore>);
+        let clusters = Arc::new(TestClusters::over(stored));
         let platform = Platform::builder()
             .host(Arc::clone(&moody) as Arc<dyn GitHost>)
             .store(Arc::clone(&store) as Arc<dyn SecretStore>)
             .tenant(TenantSettings::new("nautes", repo))
             .tenant_cluster(cluster.client())
-            .clusters(Arc::new(StoredClusters::new(
-                Arc::clone(&store) as Arc<dyn SecretStore>
-            )))
+            .clusters(Arc::clone(&clusters) as Arc<dyn ClusterAccess>)
             .mirrors(dir.path().join("mirrors"))
             .webhook_url("http://127.0.0.1:2".parse().unwrap())
             .timing(Timing::LOCAL)
@@ -168,6 +171,7 @@ impl World {
             store,
             admin,
             cluster,
+            clusters,
             dir,
         };
         world.first_commit().await;
@@ -257,6 +261,36 @@ impl World {
 
     pub(crate) async fn scopes(&self) -> Arc<Scopes> {
         self.platform.scopes().await.unwrap()
+    }
+
+    /// Pushes files to the branch `main` of a repository, as somebody with git does.
+    pub(crate) async fn push(&self, repo: &str, files: &[(&str, &str)]) -> String {
+        use nautes_gitops::repo::commit::{CommitSpec, Signature};
+        let session = self.forge.platform().await.unwrap();
+        let path: RepoPath = repo.parse().unwrap();
+        let dir = self.dir.path().join("pushes").join(repo.replace('/', "-"));
+        let mirror = nautes_gitops::Mirror::open_or_create(dir).await.unwrap();
+        session.fetch(&path, &mirror).await.unwrap();
+        let tip = mirror.tip("main").await.unwrap();
+        let who = Signature {
+            name: "Bob".to_owned(),
+            email: "bob@example.org".to_owned(),
+            seconds: 1_700_000_000,
+        };
+        let edits = files
+            .iter()
+            .map(|(path, text)| ((*path).to_owned(), Some(text.as_bytes().to_vec())));
+        let spec = CommitSpec {
+            parent: tip,
+            edits: edits.collect(),
+            author: who.clone(),
+            committer: who,
+            message: "Change by hand".to_owned(),
+            trailers: Vec::new(),
+        };
+        let commit = mirror.commit(spec).await.unwrap().unwrap();
+        session.push(&path, &mirror, "main", tip, commit).await.unwrap();
+        commit.to_string()
     }
 
     /// The tip of a repository.

@@ -37,7 +37,7 @@ pub async fn list(settings: &Settings, args: &Runs) -> Outcome {
             vec![
                 text_at(run, "name"),
                 runtime.clone(),
-                text_at(run, "state.phase"),
+                text_at(run, "phase"),
                 text_at(run, "trigger.pipeline"),
                 text_at(run, "trigger.ref"),
                 short(&text_at(run, "trigger.commit")).to_owned(),

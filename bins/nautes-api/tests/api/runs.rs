@@ -1,0 +1,237 @@
+//! Runs of a pipeline runtime, and deployments.
+
+use std::collections::BTreeSet;
+
+use axum::http::StatusCode;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, PostParams};
+use nautes_runtime::controller::reconcile_all;
+use nautes_runtime::local::{LocalCluster, Options};
+use serde_json::{Value, json};
+
+use crate::support::{World, physical, pipelines, product};
+use crate::support_clusters::serve_runs;
+
+const RUNTIMES: &str = "
+apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: Environment
+spec: {name: live, product: shop, cluster: live, envType: live}
+---
+apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: ProjectPipelineRuntime
+spec:
+  name: build
+  product: shop
+  project: web
+  pipelineSource: source
+  pipelines: [{name: main, label: default, path: main.yaml}]
+  eventSources: [{name: push, gitlab: {repoName: source, revision: main, events: [push_events]}}]
+  pipelineTriggers: [{eventSource: push, pipeline: main, revision: main}]
+  destination: {environment: dev}
+  isolation: shared
+---
+apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: DeploymentRuntime
+spec:
+  name: live
+  product: shop
+  projectsRef: [web]
+  manifestSource: {codeRepo: source, targetRevision: main, path: live}
+  destination: {environment: live, namespaces: [shop-live]}
+";
+
+const RUNS: &str = "/api/v1/products/shop/projectpipelineruntimes/build/runs";
+const DEPLOYMENT: &str = "/api/v1/products/shop/deploymentruntimes/live/deployment";
+
+async fn world() -> (World, LocalCluster) {
+    let world = World::new().await;
+    world.serve_kinds().await;
+    let text = [
+        pipelines(),
+        physical("live", "deployment", "6444"),
+        product("shop", "pipelines"),
+        RUNTIMES.to_owned(),
+    ];
+    world.apply(&world.admin, &text.join("---\n")).await;
+    let twin = LocalCluster::start(Options::in_memory("runtime")).await.unwrap();
+    (world, twin)
+}
+
+async fn create_run(cluster: &LocalCluster, name: &str, runtime: &str, status: Value) {
+    let resource = ApiResource {
+        group: "tekton.dev".to_owned(),
+        version: "v1".to_owned(),
+        api_version: "tekton.dev/v1".to_owned(),
+        kind: "PipelineRun".to_owned(),
+        plural: "pipelineruns".to_owned(),
+    };
+    let api: Api<DynamicObject> = Api::namespaced_with(cluster.client(), "build", &resource);
+    let run = json!({
+        "apiVersion": "tekton.dev/v1", "kind": "PipelineRun",
+        "metadata": {
+            "name": name,
+            "labels": {
+                "app.kubernetes.io/managed-by": "nautes",
+                "resource.nautes.io/belongsto": "product-shop",
+                "resource.nautes.io/runtime": runtime,
+            },
+            "annotations": {
+                "resource.nautes.io/event-source": "push",
+                "resource.nautes.io/pipeline": "main",
+                "resource.nautes.io/event-ref": "refs/heads/main",
+                "resource.nautes.io/commit": "abc",
+            },
+        },
+        "spec": { "params": [{ "name": "token", "value": "canary-of-a-parameter" }] },
+        "status": status,
+    });
+    let run: DynamicObject = serde_json::from_value(run).unwrap();
+    api.create(&PostParams::default(), &run).await.unwrap();
+}
+
+#[tokio::test]
+async fn runs_are_told_in_pages_with_what_became_of_them() {
+    let (world, twin) = world().await;
+    world.clusters.put("pipelines", &twin);
+    let without = world.get(&world.admin, RUNS).await;
+    assert_eq!(without.status, StatusCode::NOT_IMPLEMENTED, "{:#}", without.body);
+    assert!(
+        without.body["metadata"]["hint"]
+            .as_str()
+            .unwrap()
+            .contains("installs")
+    );
+
+    serve_runs(&twin).await;
+    let namespace = json!({ "metadata": { "name": "build" } });
+    let namespaces: Api<Namespace> = Api::all(twin.client());
+    let namespace = serde_json::from_value(namespace).unwrap();
+    namespaces
+        .create(&PostParams::default(), &namespace)
+        .await
+        .unwrap();
+    let ended = json!({
+        "startTime": "2024-01-01T00:00:00Z", "completionTime": "2024-01-01T00:01:00Z",
+        "conditions": [{ "type": "Succeeded", "status": "False", "reason": "Failed", "message": "a task failed" }],
+    });
+    for name in ["build-1", "build-2", "build-3"] {
+        create_run(&twin, name, "build", ended.clone()).await;
+    }
+    create_run(&twin, "other-1", "other", json!({})).await;
+
+    let mut seen = Vec::new();
+    let mut path = format!("{RUNS}?limit=2");
+    loop {
+        let page = world.get(&world.admin, &path).await;
+        assert_eq!(page.status, StatusCode::OK, "{:#}", page.body);
+        assert!(!page.text.contains("canary"), "parameters are not told");
+        let items = page.body["items"].as_array().unwrap().clone();
+        assert!(items.len() <= 2);
+        seen.extend(items);
+        match page.body["continue"].as_str() {
+            Some(mark) => path = format!("{RUNS}?limit=2&continue={mark}"),
+            None => break,
+        }
+    }
+    let names: BTreeSet<&str> = seen.iter().map(|run| run["name"].as_str().unwrap()).collect();
+    assert_eq!(seen.len(), 3);
+    assert_eq!(names, BTreeSet::from(["build-1", "build-2", "build-3"]));
+    let created: Vec<&str> = seen.iter().map(|run| run["created"].as_str().unwrap()).collect();
+    assert!(created.is_sorted_by(|a, b| a >= b), "newest first: {created:?}");
+    let run = &seen[0];
+    assert_eq!(run["phase"], "failed");
+    assert_eq!(run["message"], "a task failed");
+    assert_eq!(run["finished"], "2024-01-01T00:01:00Z");
+    assert_eq!(run["trigger"]["ref"], "refs/heads/main");
+    assert!(
+        run["links"]["dashboard"]
+            .as_str()
+            .unwrap()
+            .starts_with("https://tekton.example.org/#/")
+    );
+
+    let one = world.get(&world.admin, &format!("{RUNS}/build-1")).await;
+    assert_eq!(one.body["name"], "build-1");
+    let of_other = world.get(&world.admin, &format!("{RUNS}/other-1")).await;
+    assert_eq!(of_other.status, StatusCode::NOT_FOUND, "it is of another runtime");
+    let logs = world.get(&world.admin, &format!("{RUNS}/build-1/logs")).await;
+    assert_eq!(logs.status, StatusCode::NOT_FOUND);
+    assert!(
+        logs.body["metadata"]["hint"]
+            .as_str()
+            .unwrap()
+            .contains("local cluster")
+    );
+    for bad in ["?limit=0", "?continue=x", "?limit=two"] {
+        let answer = world.get(&world.admin, &format!("{RUNS}{bad}")).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_that_does_not_answer_is_told_without_its_address() {
+    let (world, _) = world().await;
+    let answer = world.get(&world.admin, RUNS).await;
+    assert_eq!(
+        answer.status,
+        StatusCode::SERVICE_UNAVAILABLE,
+        "{:#}",
+        answer.body
+    );
+    assert!(
+        !answer.text.contains("127.0.0.1") && !answer.text.contains("10.0.0.1"),
+        "{}",
+        answer.text
+    );
+    let report = world.get(&world.admin, DEPLOYMENT).await;
+    assert_eq!(report.status, StatusCode::OK, "{:#}", report.body);
+    assert!(report.body["unknown"].is_string());
+    assert!(report.body["inSync"].is_null(), "unknown is not in sync");
+    assert!(!report.text.contains("127.0.0.1"), "{}", report.text);
+}
+
+#[tokio::test]
+async fn a_deployment_says_what_is_wanted_what_is_there_and_what_differs() {
+    let (world, twin) = world().await;
+    world.clusters.put("pipelines", &twin);
+    world.clusters.put("live", &twin);
+    reconcile_all(&world.platform).await.unwrap();
+    let manifest = |value: &str| {
+        format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: config}}\ndata: {{key: {value}}}\n")
+    };
+    let first = world
+        .push("shop/source", &[("live/config.yaml", &manifest("one"))])
+        .await;
+    reconcile_all(&world.platform).await.unwrap();
+    reconcile_all(&world.platform).await.unwrap();
+    let report = world.get(&world.admin, DEPLOYMENT).await.body;
+    assert_eq!(report["wanted"], first.as_str(), "{report:#}");
+    assert_eq!(report["actual"], first.as_str(), "{report:#}");
+    assert_eq!(report["inSync"], true, "{report:#}");
+    assert_eq!(report["health"], "Ready", "{report:#}");
+    assert_eq!(report["objects"], 1);
+    assert!(report["lastSynced"].as_str().unwrap().ends_with('Z'));
+
+    let maps: Api<ConfigMap> = Api::namespaced(twin.client(), "shop-live");
+    maps.delete("config", &DeleteParams::default()).await.unwrap();
+    let drifted = world.get(&world.admin, DEPLOYMENT).await.body;
+    assert_eq!(drifted["inSync"], false);
+    assert_eq!(drifted["drift"][0]["action"], "write");
+    assert!(
+        drifted["drift"][0]["object"].as_str().unwrap().contains("config"),
+        "{drifted:#}"
+    );
+    assert!(
+        maps.get_opt("config").await.unwrap().is_none(),
+        "looking changes nothing"
+    );
+
+    reconcile_all(&world.platform).await.unwrap();
+    let second = world
+        .push("shop/source", &[("live/config.yaml", &manifest("two"))])
+        .await;
+    let behind = world.get(&world.admin, DEPLOYMENT).await.body;
+    assert_eq!(behind["wanted"], second.as_str());
+    assert_eq!(behind["actual"], first.as_str());
+    assert_eq!(behind["inSync"], false);
+}
