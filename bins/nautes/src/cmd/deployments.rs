@@ -80,6 +80,7 @@ fn text(all: &[(String, Value)]) -> String {
             more.push(text_at(found, "message"));
         }
         more.push(text_at(found, "unknown"));
+        more.dedup();
         for one in more.iter().filter(|one| !one.is_empty()) {
             text.push_str(&format!("{DIM}{runtime}:{DIM:#} {one}\n"));
         }

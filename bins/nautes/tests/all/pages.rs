@@ -88,7 +88,11 @@ fn command(line: &str, dir: &Path) -> String {
         let words = words(part);
         let (name, rest) = words.split_first().unwrap();
         said = match name.as_str() {
-            "nautes" => run(program(dir).args(rest).current_dir(dir), &said.out),
+            "nautes" => {
+                let mut command = program(dir);
+                command.args(rest).env("NAUTES_CONFIG", dir.join("config.yaml"));
+                run(command.current_dir(dir), &said.out)
+            }
             "cat" => {
                 let text = rest
                     .iter()
