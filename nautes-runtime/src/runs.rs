@@ -251,9 +251,9 @@ async fn place<'a>(
     scopes: &Scopes,
     runtime: &'a Identity,
 ) -> Result<Place<'a>, RunsError> {
-    let declared = match scopes.get(runtime).map(|sourced| &sourced.resource) {
-        Some(Resource::ProjectPipelineRuntime(declared)) => declared,
-        _ => return Err(RunsError::NoRuntime(runtime.clone())),
+    let found = scopes.get(runtime).map(|sourced| &sourced.resource);
+    let Some(Resource::ProjectPipelineRuntime(declared)) = found else {
+        return Err(RunsError::NoRuntime(runtime.clone()));
     };
     let nowhere = |why: String| RunsError::NoPlace {
         runtime: runtime.clone(),

@@ -148,9 +148,9 @@ pub async fn inspect(
     scopes: &std::sync::Arc<Scopes>,
     runtime: &Identity,
 ) -> Result<DeploymentReport, InspectError> {
-    let (declared, product) = match (scopes.get(runtime).map(|s| &s.resource), &runtime.product) {
-        (Some(Resource::DeploymentRuntime(declared)), Some(product)) => (declared, product),
-        _ => return Err(InspectError::NoRuntime(runtime.clone())),
+    let found = scopes.get(runtime).map(|sourced| &sourced.resource);
+    let (Some(Resource::DeploymentRuntime(declared)), Some(product)) = (found, &runtime.product) else {
+        return Err(InspectError::NoRuntime(runtime.clone()));
     };
     let status = report_one(platform, runtime).await?;
     let plan = platform.plan_of(scopes, product).await?;

@@ -68,7 +68,7 @@ impl Statuses {
         let mut changes = Vec::new();
         match seen {
             Seen::Interrupted(..) => {}
-            Seen::Put(kind, at, live) => self.put(kind, at, &live, &mut changes),
+            Seen::Put(kind, at, live) => self.put(kind, &at, &live, &mut changes),
             Seen::Gone(kind, at) => self.gone(kind, &at, &mut changes),
             Seen::All(kind, mut all) => {
                 self.listed.insert(kind);
@@ -76,15 +76,15 @@ impl Statuses {
                 let gone: Vec<At> = old.filter(|at| !all.contains_key(*at)).cloned().collect();
                 gone.iter().for_each(|at| self.gone(kind, at, &mut changes));
                 while let Some((at, live)) = all.pop_first() {
-                    self.put(kind, at, &live, &mut changes);
+                    self.put(kind, &at, &live, &mut changes);
                 }
             }
         }
         changes
     }
 
-    fn put(&mut self, kind: Kind, at: At, live: &LiveObject, changes: &mut Vec<StatusChange>) {
-        let Some(node) = status(kind, &at, live) else {
+    fn put(&mut self, kind: Kind, at: &At, live: &LiveObject, changes: &mut Vec<StatusChange>) {
+        let Some(node) = status(kind, at, live) else {
             return;
         };
         if kind == Kind::Product && at.0 == self.tenant {
@@ -98,7 +98,7 @@ impl Statuses {
         if before.as_ref() == Some(&node) {
             return;
         }
-        if let Some(resource) = self.identity(kind, &at) {
+        if let Some(resource) = self.identity(kind, at) {
             let named = |mut node: StatusNode| {
                 node.resource = resource.clone();
                 node
