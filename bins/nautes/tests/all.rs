@@ -32,5 +32,8 @@ mod story;
 #[path = "all/validate.rs"]
 mod validate;
 #[cfg(feature = "local")]
+#[path = "all/waiting.rs"]
+mod waiting;
+#[cfg(feature = "local")]
 #[path = "all/writers.rs"]
 mod writers;

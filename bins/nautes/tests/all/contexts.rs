@@ -272,6 +272,13 @@ async fn a_token_comes_from_where_the_context_says_and_shows_nowhere() {
         &["get", "products", "-vv"],
         &["get", "env", "-p", "nothing", "-vv"],
         &["version", "-vv"],
+        &["whoami", "-vv"],
+        &["audit", "-vv"],
+        &["events", "--for", "1s", "-vv"],
+        &["runs", "-p", "nothing", "-vv"],
+        &["deployments", "-p", "nothing", "-vv"],
+        &["access", "explain", "nothing", "-vv"],
+        &["graph", "--live", "-vv"],
         &["context", "show", "-o", "json", "-vv"],
         &["context", "list", "-o", "yaml", "-vv"],
     ] {
