@@ -18,11 +18,17 @@ use crate::output;
 use crate::settings::{Connection, Settings};
 
 /// How long a write that was held up waits before it is sent again.
-const PAUSES: [Duration; 3] = [
+const PAUSES: [Duration; 6] = [
     Duration::from_millis(300),
     Duration::from_secs(1),
-    Duration::from_secs(3),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+    Duration::from_secs(8),
 ];
+/// How often a write is sent again whose server, or what is behind it, is away. One that is only too busy is asked more
+/// often.
+const FEW: usize = 3;
 /// A server that asks for a longer pause is not waited for.
 const LONGEST: Duration = Duration::from_secs(15);
 
@@ -62,11 +68,17 @@ struct Refusal {
     failure: Failure,
     /// After which time the same request may be answered; `None` where it will not be.
     again: Option<Duration>,
+    /// Whether the server is only too busy, so that nothing was begun.
+    is_busy: bool,
 }
 
 impl Refusal {
     const fn at_last(failure: Failure) -> Self {
-        Self { failure, again: None }
+        Self {
+            failure,
+            again: None,
+            is_busy: false,
+        }
     }
 }
 
@@ -160,7 +172,7 @@ impl Client {
     ) -> Result<ApplyReply, Failure> {
         let key = uuid::Uuid::new_v4().to_string();
         let path = format!("api/v1/{what}");
-        let mut pauses = PAUSES.into_iter();
+        let mut tries = 0;
         loop {
             let ask = Ask {
                 query,
@@ -172,9 +184,12 @@ impl Client {
                 Ok(reply) => return Ok(reply),
                 Err(refusal) => refusal,
             };
-            let Some((pause, asked_for)) = pauses.next().zip(refusal.again) else {
+            let most = if refusal.is_busy { PAUSES.len() } else { FEW };
+            let pause = PAUSES.get(tries).filter(|_| tries < most);
+            let Some((pause, asked_for)) = pause.copied().zip(refusal.again) else {
                 return Err(refusal.failure);
             };
+            tries += 1;
             let pause = pause.max(asked_for);
             if pause > LONGEST {
                 let hint = format!("the server asks to come back in {} s", pause.as_secs());
@@ -324,7 +339,11 @@ impl Client {
         } else {
             failure
         };
-        Refusal { failure, again }
+        Refusal {
+            failure,
+            again,
+            is_busy: status == StatusCode::TOO_MANY_REQUESTS,
+        }
     }
 
     /// What the server says of headers is of no use to somebody at a command line.
@@ -357,6 +376,7 @@ impl Client {
         Refusal {
             failure,
             again: again.then_some(Duration::ZERO),
+            is_busy: false,
         }
     }
 }
