@@ -3,6 +3,7 @@
 pub mod access;
 pub mod apply;
 pub mod audit;
+pub mod caller;
 pub mod deployments;
 pub(crate) mod gate;
 pub mod graph;

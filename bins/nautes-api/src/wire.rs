@@ -175,3 +175,15 @@ pub struct Items {
     /// The resources.
     pub items: Vec<serde_json::Value>,
 }
+
+/// The answer to `GET /api/v1/whoami`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct User {
+    /// The unique name by which the caller signs in on the forge.
+    pub name: String,
+    /// The address that commits of the caller carry.
+    pub email: String,
+    /// The forge that knows the caller.
+    pub forge: String,
+}

@@ -1,5 +1,7 @@
 //! The command line as it is typed: one struct a command, and nothing decided yet.
 
+pub mod contexts;
+pub mod live;
 pub mod offline;
 
 use std::path::PathBuf;
@@ -26,11 +28,15 @@ Try it on this machine, with nothing to install:
 Environment:
   NAUTES_SERVER (API_SERVER)   --server          NAUTES_TOKEN (GIT_TOKEN)   the forge token
   NAUTES_PRODUCT (PRODUCT)     --product         NAUTES_CA_FILE             --ca-file
+  NAUTES_CONTEXT               --context         NAUTES_CONFIG              the file of contexts
   NAUTES_HOME                  the folder of `nautes local`
   NAUTES_DIGEST_KEY            the key of the digests by which `plan` shows secrets
 
+Options win over the environment, and the environment over the context (nautes login, nautes context).
+
 Exit codes: 0 all is well, 1 findings or differences, 2 usage, 3 denied, 4 not found, 5 conflict,
-6 partly done (the same command again does the rest), 7 unavailable, 8 internal fault.";
+6 partly done (the same command again does the rest), 7 unavailable, 8 internal fault,
+130 interrupted.";
 
 /// The options of every command.
 #[derive(Clone, Debug, Args)]
@@ -38,8 +44,11 @@ pub struct Global {
     /// The address of the API.
     #[arg(long, short = 's', global = true, value_name = "URL", alias = "api-server")]
     pub server: Option<String>,
-    /// The forge token. A token on the command line is visible to others on the machine: prefer NAUTES_TOKEN or
-    /// --token-file.
+    /// The context: a server and the way to a token, as nautes login has made it. The current one when absent.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub context: Option<String>,
+    /// The forge token. A token on the command line is visible to others on the machine: prefer nautes login,
+    /// NAUTES_TOKEN or --token-file.
     #[arg(
         long,
         short = 't',
@@ -48,7 +57,7 @@ pub struct Global {
         hide_env_values = true
     )]
     pub token: Option<String>,
-    /// A file that holds the forge token.
+    /// A file that holds the forge token; - is standard input.
     #[arg(long, global = true, value_name = "FILE", conflicts_with = "token")]
     pub token_file: Option<PathBuf>,
     /// A file with certificates (PEM) that the API's certificate may be signed by, besides the system's.
@@ -81,9 +90,27 @@ pub enum Command {
     Plan(Plan),
     /// Shows whether a product works, and why not.
     Status(Status),
+    /// Tells what becomes of resources, runs and deployments, as it happens.
+    Events(live::Events),
+    /// Lists the runs of pipeline runtimes.
+    Runs(live::Runs),
+    /// Prints what a run has written.
+    Logs(live::Logs),
+    /// Shows what deployment runtimes have deployed, and what differs.
+    Deployments(live::Deployments),
+    /// Says who changed what, newest first.
+    Audit(live::Audit),
     /// Writes a platform of any size, for whoever measures.
     #[command(hide = true)]
     Generate(crate::cmd::generate::Generate),
+    /// Remembers a server and the way to a token, once the server has said whose it is.
+    Login(contexts::Login),
+    /// Forgets a token.
+    Logout(contexts::Logout),
+    /// Lists, shows, chooses or removes the servers that login remembers.
+    Context(contexts::Contexts),
+    /// Says who one is to the server, and where the token comes from.
+    Whoami(contexts::Whoami),
     /// Says what stands in the way of a resource, and what to change.
     Why(offline::Why),
     /// Says what breaks when a resource goes, or when a change is made.
@@ -152,6 +179,7 @@ impl Inputs {
 
 /// `nautes apply`, `nautes remove`.
 #[derive(Debug, Args)]
+#[command(after_help = APPLY)]
 pub struct Apply {
     /// Where manifests come from.
     #[command(flatten)]
@@ -163,16 +191,32 @@ pub struct Apply {
     /// Syntax, schema, rights and secrets are checked all the same.
     #[arg(long, short = 'i')]
     pub insecure_skip_check: bool,
-    /// Waits until the resources are ready (or gone).
+    /// Shows what would be done and asks on the terminal; then exactly that is done, or nothing.
+    #[arg(long, conflicts_with_all = ["dry_run", "plan"])]
+    pub confirm: bool,
+    /// Does exactly what a kept plan of the same manifests says (nautes plan -f .. --out FILE), or nothing.
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub plan: Option<PathBuf>,
+    /// Waits until the resources are ready (or gone), and says on stderr what becomes of each.
     #[arg(long)]
     pub wait: bool,
-    /// How long to wait, for example 90s or 5m.
+    /// How long to wait, for example 90s or 5m. What is not ready then ends with code 1.
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
     pub timeout: std::time::Duration,
     /// How the result is printed.
     #[arg(long, short = 'o', value_enum, default_value_t = Output::Table)]
     pub output: Output,
 }
+
+const APPLY: &str = "\
+Examples:
+  nautes apply -f shop.yaml --wait            declares, and waits until everything is ready
+  nautes apply -f shop --confirm              shows the plan first and asks
+  nautes plan -f shop --out plan.json && nautes apply -f shop --plan plan.json
+                                              does what was looked at, or nothing (code 5) if it would be something else
+  nautes remove -f shop.yaml --wait --timeout 10m
+
+Ctrl-C while waiting (code 130) stops the waiting only: what is committed stays, and the same command again waits on.";
 
 /// `nautes get`.
 #[derive(Debug, Args)]
@@ -299,7 +343,7 @@ pub struct Convert {
 
 /// `nautes plan`.
 #[derive(Debug, Args)]
-#[command(after_help = PLAN)]
+#[command(after_help = PLAN, group = clap::ArgGroup::new("planned").args(["from", "filename"]).multiple(true))]
 pub struct Plan {
     /// The product; every one that you may see when absent.
     #[arg(value_name = "PRODUCT", conflicts_with = "product")]
@@ -314,8 +358,9 @@ pub struct Plan {
     /// The tree that is to be; may be repeated. The current folder when absent.
     #[arg(long, value_name = "TREE", requires = "from")]
     pub to: Vec<String>,
-    /// Keeps the plan in a file as well, as JSON with the revisions and a hash.
-    #[arg(long, value_name = "FILE", requires = "from")]
+    /// Keeps the plan in a file as well, as JSON with the revisions and a hash. With manifests (-f), nautes apply --plan
+    /// does exactly that.
+    #[arg(long, value_name = "FILE", requires = "planned")]
     pub out: Option<PathBuf>,
     /// The product.
     #[arg(long, short = 'p', value_name = "PRODUCT")]
@@ -332,6 +377,7 @@ Examples:
   nautes plan                                      what is not yet as declared
   nautes plan shop                                 the same, of one product
   nautes plan -f new-env.yaml                      what manifests would do
+  nautes plan -f shop --out plan.json              keeps the plan, for nautes apply --plan
   nautes plan --from platform --to platform-new    from tree to tree, without a server
   nautes plan --from .@main --to . --out plan.json what a branch changes; keeps the plan";
 
@@ -358,6 +404,10 @@ pub struct Status {
     /// Ends with code 1 unless everything is ready.
     #[arg(long)]
     pub check: bool,
+    /// Goes on, and shows what changes until ctrl-C: the tree anew on a terminal, a line for each change elsewhere, with
+    /// -o json an object for each.
+    #[arg(long, short = 'w', conflicts_with = "check")]
+    pub watch: bool,
 }
 
 /// How a result is printed.

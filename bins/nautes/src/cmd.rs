@@ -2,20 +2,28 @@
 
 pub mod access;
 pub mod apply;
+pub mod audit;
+pub mod context;
 pub mod convert;
 pub mod crds;
 pub mod delete;
+pub mod deployments;
 mod edit;
 pub mod explain;
+pub mod follow;
 pub mod generate;
 pub mod get;
 pub mod graph;
 pub mod impact;
 pub mod init;
+pub mod login;
+pub mod logout;
 pub mod plan;
+pub mod runs;
 pub mod status;
 pub mod validate;
 pub mod wait;
+pub mod whoami;
 pub mod why;
 
 use clap::CommandFactory as _;
@@ -33,8 +41,8 @@ use crate::settings::Settings;
 /// Standard output cannot be written. A server that does not answer is said and is no failure.
 pub async fn version(settings: &Settings) -> Outcome {
     output::data(&format!("nautes {}\n", env!("CARGO_PKG_VERSION")))?;
-    if settings.server.is_some() && settings.token.is_some() {
-        let client = Client::new(settings)?;
+    if let Some(connection) = settings.find_connection()? {
+        let client = Client::new(&connection, settings.request_timeout)?;
         match client.get::<serde_json::Value>("version").await {
             Ok(answer) => output::data(&format!(
                 "{} {} at {}\n",

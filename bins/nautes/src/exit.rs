@@ -26,6 +26,8 @@ pub enum Exit {
     Unavailable = 7,
     /// A fault of Nautes.
     Internal = 8,
+    /// Somebody pressed ctrl-C.
+    Interrupted = 130,
 }
 
 impl From<Exit> for ExitCode {

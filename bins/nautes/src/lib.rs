@@ -3,6 +3,8 @@
 pub mod cli;
 pub mod client;
 pub mod cmd;
+pub mod config;
+pub mod credential;
 pub mod exit;
 pub mod input;
 #[cfg(feature = "local")]
@@ -73,11 +75,20 @@ async fn run(cli: Cli) -> Outcome {
         Command::Convert(args) => cmd::convert::run(&settings, &args),
         Command::Plan(args) => cmd::plan::run(&settings, &args).await,
         Command::Status(args) => cmd::status::run(&settings, &args).await,
+        Command::Events(args) => cmd::follow::events(&settings, &args).await,
+        Command::Runs(args) => cmd::runs::list(&settings, &args).await,
+        Command::Logs(args) => cmd::runs::logs(&settings, &args).await,
+        Command::Deployments(args) => cmd::deployments::run(&settings, &args).await,
+        Command::Audit(args) => cmd::audit::run(&settings, &args).await,
         Command::Generate(args) => cmd::generate::run(&args),
         Command::Why(args) => cmd::why::run(&settings, &args).await,
         Command::Impact(args) => cmd::impact::run(&settings, &args),
-        Command::Access(args) => cmd::access::run(&settings, &args),
-        Command::Graph(args) => cmd::graph::run(&settings, &args),
+        Command::Access(args) => cmd::access::run(&settings, &args).await,
+        Command::Graph(args) => cmd::graph::run(&settings, &args).await,
+        Command::Login(args) => cmd::login::run(&settings, &args).await,
+        Command::Logout(args) => cmd::logout::run(&settings, &args),
+        Command::Context(args) => cmd::context::run(&settings, &args),
+        Command::Whoami(args) => cmd::whoami::run(&settings, &args).await,
         Command::Explain(args) => cmd::explain::run(&args),
         Command::Init(args) => cmd::init::run(&args),
         Command::Crds(args) => cmd::crds::run(&args),

@@ -121,6 +121,23 @@ pub fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
     text
 }
 
+/// Prints an answer as it was asked for; `text` makes what people read.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn show(
+    how: crate::cli::offline::Show,
+    value: &impl serde::Serialize,
+    text: impl FnOnce() -> String,
+) -> Result<(), Failure> {
+    use crate::cli::offline::Show;
+    match how {
+        Show::Text => data(&text()),
+        Show::Json => data(&format!("{:#}\n", serde_json::to_value(value)?)),
+        Show::Yaml => data(&yaml(value)?),
+    }
+}
+
 /// Writes a value as YAML.
 ///
 /// # Errors

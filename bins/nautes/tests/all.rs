@@ -10,6 +10,9 @@
 mod admission;
 #[path = "all/bad_input.rs"]
 mod bad_input;
+#[cfg(feature = "local")]
+#[path = "all/contexts.rs"]
+mod contexts;
 #[path = "all/convert.rs"]
 mod convert;
 #[path = "all/inputs.rs"]
@@ -30,6 +33,9 @@ mod restart;
 mod story;
 #[path = "all/validate.rs"]
 mod validate;
+#[cfg(feature = "local")]
+#[path = "all/waiting.rs"]
+mod waiting;
 #[cfg(feature = "local")]
 #[path = "all/writers.rs"]
 mod writers;

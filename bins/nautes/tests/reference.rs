@@ -16,7 +16,7 @@ const HEAD: &str = "# Command line
 <!-- Written by a test from the command line itself (UPDATE=1); do not edit. -->
 
 Data goes to stdout, talk to stderr. The guide shows the commands at work: [the main process](../guide/main-process.md),
-[Nautes on one machine](../guide/local.md), [working offline](../guide/offline.md).
+[Nautes on one machine](../guide/local.md), [working offline](../guide/offline.md), [servers, contexts and credentials](../guide/contexts.md).
 
 The options of `nautes` itself, listed first, hold for every command.
 ";

@@ -58,6 +58,8 @@ pub enum Tag {
     Products,
     /// Resources of a product.
     Resources,
+    /// Who calls.
+    Caller,
     /// For machines and readers of this description.
     Server,
 }
@@ -72,6 +74,7 @@ impl Tag {
         Self::Clusters,
         Self::Products,
         Self::Resources,
+        Self::Caller,
         Self::Server,
     ];
 
@@ -86,6 +89,7 @@ impl Tag {
             Self::Clusters => "Clusters",
             Self::Products => "Products",
             Self::Resources => "Resources of a product",
+            Self::Caller => "Caller",
             Self::Server => "Server",
         }
     }
@@ -106,6 +110,7 @@ impl Tag {
             Self::Clusters => "Clusters of the tenant, one at a time.",
             Self::Products => "Products, one at a time.",
             Self::Resources => "What a product consists of, one at a time.",
+            Self::Caller => "Who calls, as the forge knows him.",
             Self::Server => "The server itself. Nobody is asked for a token here.",
         }
     }

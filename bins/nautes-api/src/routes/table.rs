@@ -1,7 +1,9 @@
 //! The table of operations. To add one, write its row in the file of its group, or add a group here.
 
 use super::operation::Operation;
-use super::{access, apply, audit, deployments, graph, kinds, live, meta, reference, runs, status, watch};
+use super::{
+    access, apply, audit, caller, deployments, graph, kinds, live, meta, reference, runs, status, watch,
+};
 
 /// Makes the table, in the order in which it is described.
 #[must_use]
@@ -18,6 +20,7 @@ pub fn table() -> Vec<Operation> {
         audit::operations(),
         reference::operations(),
         kinds::operations(),
+        caller::operations(),
         meta::operations(),
     ];
     groups.into_iter().flatten().collect()

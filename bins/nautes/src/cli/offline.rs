@@ -128,6 +128,9 @@ pub struct Graph {
     /// Where manifests come from.
     #[command(flatten)]
     pub tree: TreeArgs,
+    /// Draws what the server declares, instead of files.
+    #[arg(long, conflicts_with = "filename")]
+    pub live: bool,
     /// How many steps away from the focus things are drawn.
     #[arg(long, value_name = "STEPS", default_value_t = 32, requires = "focus")]
     pub depth: usize,
@@ -157,6 +160,7 @@ Examples:
   nautes graph -o svg > platform.svg             everything below the current folder
   nautes graph -f shop -p shop -o svg > shop.svg
   nautes graph cluster live --depth 2 -o mermaid  what is on a cluster, two steps away
+  nautes graph --live -p shop -o svg > shop.svg  as the server has it
   nautes graph -k product,env,cluster | dot -Tpng > stages.png";
 
 /// `nautes why`.
@@ -286,7 +290,10 @@ pub struct AccessArgs {
 }
 
 const ACCESS: &str = "\
+Without -f the server is asked, where one is set (nautes login); without a server, the current folder is looked at.
+
 Examples:
+  nautes access who-can write shop/web-deploy          as the server has it
   nautes access who-can write shop/web-deploy -f platform
   nautes access can shop/web read books/deploy -f platform && echo yes
   nautes access explain account:shop/web-builder@pipelines web-deploy -p shop

@@ -1,5 +1,7 @@
 //! `nautes access`: who may use which repository, and because of what.
 
+mod server;
+
 use std::collections::BTreeSet;
 
 use nautes_model::name::{ProductName, ResourceName};
@@ -19,8 +21,18 @@ use crate::tree::{self, Tree};
 /// Runs the command.
 ///
 /// # Errors
-/// The tree cannot be read, or who or what is asked about is not in it.
-pub fn run(settings: &Settings, args: &Access) -> Outcome {
+/// The tree cannot be read, who or what is asked about is not in it, or the server does not answer.
+pub async fn run(settings: &Settings, args: &Access) -> Outcome {
+    let on = match &args.question {
+        Question::WhoCan { on, .. } | Question::Can { on, .. } | Question::Explain { on, .. } => on,
+    };
+    if on.tree.filename.is_empty() && settings.find_connection()?.is_some() {
+        return server::run(settings, &args.question).await;
+    }
+    of_files(settings, args)
+}
+
+fn of_files(settings: &Settings, args: &Access) -> Outcome {
     match &args.question {
         Question::WhoCan {
             level,

@@ -16,7 +16,7 @@ use crate::settings::Settings;
 pub async fn run(settings: &Settings, args: &Delete) -> Outcome {
     let targets = targets(&args.what)?;
     let product = args.product.as_deref().or(settings.product.as_deref());
-    let client = Client::new(settings)?;
+    let client = Client::connect(settings).await?;
     let mut paths = Vec::new();
     for (kind, name) in targets {
         let name = name.ok_or_else(|| {

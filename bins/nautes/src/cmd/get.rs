@@ -18,7 +18,7 @@ use crate::settings::Settings;
 pub async fn run(settings: &Settings, args: &Get) -> Outcome {
     let targets = targets(&args.what)?;
     let product = args.product.as_deref().or(settings.product.as_deref());
-    let client = Client::new(settings)?;
+    let client = Client::connect(settings).await?;
     let manifests = matches!(args.output, Output::Json | Output::Yaml);
     let mut query: Vec<(&str, String)> = Vec::new();
     if manifests {

@@ -8,6 +8,8 @@ use nautes_validate::graph::View;
 use serde_json::{Value, json};
 
 use crate::cli::offline::{Drawing, Graph};
+use crate::client::Client;
+use crate::cmd::status;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 use crate::settings::Settings;
@@ -17,8 +19,53 @@ use crate::tree;
 /// Runs the command.
 ///
 /// # Errors
-/// The tree cannot be read, or what is asked for is not in it.
-pub fn run(settings: &Settings, args: &Graph) -> Outcome {
+/// The tree cannot be read, what is asked for is not in it, or the server does not answer.
+pub async fn run(settings: &Settings, args: &Graph) -> Outcome {
+    if args.live {
+        return live(settings, args).await;
+    }
+    of_files(settings, args)
+}
+
+/// What the server declares.
+async fn live(settings: &Settings, args: &Graph) -> Outcome {
+    let product = settings.product(args.tree.product.as_deref())?;
+    let mut query = vec![("format", word(args.output).to_owned())];
+    if !args.focus.is_empty() {
+        let focus = Named::read(&args.focus, product.as_ref())?;
+        let of = focus
+            .product
+            .as_ref()
+            .map_or_else(String::new, |p| format!("{p}/"));
+        query.push(("focus", format!("{}/{of}{}", focus.kind, focus.name)));
+        query.push(("depth", args.depth.to_string()));
+    }
+    if !args.kind.is_empty() {
+        query.push(("kind", args.kind.join(",")));
+    }
+    let client = Client::connect(settings).await?;
+    // The environment names a default product; a picture of one is asked for with -p only.
+    let only = args.tree.product.as_deref();
+    let text = client.text(&status::path("graph", only), &query).await?;
+    output::data(&if args.output == Drawing::Json {
+        let graph: Value = serde_json::from_str(&text)?;
+        format!("{graph:#}\n")
+    } else {
+        text
+    })?;
+    Ok(Exit::Clean)
+}
+
+const fn word(drawing: Drawing) -> &'static str {
+    match drawing {
+        Drawing::Dot => "dot",
+        Drawing::Mermaid => "mermaid",
+        Drawing::Svg => "svg",
+        Drawing::Json => "json",
+    }
+}
+
+fn of_files(settings: &Settings, args: &Graph) -> Outcome {
     let kinds = args
         .kind
         .iter()

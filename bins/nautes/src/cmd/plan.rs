@@ -35,10 +35,18 @@ async fn proposed(settings: &Settings, args: &Plan) -> Outcome {
         .clone()
         .or_else(|| args.only.clone())
         .or_else(|| settings.product.clone());
-    let client = Client::new(settings)?;
+    let client = Client::connect(settings).await?;
     let reply = client
-        .write("apply", &ApplyRequest { files, product }, &[("dry_run", true)])
+        .write(
+            "apply",
+            &ApplyRequest { files, product },
+            &[("dry_run", "true".to_owned())],
+        )
         .await?;
+    if let Some(file) = &args.out {
+        let text = format!("{:#}\n", serde_json::to_value(&reply)?);
+        std::fs::write(file, text).map_err(|e| Failure::usage(format!("{}: {e}", file.display())))?;
+    }
     apply::print(&reply, args.output)?;
     Ok(if changes(&reply) {
         Exit::Findings
@@ -56,7 +64,7 @@ pub fn changes(reply: &ApplyReply) -> bool {
 
 /// What is not yet as declared.
 async fn standing(settings: &Settings, args: &Plan) -> Outcome {
-    let client = Client::new(settings)?;
+    let client = Client::connect(settings).await?;
     let product = args
         .product
         .as_deref()

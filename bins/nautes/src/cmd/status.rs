@@ -4,6 +4,7 @@ use nautes_runtime::status_report::{State, StatusNode, StatusTree};
 
 use crate::cli::{Output, Status};
 use crate::client::Client;
+use crate::cmd::follow;
 use crate::exit::{Exit, Outcome};
 use crate::output::{self, BOLD, DIM, GREEN, RED, YELLOW};
 use crate::settings::Settings;
@@ -13,7 +14,10 @@ use crate::settings::Settings;
 /// # Errors
 /// The product is not there, or the API refuses or does not answer.
 pub async fn run(settings: &Settings, args: &Status) -> Outcome {
-    let client = Client::new(settings)?;
+    if args.watch {
+        return follow::status(settings, args).await;
+    }
+    let client = Client::connect(settings).await?;
     let product = args.product.as_deref().or(settings.product.as_deref());
     let tree: StatusTree = client.get(&path("status", product)).await?;
     match args.output {
@@ -94,7 +98,10 @@ fn branch(node: &StatusNode, first: &str, rest: &str, wide: bool, text: &mut Str
     }
 }
 
-fn summary(tree: &StatusTree) -> String {
+pub(crate) fn summary(tree: &StatusTree) -> String {
+    if tree.nodes().next().is_none() {
+        return "nothing is declared that you may see".to_owned();
+    }
     let of = |state| tree.nodes().filter(|n| n.state == state).count();
     let mut parts = vec![format!("{} ready", of(State::Ready))];
     for (state, word) in [

@@ -360,7 +360,7 @@ fn shown(of: &Identity, told: &[Told]) -> Value {
 
 /// What the server knows of the resource.
 async fn live(settings: &Settings, args: &Why) -> Outcome {
-    let client = Client::new(settings)?;
+    let client = Client::connect(settings).await?;
     let product = args.tree.product.clone().or_else(|| settings.product.clone());
     let product = product
         .map(|p| p.parse().map_err(|e| Failure::usage(format!("-p {p}: {e}"))))

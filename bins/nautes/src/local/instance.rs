@@ -26,7 +26,7 @@ use super::gate::Gate;
 use super::ports::{API, DESK, FORGE, HOOKS, Ports};
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
-use crate::settings::Settings;
+use crate::settings::Connection;
 
 /// How long what was begun may take to end when the platform stops.
 const GRACE: Duration = Duration::from_secs(20);
@@ -324,12 +324,15 @@ pub fn address(remembered: &Remembered, door: &str) -> Result<String, Failure> {
 /// # Errors
 /// There is no such user, or the platform has never run.
 pub fn client(remembered: &Remembered, user: &str) -> Result<Client, Failure> {
-    Client::new(&Settings {
-        server: Some(Url::parse(&format!("{}/", address(remembered, API)?))?),
-        token: Some(token_of(remembered, user)?),
+    let connection = Connection {
+        server: Url::parse(&format!("{}/", address(remembered, API)?))?,
+        source: None,
         ca_file: None,
-        request_timeout: Duration::from_secs(60),
-        product: None,
-        digest_key: None,
-    })
+        context: None,
+    };
+    let client = Client::new(&connection, Duration::from_secs(60))?;
+    Ok(client.with(
+        token_of(remembered, user)?,
+        format!("user {user} of the local platform"),
+    ))
 }

@@ -14,6 +14,10 @@ fn help_names_every_command_and_exit_code() {
         "validate",
         "plan",
         "status",
+        "login",
+        "logout",
+        "context",
+        "whoami",
         "why",
         "impact",
         "access",
@@ -36,6 +40,7 @@ fn help_names_every_command_and_exit_code() {
         "6 partly",
         "7 unav",
         "8 int",
+        "130 interrupted",
     ] {
         assert!(help.out.contains(code), "{code}");
     }

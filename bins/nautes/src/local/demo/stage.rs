@@ -236,9 +236,10 @@ impl User {
             name: name.to_owned(),
             text: text.to_owned(),
         }];
+        let query: Vec<(&str, String)> = query.iter().map(|(name, is)| (*name, is.to_string())).collect();
         let reply = self
             .api
-            .write(what, &ApplyRequest { files, product: None }, query)
+            .write(what, &ApplyRequest { files, product: None }, &query)
             .await?;
         match reply.repositories.iter().find_map(|r| r.error.as_ref()) {
             None => Ok(reply),

@@ -1,0 +1,123 @@
+//! The commands about what happens on a server.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::offline::Show;
+use super::{Output, duration};
+
+/// `nautes events`.
+#[derive(Debug, Args)]
+#[command(after_help = EVENTS)]
+pub struct Events {
+    /// The product; every one that you may see when absent.
+    #[arg(value_name = "PRODUCT")]
+    pub product: Option<String>,
+    /// Only of these kinds; may be repeated, or separated by commas.
+    #[arg(long, short = 'k', value_name = "KIND", value_delimiter = ',')]
+    pub kind: Vec<String>,
+    /// Only these: status, removed, run, deployment; may be repeated, or separated by commas.
+    #[arg(long, value_name = "EVENT", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Ends after this time, for example 30s; without it, ctrl-C ends it.
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    pub limit: Option<Duration>,
+    /// How events are printed; JSON is an object a line.
+    #[arg(long, short = 'o', value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+const EVENTS: &str = "\
+It begins now: what was before is in nautes status and nautes audit. A connection that breaks off is taken up again
+where it was.
+
+Examples:
+  nautes events shop
+  nautes events --only run,deployment -o json | jq .";
+
+/// `nautes runs`.
+#[derive(Debug, Args)]
+pub struct Runs {
+    /// The pipeline runtime; all of the product when absent.
+    #[arg(value_name = "RUNTIME")]
+    pub runtime: Option<String>,
+    /// The product.
+    #[arg(long, short = 'p', value_name = "PRODUCT")]
+    pub product: Option<String>,
+    /// How many are shown of each runtime, newest first.
+    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    pub limit: usize,
+    /// How the runs are printed.
+    #[arg(long, short = 'o', value_enum, default_value_t = Show::Text)]
+    pub output: Show,
+}
+
+/// `nautes logs`.
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// The pipeline runtime.
+    #[arg(value_name = "RUNTIME")]
+    pub runtime: String,
+    /// The run; the newest when absent.
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+    /// The product.
+    #[arg(long, short = 'p', value_name = "PRODUCT")]
+    pub product: Option<String>,
+    /// How many lines of each container, the last.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
+    pub lines: u32,
+    /// How the logs are printed.
+    #[arg(long, short = 'o', value_enum, default_value_t = Show::Text)]
+    pub output: Show,
+}
+
+/// `nautes deployments`.
+#[derive(Debug, Args)]
+pub struct Deployments {
+    /// The deployment runtime; all of the product when absent.
+    #[arg(value_name = "RUNTIME")]
+    pub runtime: Option<String>,
+    /// The product.
+    #[arg(long, short = 'p', value_name = "PRODUCT")]
+    pub product: Option<String>,
+    /// Ends with code 1 unless everything is deployed as it is wanted, and works.
+    #[arg(long)]
+    pub check: bool,
+    /// How the deployments are printed.
+    #[arg(long, short = 'o', value_enum, default_value_t = Show::Text)]
+    pub output: Show,
+}
+
+/// `nautes audit`.
+#[derive(Debug, Args)]
+#[command(after_help = AUDIT)]
+pub struct Audit {
+    /// The product; the tenant and every product that you may see when absent.
+    #[arg(value_name = "PRODUCT")]
+    pub product: Option<String>,
+    /// Only changes that this user wanted: a name or an address.
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+    /// Only changes of this resource: KIND/NAME, or KIND/PRODUCT/NAME.
+    #[arg(long, value_name = "KIND/NAME")]
+    pub resource: Option<String>,
+    /// Only changes since this time: 2026-01-31, or 2026-01-31T12:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// How many are shown.
+    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
+    pub limit: usize,
+    /// How they are printed.
+    #[arg(long, short = 'o', value_enum, default_value_t = Show::Text)]
+    pub output: Show,
+}
+
+const AUDIT: &str = "\
+Every change is a commit, whoever has made it and however; this reads them.
+
+Examples:
+  nautes audit shop
+  nautes audit --user alice --since 2026-01-31
+  nautes audit shop --resource env/shop/live -o json";
