@@ -63,7 +63,8 @@ pub async fn scopes(app: &App) -> Result<Arc<Scopes>, ApiError> {
         if error.class() == Class::Bug {
             internal("what is declared cannot be read", &error)
         } else {
-            ApiError::of_class(Class::Unreachable, error.to_string()).hint("try again in a moment")
+            let hint = error.hint().unwrap_or_else(|| "try again in a moment".to_owned());
+            ApiError::of_class(Class::Unreachable, error.to_string()).hint(hint)
         }
     })
 }

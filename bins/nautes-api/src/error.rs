@@ -185,6 +185,20 @@ pub fn internal(what: &str, error: &(dyn std::error::Error + 'static)) -> ApiErr
     )
 }
 
+/// Makes an error of what failed outside. The client is told what it can act on; what may name addresses inside stays in
+/// the log.
+#[must_use]
+pub fn outside(class: Class, what: &str, error: &(dyn std::error::Error + 'static)) -> ApiError {
+    match class {
+        Class::Bug => internal(what, error),
+        Class::Unreachable => {
+            tracing::warn!(error = %chain(error), "{what}");
+            ApiError::of_class(class, format!("{what}: {error}")).hint("try again in a moment")
+        }
+        class => ApiError::of_class(class, chain(error)),
+    }
+}
+
 /// Writes an error with all its sources on one line.
 #[must_use]
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
@@ -219,7 +233,11 @@ impl From<nautes_vault::StoreError> for ApiError {
         if error.class() == Class::Bug {
             return internal("the secret store failed", &error);
         }
-        Self::of_class(error.class(), error.to_string())
+        let made = Self::of_class(error.class(), error.to_string());
+        match error.hint() {
+            Some(hint) => made.hint(hint),
+            None => made,
+        }
     }
 }
 

@@ -1,16 +1,16 @@
 //! One commit on each repository of a request.
 
-use nautes_gitops::host::Session;
-use nautes_gitops::{Author, ChangeSet, Publisher, RepoRef, Scope, Target};
+use nautes_gitops::host::{HostError, PushError, Session};
+use nautes_gitops::{Author, ChangeSet, PublishError, Publisher, RepoRef, Scope, Target};
 use nautes_model::layout::DEFAULT_PROJECT;
 use nautes_model::name::ProductName;
-use nautes_model::{Class, Finding, Resource, Scopes};
+use nautes_model::{Finding, Resource, Scopes};
 use nautes_validate::check_change;
 
 use super::{Change, Mode, Options, secrets};
 use crate::app::App;
 use crate::auth::Caller;
-use crate::error::{ApiError, chain};
+use crate::error::{ApiError, outside};
 use crate::register;
 use crate::wire::{Done, Outcome, RepositoryResult};
 
@@ -101,9 +101,12 @@ async fn first_commit(app: &App, caller: &Caller, product: &ProductName) -> Resu
         .publisher()
         .begin(&target, &Author::from(caller.user.clone()))
         .await;
-    begun
-        .map(|_| ())
-        .map_err(|e| ApiError::of_class(e.class(), chain(&e)))
+    begun.map(|_| ()).map_err(
+        |e| match (e.hint(), outside(e.class(), "the first commit failed", &e)) {
+            (Some(hint), made) => made.hint(hint),
+            (None, made) => made,
+        },
+    )
 }
 
 async fn one(
@@ -151,8 +154,11 @@ async fn one(
     };
     let published = match publish(app, &*session, caller, of, &set, check).await {
         Ok(published) => published,
-        Err(error) => {
-            secrets::take_back(app, written).await;
+        Err(Failed { error, unknown }) => {
+            // A push without an answer may have arrived: its commit must find its secrets.
+            if !unknown {
+                secrets::take_back(app, written).await;
+            }
             return Err(error);
         }
     };
@@ -201,6 +207,13 @@ async fn session(
     Ok(std::sync::Arc::clone(&caller.session))
 }
 
+/// Why a repository was not written.
+struct Failed {
+    error: ApiError,
+    /// Whether it may have been written all the same: nobody answered the push.
+    unknown: bool,
+}
+
 async fn publish<C>(
     app: &App,
     session: &dyn Session,
@@ -208,17 +221,18 @@ async fn publish<C>(
     of: &RepoRef,
     change: &ChangeSet,
     check: C,
-) -> Result<nautes_gitops::Published, ApiError>
+) -> Result<nautes_gitops::Published, Failed>
 where
     C: Fn(&Scope, &Scope) -> Result<(), Vec<Finding>> + Send + Sync,
 {
     let platform = app.platform();
-    let path = path(app, of)?;
-    let mirror = platform
-        .mirrors()
-        .open(&path)
-        .await
-        .map_err(|e| crate::error::internal("the mirror", &e))?;
+    let sure = |error| Failed {
+        error,
+        unknown: false,
+    };
+    let path = path(app, of).map_err(sure)?;
+    let mirror = platform.mirrors().open(&path).await;
+    let mirror = mirror.map_err(|e| sure(crate::error::internal("the mirror", &e)))?;
     let target = Target {
         session,
         of,
@@ -230,20 +244,29 @@ where
     publisher
         .publish(&target, change, &Author::from(caller.user.clone()), check)
         .await
-        .map_err(|error| {
-            let (class, hint) = (error.class(), error.hint());
-            match error {
-                nautes_gitops::PublishError::Rejected { because, .. } => ApiError::findings(because),
-                error if class == Class::Bug => crate::error::internal("the commit failed", &error),
-                error => {
-                    let made = ApiError::of_class(class, chain(&error));
-                    match hint {
-                        Some(hint) => made.hint(hint),
-                        None => made,
-                    }
-                }
-            }
-        })
+        .map_err(failed)
+}
+
+fn failed(error: PublishError<Vec<Finding>>) -> Failed {
+    let unknown = matches!(
+        error,
+        PublishError::Push {
+            source: PushError::Host(HostError::Unreachable { .. }),
+            ..
+        }
+    );
+    let (class, hint) = (error.class(), error.hint());
+    let made = match error {
+        PublishError::Rejected { because, .. } => ApiError::findings(because),
+        error => outside(class, "the commit failed", &error),
+    };
+    Failed {
+        error: match hint {
+            Some(hint) if made.hint.is_none() => made.hint(hint),
+            _ => made,
+        },
+        unknown,
+    }
 }
 
 fn path(app: &App, of: &RepoRef) -> Result<nautes_gitops::RepoPath, ApiError> {
