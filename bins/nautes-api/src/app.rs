@@ -5,6 +5,7 @@ use std::sync::Arc;
 use nautes_runtime::platform::Platform;
 
 use crate::auth::Sessions;
+use crate::views::Views;
 
 /// What the routes work with. Cloning is cheap.
 #[derive(Clone, Debug)]
@@ -16,6 +17,7 @@ pub struct App {
 struct Inner {
     platform: Platform,
     sessions: Sessions,
+    views: Views,
     registering: tokio::sync::Mutex<()>,
 }
 
@@ -27,6 +29,7 @@ impl App {
             inner: Arc::new(Inner {
                 platform,
                 sessions: Sessions::default(),
+                views: Views::default(),
                 registering: tokio::sync::Mutex::default(),
             }),
         }
@@ -40,6 +43,11 @@ impl App {
 
     pub(crate) fn sessions(&self) -> &Sessions {
         &self.inner.sessions
+    }
+
+    /// The resources as they are answered.
+    pub(crate) fn views(&self) -> &Views {
+        &self.inner.views
     }
 
     /// Creating a product asks the forge for a group and then makes it: one at a time in this process.

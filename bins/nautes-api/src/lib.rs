@@ -20,6 +20,7 @@ pub mod routes;
 pub mod run;
 pub mod selector;
 pub mod settings;
+mod views;
 pub mod wire;
 
 pub use app::App;
