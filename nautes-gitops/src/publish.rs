@@ -186,6 +186,9 @@ impl<E> PublishError<E> {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Mirror { source, .. } if source.lacks_room() => {
+                Some(crate::host::error::NO_ROOM.to_owned())
+            }
             Self::Rejected { .. } | Self::Mirror { .. } => None,
             Self::Change { source, .. } => source.hint(),
             Self::Conflict { moved, .. } | Self::Stale { moved, .. } => Some(conflict_hint(moved)),

@@ -72,11 +72,29 @@ pub enum RepoError {
     },
 }
 
+/// How systems say that nothing more can be written.
+const NO_ROOM: [&str; 4] = [
+    "No space left on device",
+    "Disk quota exceeded",
+    "File too large",
+    "Read-only file system",
+];
+
+/// Whether the system has no room for what was to be written.
+pub(crate) fn lacks_room(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind as K;
+    matches!(
+        error.kind(),
+        K::StorageFull | K::QuotaExceeded | K::FileTooLarge | K::ReadOnlyFilesystem
+    )
+}
+
 impl RepoError {
     /// Returns the class, by which callers decide.
     #[must_use]
-    pub const fn class(&self) -> Class {
+    pub fn class(&self) -> Class {
         match self {
+            _ if self.lacks_room() => Class::Unreachable,
             Self::Missing { .. } => Class::NotFound,
             Self::Path { .. } => Class::Invalid,
             Self::Folder { .. } | Self::Git { .. } | Self::Stopped { .. } => Class::Bug,
@@ -85,8 +103,22 @@ impl RepoError {
 
     /// Whether the mirror should be rebuilt: something that must be there is not, or cannot be read.
     #[must_use]
-    pub const fn is_damage(&self) -> bool {
-        matches!(self, Self::Missing { .. } | Self::Git { .. })
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Missing { .. } | Self::Git { .. }) && !self.lacks_room()
+    }
+
+    /// Whether nothing more can be written where the mirror is: that is no fault of anybody, and passes.
+    #[must_use]
+    pub fn lacks_room(&self) -> bool {
+        match self {
+            Self::Folder { source, .. } => lacks_room(source),
+            // The library tells what the system said as text only.
+            Self::Git { source, .. } => {
+                source.class() == git2::ErrorClass::Os
+                    && NO_ROOM.iter().any(|text| source.message().contains(text))
+            }
+            Self::Missing { .. } | Self::Path { .. } | Self::Stopped { .. } => false,
+        }
     }
 
     pub(crate) fn git(action: impl Into<String>) -> impl FnOnce(git2::Error) -> Self {

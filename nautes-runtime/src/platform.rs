@@ -113,6 +113,7 @@ struct Inner {
     rules: RuleSet,
     publisher: Publisher,
     readings: reading::Readings,
+    rounds: reading::Rounds,
     mirrors: Mirrors,
     webhook_url: Url,
     timing: Timing,

@@ -16,6 +16,7 @@ use crate::error::ApiError;
 use crate::keys::Keys;
 use crate::metrics::Metrics;
 use crate::ready;
+use crate::views::Views;
 use crate::watch::{Hub, WatchLimits};
 
 /// What the routes work with. Cloning is cheap.
@@ -33,6 +34,7 @@ struct Inner {
     metrics: Metrics,
     readiness: ready::Kept,
     stopping: AtomicBool,
+    views: Views,
     registering: tokio::sync::Mutex<()>,
     watching: Arc<Hub>,
     _watching_ends: DropGuard,
@@ -60,6 +62,7 @@ impl App {
                 metrics: Metrics::default(),
                 readiness: ready::Kept::default(),
                 stopping: AtomicBool::new(false),
+                views: Views::default(),
                 registering: tokio::sync::Mutex::default(),
             }),
         }
@@ -155,6 +158,11 @@ impl App {
         };
         self.metrics().called(system, call, begun.elapsed(), failed);
         Some(answer.ok()?.map_err(Into::into))
+    }
+
+    /// The resources as they are answered.
+    pub(crate) fn views(&self) -> &Views {
+        &self.inner.views
     }
 
     /// Creating a product asks the forge for a group and then makes it: one at a time in this process.

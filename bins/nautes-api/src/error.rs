@@ -277,7 +277,11 @@ impl From<nautes_vault::StoreError> for ApiError {
             tracing::warn!(error = %chain(&error), "the secret store does not answer");
             return Self::unreachable("the secret store does not answer as it should");
         }
-        Self::of_class(error.class(), error.to_string())
+        let made = Self::of_class(error.class(), error.to_string());
+        match error.hint() {
+            Some(hint) => made.hint(hint),
+            None => made,
+        }
     }
 }
 

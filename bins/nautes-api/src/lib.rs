@@ -31,6 +31,7 @@ pub mod selector;
 pub mod settings;
 mod sight;
 pub(crate) mod tls;
+mod views;
 pub mod watch;
 pub mod wire;
 

@@ -81,7 +81,7 @@ impl FolderError {
 
     /// Returns the class, by which callers decide.
     #[must_use]
-    pub const fn class(&self) -> Class {
+    pub fn class(&self) -> Class {
         match self {
             Self::Read { .. }
             | Self::NoRepository { .. }

@@ -8,6 +8,10 @@ use super::types::AccessLevel;
 use crate::oid::Oid;
 use crate::repo::RepoError;
 
+/// What to do when nothing more can be written.
+pub(crate) const NO_ROOM: &str =
+    "the disk has no room: make some where repositories and mirrors are kept, then try again";
+
 type Source = Box<dyn StdError + Send + Sync>;
 
 /// Why a call on a forge failed.
@@ -93,7 +97,17 @@ impl HostError {
             Self::Invalid { .. } => Class::Invalid,
             Self::Unreachable { .. } => Class::Unreachable,
             Self::Mirror { source, .. } => source.class(),
+            Self::Internal { .. } if self.lacks_room() => Class::Unreachable,
             Self::Internal { .. } => Class::Bug,
+        }
+    }
+
+    /// Whether nothing more can be written on the machine that keeps the repositories.
+    fn lacks_room(&self) -> bool {
+        match self {
+            Self::Mirror { source, .. } => source.lacks_room(),
+            Self::Internal { source, .. } => source.downcast_ref().is_some_and(crate::repo::lacks_room),
+            _ => false,
         }
     }
 
@@ -101,6 +115,7 @@ impl HostError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
+            _ if self.lacks_room() => Some(NO_ROOM.to_owned()),
             Self::Unauthenticated { host } => Some(format!("use a token that is valid on {host}")),
             Self::Forbidden {
                 needs: Some(level), ..

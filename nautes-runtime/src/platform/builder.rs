@@ -173,6 +173,7 @@ impl PlatformBuilder {
             engines,
             publisher: self.publisher.unwrap_or_default(),
             readings: reading::Readings::default(),
+            rounds: reading::Rounds::default(),
             mirrors: Mirrors::new(self.mirrors.ok_or(BuildError::Missing("folder for mirrors"))?),
             webhook_url: self
                 .webhook_url

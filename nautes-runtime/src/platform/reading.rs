@@ -5,11 +5,13 @@
 //! is not read again.
 //!
 //! # Guarantees
+//! * Who asks for everything gets what was read after he asked; those who ask at the same time share one reading.
 //! * Each repository is read by itself, with a deadline: one that does not answer holds up no other.
 //! * What cannot be read now is named, and its last good reading stays (decision D5). An incomplete reading, a
 //!   missing branch and a repository other than the registered one never count as "nothing is declared".
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -85,6 +87,9 @@ pub enum ReadError {
         /// Whose repository.
         of: RepoRef,
     },
+    /// A reading that others waited for as well.
+    #[error(transparent)]
+    Shared(Arc<Self>),
 }
 
 impl ReadError {
@@ -97,6 +102,7 @@ impl ReadError {
             Self::NoBranch { .. } => Class::Waiting,
             Self::Replaced { .. } | Self::Incomplete { .. } | Self::Path { .. } => Class::Invalid,
             Self::Late { .. } => Class::Unreachable,
+            Self::Shared(error) => error.class(),
         }
     }
 
@@ -111,6 +117,7 @@ impl ReadError {
             }
             Self::Incomplete { .. } => Some("remove files that are no manifests".to_owned()),
             Self::Mirror { .. } | Self::Path { .. } | Self::Late { .. } => None,
+            Self::Shared(error) => error.hint(),
         }
     }
 }
@@ -149,6 +156,19 @@ struct Kept {
     reader: TreeReader,
     read: Mutex<Option<Arc<Reading>>>,
     turn: tokio::sync::Mutex<()>,
+}
+
+/// The readings of everything, by number: one at a time, for all who asked before it began.
+#[derive(Debug, Default)]
+pub(crate) struct Rounds {
+    begun: AtomicU64,
+    turn: tokio::sync::Mutex<Option<Round>>,
+}
+
+#[derive(Debug)]
+struct Round {
+    number: u64,
+    observed: Result<Observed, Arc<ReadError>>,
 }
 
 impl Kept {
@@ -192,7 +212,20 @@ impl Platform {
     /// The tenant's repository cannot be read and never could. Products that cannot be read are named in the
     /// answer.
     pub async fn observe(&self) -> Result<Observed, ReadError> {
-        self.observe_after(&Observed::default(), None).await
+        let rounds = &self.inner.rounds;
+        let asked = rounds.begun.load(Ordering::SeqCst);
+        let mut last = rounds.turn.lock().await;
+        if let Some(round) = last.as_ref().filter(|round| round.number > asked) {
+            return round.observed.clone().map_err(ReadError::Shared);
+        }
+        let number = rounds.begun.fetch_add(1, Ordering::SeqCst) + 1;
+        let observed = self.observe_after(&Observed::default(), None).await;
+        let observed = observed.map_err(Arc::new);
+        *last = Some(Round {
+            number,
+            observed: observed.clone(),
+        });
+        observed.map_err(ReadError::Shared)
     }
 
     /// Reads again what `only` names (everything if it is `None`), and takes the rest from `before`.

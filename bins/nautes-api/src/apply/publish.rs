@@ -141,9 +141,12 @@ async fn first_commit(app: &App, caller: &Caller, product: &ProductName) -> Resu
         .publisher()
         .begin(&target, &Author::from(caller.user.clone()))
         .await;
-    begun
-        .map(|_| ())
-        .map_err(|e| outside(e.class(), "the first commit failed", &e))
+    begun.map(|_| ()).map_err(
+        |e| match (e.hint(), outside(e.class(), "the first commit failed", &e)) {
+            (Some(hint), made) => made.hint(hint),
+            (None, made) => made,
+        },
+    )
 }
 
 async fn one(

@@ -40,8 +40,45 @@ pub fn body(kind: Kind, generator: &mut SchemaGenerator) -> Schema {
             // A binding that names no product is one for the product of the path.
             required.retain(|name| name.as_str().is_some_and(|name| name != "product" && sent(name)));
         }
+        allow_nulls(&mut schema);
         schema
     })
+}
+
+/// Lets whatever need not be sent be sent as null, as the reference's clients do.
+fn allow_nulls(schema: &mut Value) {
+    let required = schema.get("required").cloned().unwrap_or_default();
+    let is_required = |name: &str| {
+        required
+            .as_array()
+            .is_some_and(|all| all.iter().any(|one| one == name))
+    };
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        for (name, property) in properties {
+            allow_nulls(property);
+            if is_required(name) {
+                continue;
+            }
+            if let Some(Value::String(one)) = property.get("type") {
+                property["type"] = json!([one, "null"]);
+            }
+            for several in ["enum", "anyOf", "oneOf"] {
+                let null = if several == "enum" {
+                    Value::Null
+                } else {
+                    json!({ "type": "null" })
+                };
+                if let Some(all) = property.get_mut(several).and_then(Value::as_array_mut)
+                    && !all.contains(&null)
+                {
+                    all.push(null);
+                }
+            }
+        }
+    }
+    if let Some(items) = schema.get_mut("items") {
+        allow_nulls(items);
+    }
 }
 
 /// Returns the form of the answer about a resource: as the reference answers, or the manifest.

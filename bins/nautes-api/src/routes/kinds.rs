@@ -9,6 +9,7 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use nautes_gitops::RepoRef;
 use nautes_model::name::{ProductName, ResourceName};
+use nautes_model::scope::Resources;
 use nautes_model::{Identity, Kind, Scopes, Sourced};
 use nautes_runtime::platform::paths;
 use schemars::JsonSchema;
@@ -216,10 +217,12 @@ async fn list(
     let of = product.clone().map_or(RepoRef::Tenant, RepoRef::Product);
     let (scopes, tag) = read(&app, of).await?;
     let mut items = Vec::new();
-    for resource in scopes.iter().filter(|r| r.identity.kind == kind) {
-        if resource.identity.product != product {
-            continue;
-        }
+    let declared: Option<&Resources> = match &product {
+        Some(product) => scopes.products.get(product).map(|scope| &scope.resources),
+        None => Some(&scopes.tenant.resources),
+    };
+    let declared = declared.into_iter().flat_map(Resources::iter);
+    for resource in declared.filter(|r| r.identity.kind == kind && r.identity.product == product) {
         if kind == Kind::Product
             && gate(&app, &caller, Action::Read, &resource.identity)
                 .await
@@ -227,9 +230,9 @@ async fn list(
         {
             continue;
         }
-        let view = legacy::view(&resource.resource, product.as_ref().map(ProductName::as_str));
+        let view = app.views().of(resource);
         if selector.matches(&view) {
-            items.push(answer(&scopes, resource, view, query.form)?);
+            items.push(answer(&scopes, resource, &view, query.form)?);
         }
     }
     Ok((tag, Json(Items { items })))
@@ -245,9 +248,8 @@ async fn one_of(
     let found = scopes
         .get(&identity)
         .ok_or_else(|| ApiError::not_found(format!("{identity} not found")))?;
-    let product = identity.product.as_ref().map(ProductName::as_str);
-    let view = legacy::view(&found.resource, product);
-    Ok((tag, Json(answer(&scopes, found, view, query.form)?)))
+    let view = app.views().of(found);
+    Ok((tag, Json(answer(&scopes, found, &view, query.form)?)))
 }
 
 /// An answer with the revision that it was read from, as `ETag`.
@@ -263,11 +265,12 @@ async fn read(app: &App, of: RepoRef) -> Result<(Arc<Scopes>, HeaderMap), ApiErr
     Ok((scopes, headers))
 }
 
-fn answer(scopes: &Scopes, resource: &Sourced, mut view: Value, form: Form) -> Result<Value, ApiError> {
+fn answer(scopes: &Scopes, resource: &Sourced, view: &Value, form: Form) -> Result<Value, ApiError> {
     if form == Form::Manifest {
         let manifest = resource.resource.without_status().to_json();
         return manifest.map_err(|error| internal("a resource cannot be shown", &error));
     }
+    let mut view = view.clone();
     if let Some((http, ssh)) = paths::clone_urls(scopes, &resource.identity) {
         legacy::add_clone_urls(&mut view, &http, &ssh);
     }
