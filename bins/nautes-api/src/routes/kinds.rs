@@ -9,7 +9,7 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use nautes_gitops::RepoRef;
 use nautes_model::name::{ProductName, ResourceName};
-use nautes_model::{Identity, Kind, Scopes, Sourced};
+use nautes_model::{Identity, Kind, Resource, Scopes, Sourced};
 use nautes_runtime::platform::paths;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -23,6 +23,7 @@ use crate::apply::{self, Mode};
 use crate::auth::Caller;
 use crate::error::{ApiError, internal};
 use crate::legacy;
+use crate::names;
 use crate::policy::{Action, gate};
 use crate::selector::{self, Selector};
 use crate::wire::{ApplyReply, Done, Items, Message};
@@ -77,7 +78,11 @@ fn of_kind(kind: Kind) -> [Operation; 4] {
         let example = legacy::example::name(kind);
         operation.with(Parameter::path::<ResourceName>(
             "name",
-            "The name of the resource.",
+            if kind == Kind::CodeRepo {
+                "The name of the repository, or its path on the forge where no other has it."
+            } else {
+                "The name of the resource."
+            },
             example,
         ))
     };
@@ -227,8 +232,10 @@ async fn list(
         {
             continue;
         }
-        let view = legacy::view(&resource.resource, product.as_ref().map(ProductName::as_str));
-        if selector.matches(&view) {
+        let declared = legacy::view(&resource.resource, product.as_ref().map(ProductName::as_str));
+        let mut view = declared.clone();
+        names::show(&scopes, kind, product.as_ref(), &mut view);
+        if selector.matches(&view, &declared) {
             items.push(answer(&scopes, resource, view, query.form)?);
         }
     }
@@ -246,7 +253,8 @@ async fn one_of(
         .get(&identity)
         .ok_or_else(|| ApiError::not_found(format!("{identity} not found")))?;
     let product = identity.product.as_ref().map(ProductName::as_str);
-    let view = legacy::view(&found.resource, product);
+    let mut view = legacy::view(&found.resource, product);
+    names::show(&scopes, identity.kind, identity.product.as_ref(), &mut view);
     Ok((tag, Json(answer(&scopes, found, view, query.form)?)))
 }
 
@@ -294,12 +302,27 @@ async fn save(
         return Err(ApiError::malformed("the body is not a JSON object"));
     }
     let product = identity.product.as_ref().map(ProductName::as_str);
-    let manifest = legacy::manifest(identity.kind, product, identity.name.as_str(), body);
+    let mut manifest = legacy::manifest(identity.kind, product, identity.name.as_str(), body);
+    if identity.kind == Kind::CodeRepo {
+        keep_path(&mut manifest, &*apply::scopes(&app).await?, &identity);
+    }
     let reply = apply::run_one(&app, &caller, manifest, query.options(Mode::Apply, &heads)?).await?;
     if let Some(error) = reply.repositories.iter().find_map(|r| r.error.clone()) {
         return Err(ApiError::of_class(nautes_model::Class::Conflict, error));
     }
     Ok(Json(done("saved", &identity, reply)))
+}
+
+/// A repository whose name is not its path stays where it is: the body of the reference does not say so.
+fn keep_path(manifest: &mut Value, scopes: &Scopes, identity: &Identity) {
+    let before = scopes.get(identity).map(|before| &before.resource);
+    if let Some(Resource::CodeRepo(before)) = before
+        && !before.spec.repo_name.is_empty()
+        && let Some(spec) = manifest.get_mut("spec").and_then(Value::as_object_mut)
+    {
+        spec.entry("repoName")
+            .or_insert_with(|| Value::from(before.spec.repo_name.as_str()));
+    }
 }
 
 async fn delete(
