@@ -80,6 +80,18 @@ pub fn of_code_repo<'a>(scope: &ProductScope, name: &'a str, repo: &'a CodeRepo)
     }
 }
 
+/// Returns the name by which people know a resource.
+#[must_use]
+pub fn known_as(scopes: &Scopes, identity: &Identity) -> String {
+    let name = identity.name.as_str();
+    let scope = identity.product.as_ref().and_then(|p| scopes.products.get(p));
+    let found = scope.filter(|_| identity.kind == Kind::CodeRepo);
+    let found = found.and_then(|scope| Some((scope, scope.code_repo(name)?.1)));
+    found
+        .map_or(name, |(scope, repo)| of_code_repo(scope, name, repo))
+        .to_owned()
+}
+
 /// Puts names that people know in the places of those that are declared.
 pub fn show(scopes: &Scopes, kind: Kind, product: Option<&ProductName>, view: &mut Value) {
     let Some(product) = product else { return };

@@ -303,14 +303,17 @@ async fn save(
     }
     let product = identity.product.as_ref().map(ProductName::as_str);
     let mut manifest = legacy::manifest(identity.kind, product, identity.name.as_str(), body);
+    let mut name = identity.name.to_string();
     if identity.kind == Kind::CodeRepo {
-        keep_path(&mut manifest, &*apply::scopes(&app).await?, &identity);
+        let scopes = apply::scopes(&app).await?;
+        keep_path(&mut manifest, &scopes, &identity);
+        name = names::known_as(&scopes, &identity);
     }
     let reply = apply::run_one(&app, &caller, manifest, query.options(Mode::Apply, &heads)?).await?;
     if let Some(error) = reply.repositories.iter().find_map(|r| r.error.clone()) {
         return Err(ApiError::of_class(nautes_model::Class::Conflict, error));
     }
-    Ok(Json(done("saved", &identity, reply)))
+    Ok(Json(done("saved", &name, identity.kind, reply)))
 }
 
 /// A repository whose name is not its path stays where it is: the body of the reference does not say so.
@@ -333,17 +336,21 @@ async fn delete(
     query: Result<Query<WriteQuery>, QueryRejection>,
 ) -> Result<Json<Message>, ApiError> {
     let Query(query) = query.map_err(|e| ApiError::malformed(e.body_text()))?;
+    let name = match identity.kind {
+        Kind::CodeRepo => names::known_as(&*apply::scopes(&app).await?, &identity),
+        _ => identity.name.to_string(),
+    };
     let reply = apply::remove_one(&app, &caller, &identity, query.options(Mode::Remove, &heads)?).await?;
     let mut outcomes = reply.repositories.iter().flat_map(|r| &r.resources);
     if outcomes.all(|o| o.done == Done::Absent) {
         return Err(ApiError::not_found(format!("{identity} not found")));
     }
-    Ok(Json(done("deleted", &identity, reply)))
+    Ok(Json(done("deleted", &name, identity.kind, reply)))
 }
 
 /// The words of the reference; a dry run has its own.
-fn done(what: &str, identity: &Identity, reply: ApplyReply) -> Message {
-    let (name, kind) = (&identity.name, identity.kind.name().to_lowercase());
+fn done(what: &str, name: &str, kind: Kind, reply: ApplyReply) -> Message {
+    let kind = kind.name().to_lowercase();
     let changed = reply.has_changed();
     let message = if reply.dry_run {
         format!("{name} {kind} would be {what}; nothing was written")

@@ -93,13 +93,15 @@ async fn saving_and_removing_by_the_path_mean_what_is_there() {
         "git": { "gitlab": { "path": "source", "visibility": "private" } } });
     let saved = ok(&world, Method::POST, &path, body).await;
     assert_eq!(saved["changed"], true, "{saved:#}");
+    assert_eq!(saved["message"], "Successfully saved source coderepo");
     let scopes = world.scopes().await;
     let all: Vec<_> = scopes.products["shop"].code_repos().collect();
     assert_eq!(all.len(), 1);
     assert_eq!(all[0].0.identity.name.as_str(), "repo-297");
     assert_eq!(all[0].1.spec.repo_name, "source");
     assert!(all[0].1.spec.pipeline_runtime);
-    ok(&world, Method::DELETE, &path, Value::Null).await;
+    let removed = ok(&world, Method::DELETE, &path, Value::Null).await;
+    assert_eq!(removed["message"], "Successfully deleted source coderepo");
     assert_eq!(world.scopes().await.products["shop"].code_repos().count(), 0);
     assert_eq!(
         status_of(&world, &world.admin, &path).await,
