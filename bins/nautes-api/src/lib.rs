@@ -19,6 +19,7 @@ pub mod keys;
 pub mod legacy;
 pub mod limits;
 pub mod metrics;
+pub mod names;
 mod page;
 pub mod policy;
 pub mod program;

@@ -104,11 +104,12 @@ impl Selector {
         Ok(Self { terms })
     }
 
-    /// Whether the answer of a resource is wanted.
+    /// Whether a resource is wanted, given its answer and what is declared: a name may be the one or the other.
     #[must_use]
-    pub fn matches(&self, view: &Value) -> bool {
+    pub fn matches(&self, view: &Value, declared: &Value) -> bool {
         self.terms.iter().all(|(field, how)| {
-            let found = values(view, field);
+            let mut found = values(view, field);
+            found.extend(values(declared, field));
             match how {
                 How::Contains(part) => found.iter().any(|text| text.contains(part)),
                 How::In(all) => found.iter().any(|text| all.contains(text)),
@@ -206,7 +207,11 @@ mod tests {
     #[test]
     fn selectors_follow_the_reference() {
         let view = json!({"name": "host-1", "cluster_type": "physical", "usage": "host"});
-        let holds = |text: &str| Selector::parse(Kind::Cluster, text).unwrap().matches(&view);
+        let holds = |text: &str| {
+            Selector::parse(Kind::Cluster, text)
+                .unwrap()
+                .matches(&view, &view)
+        };
         assert!(holds("cluster_name=host") && holds("cluster_type=physical,usage=host") && holds(""));
         assert!(!holds("cluster_type=phys") && !holds("cluster_name==host") && !holds("usage!=host"));
         assert!(holds("usage in (worker, host),cluster_name = host-1"));
@@ -222,7 +227,7 @@ mod tests {
         let holds = |text: &str| {
             Selector::parse(Kind::CodeRepoBinding, text)
                 .unwrap()
-                .matches(&view)
+                .matches(&view, &view)
         };
         assert!(holds("projects.in=we") && !holds("projects.in=db"));
     }

@@ -39,6 +39,8 @@ mod input;
 mod kinds;
 #[path = "api/matrix.rs"]
 mod matrix;
+#[path = "api/names.rs"]
+mod names;
 #[path = "api/paths.rs"]
 mod paths;
 #[path = "api/reference.rs"]

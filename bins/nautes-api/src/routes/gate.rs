@@ -25,6 +25,7 @@ use crate::auth::{Caller, bearer};
 use crate::error::ApiError;
 use crate::legacy::camel;
 use crate::limits::{Callers, count};
+use crate::names;
 use crate::policy::{Action, gate, gate_tenant};
 
 /// The id of the operation that answered; an extension of the answer.
@@ -118,7 +119,7 @@ async fn authenticate(entry: &Gate, parts: &Parts) -> Result<Caller, ApiError> {
 }
 
 async fn check(entry: &Gate, caller: &Caller, parts: &mut Parts) -> Result<(), ApiError> {
-    let (product, name) = names(entry, parts).await?;
+    let (product, name) = names_of(entry, parts).await?;
     known_query(entry, parts)?;
     authorise(entry, caller, product.as_ref(), name, parts).await?;
     if let Some(product) = product {
@@ -128,10 +129,10 @@ async fn check(entry: &Gate, caller: &Caller, parts: &mut Parts) -> Result<(), A
 }
 
 /// Reads the names of the path, percent-decoded.
-async fn names(
+async fn names_of(
     entry: &Gate,
     parts: &mut Parts,
-) -> Result<(Option<ProductName>, Option<ResourceName>), ApiError> {
+) -> Result<(Option<ProductName>, Option<String>), ApiError> {
     if !entry.names_in_path {
         return Ok((None, None));
     }
@@ -141,8 +142,17 @@ async fn names(
         .map_err(|error| ApiError::malformed(error.to_string()))?;
     let find = |wanted: &str| all.iter().find(|(key, _)| *key == wanted).map(|(_, value)| value);
     let product = find("product").map(ProductName::new).transpose();
-    let name = find("name").map(ResourceName::new).transpose();
-    Ok((product.map_err(malformed)?, name.map_err(malformed)?))
+    let name = find("name").map(ResourceName::new);
+    let of_code_repo = matches!(entry.needs, Needs::Resource(Kind::CodeRepo, _));
+    let product = product.map_err(malformed)?;
+    match name {
+        // Paths on the forge have more letters than names.
+        Some(Err(_)) if of_code_repo => Ok((product, find("name").map(str::to_owned))),
+        name => Ok((
+            product,
+            name.transpose().map_err(malformed)?.map(|name| name.to_string()),
+        )),
+    }
 }
 
 /// A mistyped `dry_run` must not become a write.
@@ -169,7 +179,7 @@ async fn authorise(
     entry: &Gate,
     caller: &Caller,
     product: Option<&ProductName>,
-    name: Option<ResourceName>,
+    name: Option<String>,
     parts: &mut Parts,
 ) -> Result<(), ApiError> {
     let app = &entry.app;
@@ -185,8 +195,17 @@ async fn authorise(
         Needs::Resource(kind, access) => {
             let identity = match (kind, product, name) {
                 (Kind::Product, product, _) => itself(product)?,
-                (_, Some(product), Some(name)) => Identity::product(kind, product.clone(), name),
-                (_, None, Some(name)) => Identity::tenant(kind, name),
+                (Kind::CodeRepo, Some(own), Some(name)) => {
+                    // What a path means is told only to those who may see the product.
+                    gate(app, caller, Action::Read, &itself(product)?).await?;
+                    let found = names::code_repo(&*scopes(app).await?, own, &name);
+                    match access {
+                        Access::Read => found.map_err(names::not_found)?,
+                        Access::Save | Access::Remove => found?,
+                    }
+                }
+                (_, Some(product), Some(name)) => Identity::product(kind, product.clone(), named(&name)?),
+                (_, None, Some(name)) => Identity::tenant(kind, named(&name)?),
                 _ => return Err(unnamed()),
             };
             let action = match access {
@@ -202,6 +221,10 @@ async fn authorise(
             Ok(())
         }
     }
+}
+
+fn named(text: &str) -> Result<ResourceName, ApiError> {
+    ResourceName::new(text).map_err(|error| ApiError::malformed(error.to_string()))
 }
 
 /// Names the product itself.

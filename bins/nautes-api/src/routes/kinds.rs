@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use nautes_gitops::RepoRef;
 use nautes_model::name::{ProductName, ResourceName};
 use nautes_model::scope::Resources;
-use nautes_model::{Identity, Kind, Scopes, Sourced};
+use nautes_model::{Identity, Kind, Resource, Scopes, Sourced};
 use nautes_runtime::platform::paths;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -24,6 +24,7 @@ use crate::apply::{self, Mode};
 use crate::auth::Caller;
 use crate::error::{ApiError, internal};
 use crate::legacy;
+use crate::names;
 use crate::policy::{Action, gate};
 use crate::selector::{self, Selector};
 use crate::wire::{ApplyReply, Done, Items, Message};
@@ -78,7 +79,11 @@ fn of_kind(kind: Kind) -> [Operation; 4] {
         let example = legacy::example::name(kind);
         operation.with(Parameter::path::<ResourceName>(
             "name",
-            "The name of the resource.",
+            if kind == Kind::CodeRepo {
+                "The name of the repository, or its path on the forge where no other has it."
+            } else {
+                "The name of the resource."
+            },
             example,
         ))
     };
@@ -230,9 +235,11 @@ async fn list(
         {
             continue;
         }
-        let view = app.views().of(resource);
-        if selector.matches(&view) {
-            items.push(answer(&scopes, resource, &view, query.form)?);
+        let declared = app.views().of(resource);
+        let mut view = Value::clone(&declared);
+        names::show(&scopes, kind, product.as_ref(), &mut view);
+        if selector.matches(&view, &declared) {
+            items.push(answer(&scopes, resource, view, query.form)?);
         }
     }
     Ok((tag, Json(Items { items })))
@@ -248,8 +255,9 @@ async fn one_of(
     let found = scopes
         .get(&identity)
         .ok_or_else(|| ApiError::not_found(format!("{identity} not found")))?;
-    let view = app.views().of(found);
-    Ok((tag, Json(answer(&scopes, found, &view, query.form)?)))
+    let mut view = Value::clone(&app.views().of(found));
+    names::show(&scopes, identity.kind, identity.product.as_ref(), &mut view);
+    Ok((tag, Json(answer(&scopes, found, view, query.form)?)))
 }
 
 /// An answer with the revision that it was read from, as `ETag`.
@@ -265,12 +273,11 @@ async fn read(app: &App, of: RepoRef) -> Result<(Arc<Scopes>, HeaderMap), ApiErr
     Ok((scopes, headers))
 }
 
-fn answer(scopes: &Scopes, resource: &Sourced, view: &Value, form: Form) -> Result<Value, ApiError> {
+fn answer(scopes: &Scopes, resource: &Sourced, mut view: Value, form: Form) -> Result<Value, ApiError> {
     if form == Form::Manifest {
         let manifest = resource.resource.without_status().to_json();
         return manifest.map_err(|error| internal("a resource cannot be shown", &error));
     }
-    let mut view = view.clone();
     if let Some((http, ssh)) = paths::clone_urls(scopes, &resource.identity) {
         legacy::add_clone_urls(&mut view, &http, &ssh);
     }
@@ -297,12 +304,30 @@ async fn save(
         return Err(ApiError::malformed("the body is not a JSON object"));
     }
     let product = identity.product.as_ref().map(ProductName::as_str);
-    let manifest = legacy::manifest(identity.kind, product, identity.name.as_str(), body);
+    let mut manifest = legacy::manifest(identity.kind, product, identity.name.as_str(), body);
+    let mut name = identity.name.to_string();
+    if identity.kind == Kind::CodeRepo {
+        let scopes = apply::scopes(&app).await?;
+        keep_path(&mut manifest, &scopes, &identity);
+        name = names::known_as(&scopes, &identity);
+    }
     let reply = apply::run_one(&app, &caller, manifest, query.options(Mode::Apply, &heads)?).await?;
     if let Some(error) = reply.repositories.iter().find_map(|r| r.error.clone()) {
         return Err(ApiError::of_class(nautes_model::Class::Conflict, error));
     }
-    Ok(Json(done("saved", &identity, reply)))
+    Ok(Json(done("saved", &name, identity.kind, reply)))
+}
+
+/// A repository whose name is not its path stays where it is: the body of the reference does not say so.
+fn keep_path(manifest: &mut Value, scopes: &Scopes, identity: &Identity) {
+    let before = scopes.get(identity).map(|before| &before.resource);
+    if let Some(Resource::CodeRepo(before)) = before
+        && !before.spec.repo_name.is_empty()
+        && let Some(spec) = manifest.get_mut("spec").and_then(Value::as_object_mut)
+    {
+        spec.entry("repoName")
+            .or_insert_with(|| Value::from(before.spec.repo_name.as_str()));
+    }
 }
 
 async fn delete(
@@ -313,17 +338,21 @@ async fn delete(
     query: Result<Query<WriteQuery>, QueryRejection>,
 ) -> Result<Json<Message>, ApiError> {
     let Query(query) = query.map_err(|e| ApiError::malformed(e.body_text()))?;
+    let name = match identity.kind {
+        Kind::CodeRepo => names::known_as(&*apply::scopes(&app).await?, &identity),
+        _ => identity.name.to_string(),
+    };
     let reply = apply::remove_one(&app, &caller, &identity, query.options(Mode::Remove, &heads)?).await?;
     let mut outcomes = reply.repositories.iter().flat_map(|r| &r.resources);
     if outcomes.all(|o| o.done == Done::Absent) {
         return Err(ApiError::not_found(format!("{identity} not found")));
     }
-    Ok(Json(done("deleted", &identity, reply)))
+    Ok(Json(done("deleted", &name, identity.kind, reply)))
 }
 
 /// The words of the reference; a dry run has its own.
-fn done(what: &str, identity: &Identity, reply: ApplyReply) -> Message {
-    let (name, kind) = (&identity.name, identity.kind.name().to_lowercase());
+fn done(what: &str, name: &str, kind: Kind, reply: ApplyReply) -> Message {
+    let kind = kind.name().to_lowercase();
     let changed = reply.has_changed();
     let message = if reply.dry_run {
         format!("{name} {kind} would be {what}; nothing was written")

@@ -7,16 +7,19 @@ use nautes_model::name::{ProductName, ResourceName};
 use nautes_model::{Identity, Kind};
 
 use super::gate::InProduct;
+use crate::app::App;
+use crate::apply::scopes;
 use crate::error::ApiError;
+use crate::names;
 
 /// The resource that `{kind}` and `{name}` name, of the product of the path where there is one.
 #[derive(Clone, Debug)]
 pub(crate) struct OfKind(pub(crate) Identity);
 
-impl<S: Send + Sync> FromRequestParts<S> for OfKind {
+impl FromRequestParts<App> for OfKind {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, state: &App) -> Result<Self, ApiError> {
         let all = RawPathParams::from_request_parts(parts, state)
             .await
             .map_err(|error| ApiError::malformed(error.to_string()))?;
@@ -24,7 +27,13 @@ impl<S: Send + Sync> FromRequestParts<S> for OfKind {
         let kind = kind(find("kind").unwrap_or_default())?;
         let name = find("name").unwrap_or_default();
         let product = parts.extensions.get::<InProduct>().map(|InProduct(p)| p);
-        identity(kind, product, name).map(Self)
+        match product {
+            Some(product) if kind == Kind::CodeRepo => {
+                let found = names::code_repo(&*scopes(state).await?, product, name);
+                found.map_err(names::not_found).map(Self)
+            }
+            _ => identity(kind, product, name).map(Self),
+        }
     }
 }
 
