@@ -48,9 +48,14 @@ pub async fn ensure(
     let group = match platform.group(name).await? {
         Some(group) if group.marker.as_deref() == Some(marker.as_str()) => group,
         Some(_) => return Err(taken(name)),
-        // A group that the platform cannot even see is in the way as well.
-        None => match platform.create_group(&group_spec(product, marker)).await {
-            Err(error) if error.class() == Class::Conflict => return Err(taken(name)),
+        None => match platform.create_group(&group_spec(product, marker.clone())).await {
+            // The same request may be there twice, on another server. A group that the platform cannot even see is in
+            // the way as well.
+            Err(error) if error.class() == Class::Conflict => platform
+                .group(name)
+                .await?
+                .filter(|group| group.marker.as_deref() == Some(marker.as_str()))
+                .ok_or_else(|| taken(name))?,
             made => made?,
         },
     };
@@ -65,7 +70,12 @@ pub async fn ensure(
         // A product that was removed and kept comes back with what it had.
         Some(repository) if repository.archived => platform.archive_repository(&path, false).await?,
         Some(repository) => repository,
-        None => platform.create_repository(&path, &RepoSpec::default()).await?,
+        None => match platform.create_repository(&path, &RepoSpec::default()).await {
+            Err(error) if error.class() == Class::Conflict => {
+                platform.repository(&path).await?.ok_or(error)?
+            }
+            made => made?,
+        },
     };
     let url = repository.http_url.clone();
     Ok((registration(&group, &repository, caller), url))

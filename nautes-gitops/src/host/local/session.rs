@@ -233,9 +233,10 @@ impl Session for Caller {
         self.state()?.may_create_repository(self.user, path, spec)?;
         let (path, spec) = (path.clone(), spec.clone());
         self.work(move |caller| {
-            caller.state()?.may_create_repository(caller.user, &path, &spec)?;
             let branch = spec.default_branch.clone();
-            caller.forge.storage.create(&path, &branch, || {
+            let wanted = spec.clone();
+            let may = || caller.state()?.may_create_repository(caller.user, &path, &wanted);
+            caller.forge.storage.create(&path, &branch, may, || {
                 caller
                     .forge
                     .store

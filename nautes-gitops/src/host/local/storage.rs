@@ -63,14 +63,18 @@ impl Storage {
         Repository::open_bare(self.dir(path)).map_err(RepoError::git(format!("opening repository {path}")))
     }
 
-    /// Creates an empty repository, runs `register`, and takes it back where that fails.
+    /// Creates an empty repository where `may` allows it, runs `register`, and takes it back where that fails.
+    ///
+    /// One at a time: what lies in the place of a repository that may be created is nobody's.
     pub(super) fn create<T>(
         &self,
         path: &RepoPath,
         branch: &str,
+        may: impl FnOnce() -> Result<(), HostError>,
         register: impl FnOnce() -> Result<T, HostError>,
     ) -> Result<T, HostError> {
         let _creating = self.creating.lock().unwrap_or_else(PoisonError::into_inner);
+        may()?;
         let action = || format!("creating repository {path}");
         let staged = self.root.join("staging").join(unique()?);
         init_bare(&staged, branch).map_err(|source| HostError::Mirror {
