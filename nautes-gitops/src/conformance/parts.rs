@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures::future::join_all;
 use nautes_model::{Class, Secret};
 
 use super::{Case, Outcome, Stage, equal, fails, holds, need};
@@ -12,6 +13,10 @@ pub(super) fn cases() -> Vec<Case> {
         Case {
             name: "repositories live and die",
             body: |stage| Box::pin(life(stage)),
+        },
+        Case {
+            name: "of those who create the same one wins",
+            body: |stage| Box::pin(rivals(stage)),
         },
         Case {
             name: "an archive takes no pushes",
@@ -95,6 +100,19 @@ async fn life(stage: &Stage) -> Outcome {
         &need("listing references", stage.owner.refs(&path).await)?.len(),
         &0,
     )
+}
+
+async fn rivals(stage: &Stage) -> Outcome {
+    let path = stage.path("wanted")?;
+    let spec = RepoSpec::default();
+    let made = join_all((0..10).map(|_| stage.owner.create_repository(&path, &spec))).await;
+    equal("how many made it", &made.iter().filter(|m| m.is_ok()).count(), &1)?;
+    for lost in made.into_iter().filter(Result::is_err) {
+        fails("creating what another made", lost, Class::Conflict)?;
+    }
+    // It is there for those who came too late.
+    let refs = need("listing", stage.owner.refs(&path).await)?;
+    equal("its references", &refs.len(), &0)
 }
 
 async fn archive(stage: &Stage) -> Outcome {
