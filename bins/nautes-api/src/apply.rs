@@ -418,7 +418,7 @@ async fn authorise(app: &App, caller: &Caller, change: &Change, before: &Scopes)
             (false, true) => Action::Change,
             (false, false) => Action::Create,
         };
-        if asked.insert(needed(app, action, identity)) {
+        if asked.insert(needed(app, action, identity).await?) {
             gate(app, caller, action, identity).await?;
         }
     }
@@ -429,8 +429,9 @@ async fn authorise(app: &App, caller: &Caller, change: &Change, before: &Scopes)
 fn preview(app: &App, change: &Change, before: &Scopes) -> Result<Vec<RepositoryResult>, ApiError> {
     let mut results = Vec::new();
     for of in change.repositories() {
-        let path = of
-            .path(&app.platform().tenant().repo)
+        let path = app
+            .platform()
+            .path_of(&of)
             .map_err(|e| ApiError::malformed(e.to_string()))?;
         let mut resources = Vec::new();
         for resource in change.upserts.iter().filter(|r| RepoRef::of(&r.identity) == of) {

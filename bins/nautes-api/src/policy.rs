@@ -11,11 +11,12 @@
 //! | remove a product | owner of the product's group |
 
 use nautes_gitops::host::{AccessLevel, Place};
+use nautes_model::name::ProductName;
 use nautes_model::{Identity, Kind};
 
 use crate::app::App;
 use crate::auth::Caller;
-use crate::error::ApiError;
+use crate::error::{ApiError, outside};
 
 /// What somebody wants to do with a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,15 +56,33 @@ pub const fn level(kind: Kind, action: Action) -> Option<AccessLevel> {
     })
 }
 
-/// Returns the level that an action takes, and on what; `None` where any user may.
-#[must_use]
-pub fn needed(app: &App, action: Action, identity: &Identity) -> Option<(Place, AccessLevel)> {
-    let place = match (&identity.product, identity.kind) {
-        (Some(product), _) => Place::group(product.as_str()),
-        (None, Kind::Product) => Place::group(identity.name.as_str()),
-        (None, _) => return Some(needed_on_tenant(app, action)),
+/// Returns the level that an action takes, and on what; `None` where any user may. Rights on a product are those on
+/// its group, which may be called otherwise.
+///
+/// # Errors
+/// What is declared cannot be read, so that nobody can tell which group it is.
+pub async fn needed(
+    app: &App,
+    action: Action,
+    identity: &Identity,
+) -> Result<Option<(Place, AccessLevel)>, ApiError> {
+    let product = match (&identity.product, identity.kind) {
+        (Some(product), _) => Some(product.clone()),
+        (None, Kind::Product) => ProductName::new(identity.name.as_str()).ok(),
+        (None, _) => return Ok(Some(needed_on_tenant(app, action))),
     };
-    Some((place, level(identity.kind, action)?))
+    let Some(level) = level(identity.kind, action) else {
+        return Ok(None);
+    };
+    let group = match product {
+        Some(product) => app
+            .platform()
+            .group_of(&product)
+            .await
+            .map_err(|error| outside(error.class(), "the group of the product is not known", &error))?,
+        None => identity.name.to_string(),
+    };
+    Ok(Some((Place::group(group), level)))
 }
 
 /// Returns the level that an action on what belongs to the tenant takes, and on what.
@@ -98,7 +117,7 @@ pub async fn gate_tenant(app: &App, caller: &Caller, action: Action) -> Result<(
 /// # Errors
 /// He lacks the level, or the forge does not answer. What he may not even see is "not found" to him.
 pub async fn gate(app: &App, caller: &Caller, action: Action, identity: &Identity) -> Result<(), ApiError> {
-    let Some((place, level)) = needed(app, action, identity) else {
+    let Some((place, level)) = needed(app, action, identity).await? else {
         return Ok(());
     };
     let has = app.forge("access", caller.session.access(&place)).await?;

@@ -33,6 +33,8 @@ mod expect;
 mod faults;
 #[path = "api/graph.rs"]
 mod graph;
+#[path = "api/groups.rs"]
+mod groups;
 #[path = "api/input.rs"]
 mod input;
 #[path = "api/kinds.rs"]

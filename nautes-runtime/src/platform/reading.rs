@@ -16,10 +16,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use nautes_gitops::host::types::PathError;
 use nautes_gitops::repo::RepoError;
 use nautes_gitops::tree::{Reading, Scope, TreeReader};
 use nautes_gitops::{HostError, Oid, RepoPath, RepoRef, Session};
 use nautes_model::kinds::Product;
+use nautes_model::layout::DEFAULT_PROJECT;
 use nautes_model::name::ProductName;
 use nautes_model::{Class, Finding, ProductScope, Scopes, TenantScope};
 
@@ -292,6 +294,41 @@ impl Platform {
     /// See [`Platform::observe`].
     pub async fn scopes(&self) -> Result<Arc<Scopes>, ReadError> {
         Ok(self.observe().await?.scopes)
+    }
+
+    /// Returns the path of the group of a product on the forge; its own name where none is registered.
+    ///
+    /// A product stays with its group (`ProductPathImmutable`), so an earlier reading tells as well as one of now.
+    ///
+    /// # Errors
+    /// The tenant's repository cannot be read and never could.
+    pub async fn group_of(&self, product: &ProductName) -> Result<String, ReadError> {
+        if let Some(group) = self.known_group(product) {
+            return Ok(group);
+        }
+        let ((tenant, _), _) = self.read_tenant().await?;
+        let registered = tenant.product(product.as_str()).map(|(_, product)| product);
+        Ok(paths::group_of(product, registered).to_owned())
+    }
+
+    /// Returns the path of a repository on the forge, as what is declared was last read.
+    ///
+    /// # Errors
+    /// The group is no path on a forge.
+    pub fn path_of(&self, of: &RepoRef) -> Result<RepoPath, PathError> {
+        match of.product().and_then(|product| self.known_group(product)) {
+            Some(group) => RepoPath::new(group, DEFAULT_PROJECT),
+            None => of.path(&self.tenant().repo),
+        }
+    }
+
+    fn known_group(&self, product: &ProductName) -> Option<String> {
+        let last = self.inner.readings.of(&RepoRef::Tenant).last()?;
+        let Scope::Tenant(tenant) = &last.scope else {
+            return None;
+        };
+        let (_, registered) = tenant.product(product.as_str())?;
+        Some(paths::group_of(product, Some(registered)).to_owned())
     }
 
     /// Reads the tenant's repository. The error is set if what is returned is an earlier reading.

@@ -169,7 +169,8 @@ pub(crate) fn seen(before: &Scopes, order: &[RepoRef]) -> Pins {
 
 /// Returns the name of a repository, `group/name`.
 pub(crate) fn name(app: &App, of: &RepoRef) -> String {
-    of.path(&app.platform().tenant().repo)
+    app.platform()
+        .path_of(of)
         .map_or_else(|_| of.to_string(), |path| path.to_string())
 }
 

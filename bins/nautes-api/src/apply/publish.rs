@@ -363,7 +363,8 @@ fn list(moved: &[nautes_gitops::publish::Moved]) -> String {
 }
 
 fn path(app: &App, of: &RepoRef) -> Result<nautes_gitops::RepoPath, ApiError> {
-    of.path(&app.platform().tenant().repo)
+    app.platform()
+        .path_of(of)
         .map_err(|e| ApiError::malformed(format!("{DEFAULT_PROJECT}: {e}")))
 }
 

@@ -51,8 +51,9 @@ pub(crate) async fn find(
         let Some(tip) = plan::revision(before, of).and_then(|text| text.parse::<Oid>().ok()) else {
             continue;
         };
-        let path = of
-            .path(&app.platform().tenant().repo)
+        let path = app
+            .platform()
+            .path_of(of)
             .map_err(|e| ApiError::malformed(e.to_string()))?;
         let mirror = app.platform().mirrors().open(&path).await;
         let mirror = mirror.map_err(|e| internal("the mirror cannot be opened", &e))?;
