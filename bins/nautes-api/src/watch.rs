@@ -14,6 +14,7 @@ mod pump;
 
 use std::time::Duration;
 
+pub(crate) use event::WatchMessage;
 pub use event::{EndReason, ResetReason, WatchEvent};
 pub(crate) use hub::{Cursor, Hub};
 pub(crate) use pump::{Frame, Watcher, pump, sight};

@@ -22,7 +22,7 @@ use super::path;
 use crate::app::App;
 use crate::auth::{Caller, bearer};
 use crate::error::ApiError;
-use crate::watch::{EndReason, Frame, WatchEvent, Watcher, pump, sight};
+use crate::watch::{EndReason, Frame, WatchEvent, WatchMessage, Watcher, pump, sight};
 
 /// The names of events that can be asked for.
 const EVENTS: [&str; 4] = ["status", "removed", "run", "deployment"];
@@ -64,9 +64,9 @@ pub(crate) fn operations() -> Vec<Operation> {
             )
             .replies_made(
                 200,
-                "A stream of events; this is the form of the data of each.",
+                "A stream of events; this is the form of each.",
                 "text/event-stream",
-                Form::of::<WatchEvent>(),
+                Form::of::<WatchMessage>(),
             ),
     ]
 }

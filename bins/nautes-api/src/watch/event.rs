@@ -2,8 +2,34 @@
 
 use nautes_model::Identity;
 use nautes_runtime::status_report::{Deployment, Run, StatusChange, StatusNode};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+
+/// One event of the stream, as the description of the API has it.
+#[derive(JsonSchema)]
+#[allow(
+    dead_code,
+    reason = "only its schema is used: the server's library writes events"
+)]
+pub(crate) struct WatchMessage {
+    /// What to send as `Last-Event-ID` to go on after it; events without one leave the last as it is.
+    id: Option<String>,
+    /// The type of the event, as in the data.
+    event: String,
+    /// The event, as JSON text.
+    #[schemars(schema_with = "data_of_event")]
+    data: String,
+}
+
+fn data_of_event(schemas: &mut SchemaGenerator) -> Schema {
+    let event = schemas.subschema_for::<WatchEvent>();
+    json_schema!({
+        "description": "The event, as JSON text.",
+        "type": "string",
+        "contentMediaType": "application/json",
+        "contentSchema": event,
+    })
+}
 
 /// The data of one event. Its `type` is also the name of the event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
