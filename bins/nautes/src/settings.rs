@@ -272,9 +272,12 @@ mod tests {
             credential: Some(Credential::Kept {}),
         };
         let config = Config {
-            current: Some("work".to_owned()),
+            current: Some("office".to_owned()),
             contexts: [
-                ("work".to_owned(), context("https://work/", Some("work.pem"))),
+                (
+                    "office".to_owned(),
+                    context("https://office/", Some("office.pem")),
+                ),
                 ("home".to_owned(), context("https://home/", None)),
             ]
             .into(),
@@ -310,7 +313,7 @@ mod tests {
         let mut given = settings(dir.path());
         assert_eq!(
             shown(&given),
-            "https://work/ kept by nautes login (context work) work.pem"
+            "https://office/ kept by nautes login (context office) office.pem"
         );
         given.context = Some("home".to_owned());
         assert_eq!(
@@ -328,10 +331,10 @@ mod tests {
         let mut given = settings(dir.path());
         given.server = Some(url("https://elsewhere").unwrap());
         assert_eq!(shown(&given), "https://elsewhere/ - -");
-        given.server = Some(url("https://work").unwrap());
+        given.server = Some(url("https://office").unwrap());
         assert_eq!(
             shown(&given),
-            "https://work/ kept by nautes login (context work) work.pem"
+            "https://office/ kept by nautes login (context office) office.pem"
         );
     }
 
