@@ -32,7 +32,7 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, outside};
 use crate::keys::Key;
-use crate::policy::{Action, gate, needed};
+use crate::policy::{Action, admit, needed};
 use crate::wire::{ApplyReply, ApplyRequest, Done, Outcome, RepositoryResult, ValidateReply};
 
 pub(crate) use input::Input;
@@ -418,8 +418,11 @@ async fn authorise(app: &App, caller: &Caller, change: &Change, before: &Scopes)
             (false, true) => Action::Change,
             (false, false) => Action::Create,
         };
-        if asked.insert(needed(app, action, identity).await?) {
-            gate(app, caller, action, identity).await?;
+        let Some(needed) = needed(app, action, identity).await? else {
+            continue;
+        };
+        if asked.insert(needed.clone()) {
+            admit(app, caller, action, identity, needed).await?;
         }
     }
     Ok(())

@@ -117,9 +117,23 @@ pub async fn gate_tenant(app: &App, caller: &Caller, action: Action) -> Result<(
 /// # Errors
 /// He lacks the level, or the forge does not answer. What he may not even see is "not found" to him.
 pub async fn gate(app: &App, caller: &Caller, action: Action, identity: &Identity) -> Result<(), ApiError> {
-    let Some((place, level)) = needed(app, action, identity).await? else {
-        return Ok(());
-    };
+    match needed(app, action, identity).await? {
+        Some(needed) => admit(app, caller, action, identity, needed).await,
+        None => Ok(()),
+    }
+}
+
+/// Lets a caller through who has a level on a place, or says what he lacks.
+///
+/// # Errors
+/// See [`gate`].
+pub async fn admit(
+    app: &App,
+    caller: &Caller,
+    action: Action,
+    identity: &Identity,
+    (place, level): (Place, AccessLevel),
+) -> Result<(), ApiError> {
     let has = app.forge("access", caller.session.access(&place)).await?;
     if has >= level {
         return Ok(());
