@@ -56,7 +56,7 @@ impl Server {
 
     fn spawn(data: &Path, mut command: Command) -> Self {
         let mut child = command
-            .args(["--exact", "process::child", "--ignored", "--nocapture"])
+            .args(["--exact", "process::child", "--nocapture"])
             .env(DATA, data)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -168,9 +168,8 @@ pub(crate) async fn open(data: &Path, weather: &Arc<Weather>) -> Opened {
     Opened { platform, forge }
 }
 
-/// Is the server, when a test starts this program anew.
+/// Is the server, when a test starts this program anew; otherwise there is nothing to be done.
 #[test]
-#[ignore = "started by the tests"]
 #[allow(clippy::print_stdout, reason = "that is how the parent learns the port")]
 fn child() {
     let Some(data) = std::env::var_os(DATA).map(PathBuf::from) else {
