@@ -7,8 +7,6 @@
     reason = "helpers of tests stand outside of test functions"
 )]
 
-#[path = "api/moods.rs"]
-mod moods;
 #[path = "api/support.rs"]
 mod support;
 
@@ -55,5 +53,8 @@ mod serve;
 mod status;
 #[path = "api/watch.rs"]
 mod watch;
+#[allow(dead_code, reason = "shared with the tests of faults")]
+#[path = "api/weather.rs"]
+mod weather;
 #[path = "api/write.rs"]
 mod write;

@@ -11,9 +11,6 @@
 )]
 
 #[allow(dead_code, reason = "shared with the other tests of the API")]
-#[path = "api/moods.rs"]
-mod moods;
-#[allow(dead_code, unused_imports, reason = "shared with the other tests of the API")]
 #[path = "api/support.rs"]
 mod support;
 #[allow(dead_code, reason = "shared with the other tests of the API")]
@@ -34,5 +31,6 @@ mod process;
 mod stage;
 #[path = "faults/store.rs"]
 mod store;
-#[path = "faults/weather.rs"]
+#[allow(dead_code, reason = "shared with the other tests of the API")]
+#[path = "api/weather.rs"]
 mod weather;

@@ -8,7 +8,7 @@ use nautes_gitops::publish::trailer::Facts;
 use nautes_model::Secret;
 use serde_json::json;
 
-use crate::support::{Answer, Mood, World, pipelines, product, send_to};
+use crate::support::{Answer, World, pipelines, product, send_to};
 
 async fn shop() -> World {
     let world = World::new().await;
@@ -165,12 +165,12 @@ async fn a_key_is_free_again_after_a_failure_and_dry_runs_take_none() {
 async fn a_request_in_flight_is_not_begun_twice_and_is_finished_without_its_client() {
     let world = shop().await;
     let count = commits(&world).await;
-    world.moody.set(Mood::Held);
+    world.forge_weather.hold("platform");
     let sent = {
         let (router, admin) = (world.router.clone(), world.admin.clone());
         tokio::spawn(async move { apply(&router, &admin, "k-1", &project("more", "go")).await })
     };
-    world.moody.somebody_waits().await;
+    world.forge_weather.somebody_waits().await;
     let other = apply(&world.router, &world.admin, "k-1", &project("less", "go")).await;
     assert_eq!(other.body["reason"], "KEY_REUSED", "{:#}", other.body);
     let refused = apply(&world.router, &world.admin, "k-1", &project("more", "go")).await;
@@ -180,7 +180,7 @@ async fn a_request_in_flight_is_not_begun_twice_and_is_finished_without_its_clie
     // The client goes away.
     sent.abort();
     assert!(sent.await.unwrap_err().is_cancelled());
-    world.moody.set(Mood::Fine);
+    world.forge_weather.clear();
     let answer = loop {
         let answer = apply(&world.router, &world.admin, "k-1", &project("more", "go")).await;
         if answer.status != StatusCode::CONFLICT {

@@ -5,7 +5,8 @@ use axum::http::{Method, Request, StatusCode};
 use nautes_api::{App, Settings, router};
 use serde_json::{Value, json};
 
-use crate::support::{Mood, World, pipelines, product, send_to, settings};
+use crate::support::{World, pipelines, product, send_to, settings};
+use crate::weather::Fault;
 
 #[tokio::test]
 async fn a_forge_that_is_down_is_503_without_addresses() {
@@ -13,7 +14,7 @@ async fn a_forge_that_is_down_is_503_without_addresses() {
     world.apply(&world.admin, &pipelines()).await;
     world.apply(&world.admin, &product("shop", "pipelines")).await;
     let fresh = world.user("fresh").await;
-    world.moody.set(Mood::Down);
+    world.forge_weather.turn(|_| Some(Fault::Down));
     let tip = world.tip("shop/default.project").await;
     for (token, method, path, body) in [
         (&fresh, Method::GET, "/api/v1/clusters", Value::Null),
@@ -64,7 +65,7 @@ async fn a_forge_that_is_down_is_503_without_addresses() {
     let text = product("shop", "pipelines");
     let apply = world.post(&world.admin, "/api/v1/apply", &text).await;
     assert_eq!(apply.status, StatusCode::SERVICE_UNAVAILABLE, "{:#}", apply.body);
-    world.moody.set(Mood::Fine);
+    world.forge_weather.clear();
     assert_eq!(world.tip("shop/default.project").await, tip);
     let list = world.get(&world.admin, "/api/v1/products/shop/projects").await;
     assert_eq!(
@@ -79,7 +80,7 @@ async fn a_forge_that_is_down_is_503_without_addresses() {
 async fn a_store_that_is_down_is_503_and_nothing_is_committed() {
     let world = World::new().await;
     let tip = world.tip("nautes/management").await;
-    world.moody_store.set(Mood::Down);
+    world.store_weather.turn(|_| Some(Fault::Down));
     let answer = world.post(&world.admin, "/api/v1/apply", &pipelines()).await;
     assert_eq!(
         answer.status,
@@ -93,7 +94,7 @@ async fn a_store_that_is_down_is_503_and_nothing_is_committed() {
         answer.text
     );
     assert_eq!(world.tip("nautes/management").await, tip);
-    world.moody_store.set(Mood::Fine);
+    world.store_weather.clear();
     world.apply(&world.admin, &pipelines()).await;
 }
 
@@ -119,11 +120,11 @@ async fn a_write_that_takes_too_long_is_answered_in_time_and_finished() {
             .body(Body::from(json!({ "language": "go" }).to_string()))
             .unwrap()
     };
-    world.moody.set(Mood::Held);
+    world.forge_weather.hold("platform");
     let late = send_to(&router, save()).await;
     assert_eq!(late.status, StatusCode::GATEWAY_TIMEOUT, "{:#}", late.body);
     assert_eq!(late.body["reason"], "DEADLINE");
-    world.moody.set(Mood::Fine);
+    world.forge_weather.clear();
     let again = loop {
         let answer = send_to(&router, save()).await;
         if answer.status == StatusCode::OK {
@@ -159,7 +160,7 @@ async fn one_user_with_too_many_requests_does_not_hold_up_others() {
         let router = router.clone();
         async move { send_to(&router, request).await }
     };
-    world.moody.set(Mood::Held);
+    world.forge_weather.hold("platform");
     let mut held = Box::pin(get(&world.admin, "/api/v1/clusters"));
     assert!(futures::poll!(held.as_mut()).is_pending());
     // Polled until the first waits for the forge.
@@ -183,7 +184,7 @@ async fn one_user_with_too_many_requests_does_not_hold_up_others() {
         answer = get(&other, "/api/v1/clusters") => answer,
     };
     assert_eq!(others.status, StatusCode::FORBIDDEN, "others are answered");
-    world.moody.set(Mood::Fine);
+    world.forge_weather.clear();
     assert_eq!(held.await.status, StatusCode::OK);
     assert_eq!(get(&world.admin, "/api/v1/clusters").await.status, StatusCode::OK);
 }

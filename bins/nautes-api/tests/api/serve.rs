@@ -10,7 +10,8 @@ use nautes_api::{App, Settings, router, serve};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Answer, Mood, World, pipelines, product, send_to, settings};
+use crate::support::{Answer, World, pipelines, product, send_to, settings};
+use crate::weather::Fault;
 
 fn client() -> reqwest::ClientBuilder {
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -99,9 +100,9 @@ async fn a_write_in_flight_is_finished_and_answered_when_the_server_stops() {
             .bearer_auth(&token)
             .json(&json!({ "language": "go" }))
             .send();
-        world.moody.set(Mood::Held);
+        world.forge_weather.hold("platform");
         let sent = tokio::spawn(sent);
-        world.moody.somebody_waits().await;
+        world.forge_weather.somebody_waits().await;
         if client_leaves {
             sent.abort();
         }
@@ -110,7 +111,7 @@ async fn a_write_in_flight_is_finished_and_answered_when_the_server_stops() {
         while http.get(format!("{address}/version")).send().await.is_ok() {
             tokio::task::yield_now().await;
         }
-        world.moody.set(Mood::Fine);
+        world.forge_weather.clear();
         match sent.await {
             Ok(answer) => assert_eq!(answer.unwrap().status(), 200),
             Err(gone) => assert!(gone.is_cancelled() && client_leaves),
@@ -210,10 +211,10 @@ async fn what_happens_is_counted_without_names_of_users_or_products() {
         .get(&world.admin, "/api/v1/products/shop/projects/none")
         .await;
     get(&world.router, "/nothing/here", &[]).await;
-    world.moody.set(Mood::Down);
+    world.forge_weather.turn(|_| Some(Fault::Down));
     let fresh = world.user("fresh").await;
     world.get(&fresh, "/api/v1/clusters").await;
-    world.moody.set(Mood::Fine);
+    world.forge_weather.clear();
     let answer = world.get(&world.admin, "/metrics").await;
     assert_eq!(answer.status, StatusCode::OK);
     assert!(answer.content_type.starts_with("application/openmetrics-text"));
@@ -311,7 +312,7 @@ async fn readiness_says_what_does_not_answer() {
         ready.body,
         json!({ "ready": true, "checks": { "forge": "ok", "store": "ok", "tenantCluster": "ok" } })
     );
-    world.moody.set(Mood::Down);
+    world.forge_weather.turn(|_| Some(Fault::Down));
     let kept = get(&world.router, "/readyz", &[]).await;
     assert_eq!(kept.status, StatusCode::OK, "the answer of a moment ago");
     let fresh = world.restarted();

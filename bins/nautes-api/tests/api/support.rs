@@ -18,9 +18,8 @@ use nautes_vault::SecretStore;
 use nautes_vault::local::{LocalStore, MasterKey};
 use serde_json::{Value, json};
 
-pub(crate) use crate::moods::Mood;
-use crate::moods::{MoodyForge, MoodyStore};
 use crate::support_clusters::TestClusters;
+use crate::weather::{Forge, Store, Weather};
 
 /// The token that stands in the kubeconfigs of the tests.
 pub(crate) const CANARY: &str = "canary-5f0c3b9e";
@@ -29,8 +28,9 @@ pub(crate) struct World {
     pub(crate) router: Router,
     pub(crate) platform: Platform,
     pub(crate) forge: LocalForge,
-    pub(crate) moody: Arc<MoodyForge>,
-    pub(crate) moody_store: Arc<MoodyStore>,
+    /// What happens to calls of the forge, and of the store.
+    pub(crate) forge_weather: Arc<Weather>,
+    pub(crate) store_weather: Arc<Weather>,
     pub(crate) store: Arc<LocalStore>,
     pub(crate) admin: Secret,
     pub(crate) cluster: LocalCluster,
@@ -76,13 +76,18 @@ impl World {
         let cluster = LocalCluster::start(nautes_runtime::local::Options::in_memory("tenant"))
             .await
             .unwrap();
-        let moody = Arc::new(MoodyForge::new(forge.clone()));
-        let moody_store = Arc::new(MoodyStore::new(Arc::clone(&store)));
+        let (forge_weather, store_weather) = (Arc::new(Weather::default()), Arc::new(Weather::default()));
         let stored = StoredClusters::new(Arc::clone(&store) as Arc<dyn SecretStore>);
         let clusters = Arc::new(TestClusters::over(stored));
         let platform = Platform::builder()
-            .host(Arc::clone(&moody) as Arc<dyn GitHost>)
-            .store(Arc::clone(&moody_store) as Arc<dyn SecretStore>)
+            .host(Arc::new(Forge {
+                inner: Arc::new(forge.clone()),
+                weather: Arc::clone(&forge_weather),
+            }))
+            .store(Arc::new(Store {
+                inner: Arc::clone(&store),
+                weather: Arc::clone(&store_weather),
+            }))
             .tenant(TenantSettings::new("nautes", repo))
             .tenant_cluster(cluster.client())
             .clusters(Arc::clone(&clusters) as Arc<dyn ClusterAccess>)
@@ -100,8 +105,8 @@ impl World {
             router: router(App::with_watch(platform.clone(), watching), &settings()),
             platform,
             forge,
-            moody,
-            moody_store,
+            forge_weather,
+            store_weather,
             store,
             admin,
             cluster,

@@ -89,6 +89,11 @@ impl Weather {
         });
     }
 
+    /// From now on a call is held up until the weather clears.
+    pub(crate) fn hold(&self, call: &'static str) {
+        self.turn(move |step| (step.call == call).then_some(Fault::Slow));
+    }
+
     /// From now on every call is let through, those that were held up as well.
     pub(crate) fn clear(&self) {
         *self.forecast.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -158,7 +163,7 @@ fn forge_down(action: String, why: &'static str) -> HostError {
 
 fn store_down(action: String, why: &'static str) -> StoreError {
     StoreError::Unreachable {
-        action,
+        action: format!("ask https://vault.internal:8200: {action}"),
         source: why.into(),
     }
 }
