@@ -24,10 +24,7 @@ pub(crate) fn operations() -> Vec<Operation> {
     let partly = "Some repositories could not be written; the same request again does the rest.";
     vec![
         several("/api/v1/apply", "apply", apply, example())
-            .with(dry_run())
-            .with(skip_check())
-            .with(expected_revision())
-            .with(plan_hash())
+            .with_all(writing())
             .says(
                 Tag::Changes,
                 "Put manifests in place",
@@ -40,10 +37,7 @@ pub(crate) fn operations() -> Vec<Operation> {
             .replies::<ApplyReply>(207, partly)
             .writes(),
         several("/api/v1/remove", "remove", remove, removal())
-            .with(dry_run())
-            .with(skip_check())
-            .with(expected_revision())
-            .with(plan_hash())
+            .with_all(writing())
             .says(
                 Tag::Changes,
                 "Remove what manifests declare",
@@ -78,35 +72,26 @@ where
         .or_text("application/yaml")
 }
 
-/// Nothing is written, the plan is answered.
-pub(crate) fn dry_run() -> Parameter {
-    Parameter::query::<bool>("dry_run", "Writes nothing, and answers what would be done.").default("false")
-}
-
-/// Rules are skipped.
-pub(crate) fn skip_check() -> Parameter {
-    Parameter::query::<bool>(
-        "insecure_skip_check",
-        "Accepts what breaks rules that can be skipped; the commits and the answer name them.",
-    )
-    .default("false")
-}
-
-/// The revisions on which the change must land.
-pub(crate) fn expected_revision() -> Parameter {
-    Parameter::query::<String>(
-        "expected_revision",
-        "The revision (commit) of the one repository that the request touches, or `group/name=commit` for several, \
-         separated by commas. Where a repository is elsewhere, nothing is written (412). `If-Match` says the same.",
-    )
-}
-
-/// The plan that was shown.
-pub(crate) fn plan_hash() -> Parameter {
-    Parameter::query::<String>(
-        "plan_hash",
-        "The `planHash` of a dry run of this request: refused (412) unless exactly that would be done.",
-    )
+/// What the query of every write may say: see [`WriteQuery`].
+pub(crate) fn writing() -> [Parameter; 4] {
+    [
+        Parameter::query::<bool>("dry_run", "Writes nothing, and answers what would be done.")
+            .default("false"),
+        Parameter::query::<bool>(
+            "insecure_skip_check",
+            "Accepts what breaks rules that can be skipped; the commits and the answer name them.",
+        )
+        .default("false"),
+        Parameter::query::<String>(
+            "expected_revision",
+            "The revision (commit) of the one repository that the request touches, or `group/name=commit` for several, \
+             separated by commas. Where a repository is elsewhere, nothing is written (412). `If-Match` says the same.",
+        ),
+        Parameter::query::<String>(
+            "plan_hash",
+            "The `planHash` of a dry run of this request: refused (412) unless exactly that would be done.",
+        ),
+    ]
 }
 
 fn example() -> Value {

@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::apply::{Heads, WriteQuery, body_of, dry_run, expected_revision, plan_hash, skip_check};
+use super::apply::{Heads, WriteQuery, body_of, writing};
 use super::gate::{InProduct, Named};
 use super::operation::{self, Access, JSON, Needs, Operation, Parameter, Tag};
 use crate::app::App;
@@ -140,10 +140,7 @@ fn of_kind(kind: Kind) -> [Operation; 4] {
         resource(Access::Save),
         save,
     ))
-    .with(skip_check())
-    .with(dry_run())
-    .with(expected_revision())
-    .with(plan_hash())
+    .with_all(writing())
     .says(
         tag,
         format!("Create or replace {word}"),
@@ -162,10 +159,7 @@ fn of_kind(kind: Kind) -> [Operation; 4] {
         resource(Access::Remove),
         delete,
     ))
-    .with(skip_check())
-    .with(dry_run())
-    .with(expected_revision())
-    .with(plan_hash())
+    .with_all(writing())
     .says(
         tag,
         format!("Remove {word}"),

@@ -366,6 +366,12 @@ impl Operation {
         self
     }
 
+    /// Adds parameters.
+    pub(crate) fn with_all(mut self, parameters: impl IntoIterator<Item = Parameter>) -> Self {
+        self.parameters.extend(parameters);
+        self
+    }
+
     /// Says that it may change what is declared.
     pub(crate) fn writes(mut self) -> Self {
         self.writes = true;

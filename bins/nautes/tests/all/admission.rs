@@ -5,7 +5,6 @@ use std::time::Duration;
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
 use kube::runtime::wait::await_condition;
 use nautes::local::demo::stage::Stage;
-use nautes::local::instance::{Instance, Options};
 use nautes::settings::Environment;
 use serde_json::json;
 
@@ -32,12 +31,7 @@ spec: {product: judged, project: app, git: {gitlab: {visibility: private}}}
 async fn an_edit_that_breaks_rules_is_refused_in_the_tenant_cluster() {
     let _one = crate::kit::ONE_PLATFORM.lock().await;
     let dir = tempfile::tempdir().unwrap();
-    let options = Options {
-        data: dir.path().join("platform"),
-        port_base: None,
-        store_key: None,
-    };
-    let instance = Instance::start(options).await.unwrap();
+    let instance = crate::kit::platform(dir.path().join("platform")).await;
     let stage = Stage::of(instance.data(), instance.remembered(), &Environment::read())
         .await
         .unwrap();

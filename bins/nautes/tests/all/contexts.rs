@@ -4,8 +4,6 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use nautes::local::instance::{Instance, Options};
-
 use crate::kit::{ONE_PLATFORM, Run, program, run};
 
 struct Desk {
@@ -93,12 +91,7 @@ fn files_with(folder: &Path, text: &str) -> Vec<String> {
 async fn a_token_comes_from_where_the_context_says_and_shows_nowhere() {
     let _one = ONE_PLATFORM.lock().await;
     let dir = tempfile::tempdir().unwrap();
-    let options = Options {
-        data: dir.path().join("platform"),
-        port_base: None,
-        store_key: None,
-    };
-    let instance = Instance::start(options).await.unwrap();
+    let instance = crate::kit::platform(dir.path().join("platform")).await;
     let users = &instance.remembered().users;
     let desk = Desk {
         home: tempfile::tempdir().unwrap(),

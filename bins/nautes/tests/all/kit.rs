@@ -8,6 +8,17 @@ use std::process::{Command, Stdio};
 #[cfg(feature = "local")]
 pub(crate) static ONE_PLATFORM: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
+/// Starts a platform in a folder, on free ports.
+#[cfg(feature = "local")]
+pub(crate) async fn platform(data: std::path::PathBuf) -> nautes::local::instance::Instance {
+    let options = nautes::local::instance::Options {
+        data,
+        port_base: None,
+        store_key: None,
+    };
+    nautes::local::instance::Instance::start(options).await.unwrap()
+}
+
 /// What a run of the program said.
 #[derive(Debug)]
 pub(crate) struct Run {

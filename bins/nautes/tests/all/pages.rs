@@ -228,16 +228,10 @@ fn commands_answer_as_their_stories_tell() {
 #[cfg(feature = "local")]
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_answer_on_a_platform_as_their_stories_tell() {
-    use nautes::local::instance::{Instance, Options};
     let _one = crate::kit::ONE_PLATFORM.lock().await;
     for story in stories(true) {
         let dir = tempfile::tempdir().unwrap();
-        let options = Options {
-            data: dir.path().join("platform"),
-            port_base: None,
-            store_key: None,
-        };
-        let instance = Instance::start(options).await.unwrap();
+        let instance = crate::kit::platform(dir.path().join("platform")).await;
         let server = instance.url("api").unwrap();
         let users = &instance.remembered().users;
         let filter = |seen: &str, word| (regex::Regex::new(seen).unwrap(), word);

@@ -8,7 +8,7 @@ use kube::api::{Api, DynamicObject, ListParams};
 use kube::discovery::{Discovery, verbs};
 use nautes::local::demo::stage::{Stage, User};
 use nautes::local::demo::steps::{self, STEPS};
-use nautes::local::instance::{Instance, Options};
+use nautes::local::instance::Instance;
 use nautes::settings::Environment;
 
 /// A log that can be read.
@@ -36,12 +36,7 @@ async fn the_main_process_holds_and_shows_no_secret() {
         .with_writer(move || writer.clone())
         .try_init();
     let dir = tempfile::tempdir().unwrap();
-    let options = Options {
-        data: dir.path().join("platform"),
-        port_base: None,
-        store_key: None,
-    };
-    let instance = Instance::start(options).await.unwrap();
+    let instance = crate::kit::platform(dir.path().join("platform")).await;
     let environment = Environment::read();
     let mut stage = Stage::of(instance.data(), instance.remembered(), &environment)
         .await

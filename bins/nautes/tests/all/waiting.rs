@@ -4,20 +4,13 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
 
-use nautes::local::instance::{Instance, Options};
-
 use crate::kit::{ONE_PLATFORM, example, program, run};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_ready_is_told_after_ctrl_c_and_after_the_time() {
     let _one = ONE_PLATFORM.lock().await;
     let dir = tempfile::tempdir().unwrap();
-    let options = Options {
-        data: dir.path().join("platform"),
-        port_base: None,
-        store_key: None,
-    };
-    let instance = Instance::start(options).await.unwrap();
+    let instance = crate::kit::platform(dir.path().join("platform")).await;
     let server = instance.url("api").unwrap();
     let nautes = |user: &str, words: &[&str]| {
         let mut command = program(dir.path());

@@ -2,7 +2,6 @@
 
 use nautes::exit::Exit;
 use nautes::local::demo::stage::Stage;
-use nautes::local::instance::{Instance, Options};
 use nautes::settings::Environment;
 
 const WRITERS: usize = 100;
@@ -11,12 +10,7 @@ const WRITERS: usize = 100;
 async fn a_hundred_writers_lose_nothing() {
     let _one = crate::kit::ONE_PLATFORM.lock().await;
     let dir = tempfile::tempdir().unwrap();
-    let options = Options {
-        data: dir.path().join("platform"),
-        port_base: None,
-        store_key: None,
-    };
-    let instance = Instance::start(options).await.unwrap();
+    let instance = crate::kit::platform(dir.path().join("platform")).await;
     let stage = Stage::of(instance.data(), instance.remembered(), &Environment::read())
         .await
         .unwrap();
