@@ -8,11 +8,13 @@ mod svg;
 mod text;
 mod view;
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
+use std::sync::Arc;
 
 use nautes_model::kind::KINDS;
-use nautes_model::reference::{Reference, Relation, references};
+use nautes_model::reference::{Relation, references};
 use nautes_model::{Identity, Scopes, Sourced};
 use petgraph::Direction;
 use petgraph::algo::kosaraju_scc;
@@ -65,8 +67,12 @@ impl Target {
 pub struct Link {
     /// Who refers.
     pub from: Identity,
-    /// The reference as written.
-    pub reference: Reference,
+    /// The path of the field, for example `spec.destination.environment`.
+    pub field: Cow<'static, str>,
+    /// The text in that field.
+    pub text: Arc<str>,
+    /// Why.
+    pub relation: Relation,
     /// What it names.
     pub to: Target,
 }
@@ -101,7 +107,9 @@ impl Graph {
             let links = references(resource).into_iter().map(|reference| Link {
                 from: identity.clone(),
                 to: resolver.resolve(identity, &reference),
-                reference,
+                field: reference.field,
+                text: reference.text,
+                relation: reference.relation,
             });
             graph.links.push(links.collect());
             let node = graph.graph.add_node(identity.clone());
@@ -110,9 +118,7 @@ impl Graph {
         for (node, links) in graph.links.iter().enumerate() {
             for link in links {
                 if let Some(to) = link.to.found().and_then(|to| graph.nodes.get(to)) {
-                    graph
-                        .graph
-                        .add_edge(NodeIndex::new(node), *to, link.reference.relation);
+                    graph.graph.add_edge(NodeIndex::new(node), *to, link.relation);
                 }
             }
         }
@@ -221,7 +227,7 @@ impl Graph {
     pub fn target(&self, of: &Identity, field: &str) -> Option<&Target> {
         self.references(of)
             .iter()
-            .find(|l| l.reference.field == field)
+            .find(|l| l.field == field)
             .map(|l| &l.to)
     }
 

@@ -173,9 +173,7 @@ fn still_names(on: &Checked<'_>, before: &Checked<'_>, needs: &Identity, gone: &
         .filter(|link| link.to.found() == Some(gone))
         .any(|old| {
             now.iter().any(|new| {
-                new.reference.text == old.reference.text
-                    && new.to.found().is_none()
-                    && plain(&new.reference.field) == plain(&old.reference.field)
+                new.text == old.text && new.to.found().is_none() && plain(&new.field) == plain(&old.field)
             })
         })
 }

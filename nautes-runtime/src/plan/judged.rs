@@ -114,7 +114,7 @@ impl<'a> Judged<'a> {
         let mut needs = Needs::default();
         let mut seen = BTreeSet::from([of.clone()]);
         for link in self.on.graph.references(of) {
-            if !is_part(&link.reference.field) {
+            if !is_part(&link.field) {
                 self.follow(link, &mut needs, &mut seen);
             }
         }
@@ -128,7 +128,7 @@ impl<'a> Judged<'a> {
     }
 
     fn follow(&self, link: &Link, needs: &mut Needs, seen: &mut BTreeSet<Identity>) {
-        if !matches!(link.reference.relation, Relation::Needs | Relation::Owner) {
+        if !matches!(link.relation, Relation::Needs | Relation::Owner) {
             return;
         }
         match &link.to {

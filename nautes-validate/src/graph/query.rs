@@ -60,11 +60,7 @@ impl Graph {
             let path = way(&came, &at);
             let found = about.get(&at).map_or(&[][..], Vec::as_slice);
             let mut told: BTreeSet<&str> = BTreeSet::new();
-            for link in self
-                .references(&at)
-                .iter()
-                .filter(|l| is_hard(l.reference.relation))
-            {
+            for link in self.references(&at).iter().filter(|l| is_hard(l.relation)) {
                 if let Some(to) = link.to.found() {
                     if to != of && !came.contains_key(to) {
                         came.insert(to.clone(), link);
@@ -72,7 +68,7 @@ impl Graph {
                     }
                     continue;
                 }
-                let field = &*link.reference.field;
+                let field = &*link.field;
                 told.insert(field);
                 let finding = found.iter().find(|f| f.field.as_deref() == Some(field)).copied();
                 all.push(Blocker {
@@ -101,7 +97,7 @@ impl Graph {
     #[must_use]
     pub fn impact<'a>(&'a self, of: &Identity) -> Vec<Reached<'a>> {
         let mut into: BTreeMap<&Identity, Vec<&Link>> = BTreeMap::new();
-        for link in self.links().filter(|l| is_hard(l.reference.relation)) {
+        for link in self.links().filter(|l| is_hard(l.relation)) {
             if let Some(to) = link.to.identity() {
                 into.entry(to).or_default().push(link);
             }

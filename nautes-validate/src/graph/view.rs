@@ -90,10 +90,9 @@ impl Graph {
                 soft: true,
                 ..Edge::default()
             });
-            edge.fields.insert(link.reference.field.to_string());
-            edge.soft &= !is_hard(link.reference.relation);
-            edge.binding |=
-                link.from.kind == Kind::CodeRepoBinding || link.reference.relation == Relation::Grants;
+            edge.fields.insert(link.field.to_string());
+            edge.soft &= !is_hard(link.relation);
+            edge.binding |= link.from.kind == Kind::CodeRepoBinding || link.relation == Relation::Grants;
             edge.broken |= missing;
         }
         view

@@ -222,9 +222,11 @@ fn not_permitted(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
             continue;
         }
         let opened = spec.spec.projects.is_empty()
-            || on.graph.references(&repo.identity).iter().any(|link| {
-                link.reference.field.starts_with("spec.projects[") && link.to.found() == Some(project)
-            });
+            || on
+                .graph
+                .references(&repo.identity)
+                .iter()
+                .any(|link| link.field.starts_with("spec.projects[") && link.to.found() == Some(project));
         if !opened {
             let message = format!(
                 "{} is not opened to {}",

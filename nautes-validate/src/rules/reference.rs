@@ -121,11 +121,9 @@ fn report_missing(
             "declared"
         };
         let message = format!("{} is not {known}", say(to, &link.from));
-        let finding = match link.reference.relation {
-            Relation::Mentions => on.warning(id, from, &link.reference.field, message),
-            Relation::Owner | Relation::Needs | Relation::Grants => {
-                on.error(id, from, &link.reference.field, message)
-            }
+        let finding = match link.relation {
+            Relation::Mentions => on.warning(id, from, &link.field, message),
+            Relation::Owner | Relation::Needs | Relation::Grants => on.error(id, from, &link.field, message),
         };
         // What another product has is not to be guessed by trying names.
         let own = to.product.is_none() || to.product == link.from.product;
@@ -135,7 +133,7 @@ fn report_missing(
             hint(link, to, std::iter::empty())
         };
         // Whose a resource is its repository decides, and another product is given no right by a guess.
-        let is_safe = match link.reference.relation {
+        let is_safe = match link.relation {
             Relation::Needs => true,
             Relation::Owner => to.kind != Kind::Product,
             Relation::Grants | Relation::Mentions => false,
@@ -179,20 +177,20 @@ fn some(names: &[&str]) -> String {
 
 /// Whether the change removes what is named: then the finding is about that, and names this one.
 fn is_told_by_removal(on: &Checked<'_>, link: &Link, to: &Identity) -> bool {
-    let was = on.before.and_then(|b| b.found(&link.from, &link.reference.field));
+    let was = on.before.and_then(|b| b.found(&link.from, &link.field));
     [Some(to), was]
         .into_iter()
         .flatten()
         .filter_map(|gone| on.still_needed.get(gone))
         .any(|by| by.contains(&link.from))
-        && link.reference.relation != Relation::Mentions
+        && link.relation != Relation::Mentions
 }
 
 fn hint<'n>(link: &Link, to: &Identity, names: impl Iterator<Item = &'n str> + Clone) -> WayOut {
     meant_name(
-        &link.reference.text,
+        &link.text,
         names,
-        |near| Action::set(&*link.reference.field, near),
+        |near| Action::set(&*link.field, near),
         || match to.kind {
             Kind::Product => format!("save a Product named {:?} first", to.name.as_str()),
             kind => format!(
@@ -228,10 +226,10 @@ impl Names {
 fn invalid(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
     for (from, link) in on.links() {
         if link.to == Target::Invalid {
-            let shown: String = link.reference.text.chars().take(80).collect();
+            let shown: String = link.text.chars().take(80).collect();
             let message = format!("{shown:?} is not a name");
             out.push(
-                on.error(id, from, &link.reference.field, message)
+                on.error(id, from, &link.field, message)
                     .hint("use the name of a resource: lower-case letters, digits and '-'"),
             );
         }
@@ -254,7 +252,7 @@ fn held(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
             _ => continue,
         };
         let message = format!("{} {why}", say(to, &link.from));
-        let finding = on.warning(id, from, &link.reference.field, message).hint(hint);
+        let finding = on.warning(id, from, &link.field, message).hint(hint);
         out.push(related(finding, [to]));
     }
 }
@@ -264,10 +262,10 @@ fn foreign(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
         let Some(to) = link.to.identity() else { continue };
         let own_only = matches!(to.kind, Kind::Project | Kind::Environment | Kind::ArtifactRepo);
         // A binding names projects of its grantee.
-        if own_only && link.reference.relation != Relation::Grants && to.product != link.from.product {
+        if own_only && link.relation != Relation::Grants && to.product != link.from.product {
             let message = format!("{} cannot be used from here", say(to, &link.from));
             out.push(
-                on.error(id, from, &link.reference.field, message)
+                on.error(id, from, &link.field, message)
                     .hint(format!("name {} of this product", a(word(to.kind)))),
             );
         }
@@ -292,11 +290,11 @@ fn cycle(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>) {
         let Some(from) = on.sourced(first) else { continue };
         let members: BTreeSet<&Identity> = group.iter().collect();
         let into_it = |link: &&Link| {
-            let hard = link.reference.relation != Relation::Mentions;
+            let hard = link.relation != Relation::Mentions;
             hard && link.to.found().is_some_and(|to| members.contains(to))
         };
         let link = on.graph.references(first).iter().find(into_it);
-        let field = link.map_or("", |link| &*link.reference.field);
+        let field = link.map_or("", |link| &*link.field);
         let message = if others.is_empty() {
             "names itself".to_owned()
         } else {

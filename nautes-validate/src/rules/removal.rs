@@ -99,7 +99,7 @@ fn named_by_clusters(id: &'static str, on: &Checked<'_>, out: &mut Vec<Finding>)
     let mut named: BTreeMap<&Identity, BTreeSet<&Identity>> = BTreeMap::new();
     for cluster in on.of_kind(Kind::Cluster) {
         for link in on.graph.references(&cluster.identity) {
-            let was = || before.found(&cluster.identity, &link.reference.field);
+            let was = || before.found(&cluster.identity, &link.field);
             let to = link.to.identity().filter(|to| to.kind == Kind::Product);
             if let Some(product) = to.and_then(|to| gone.get(to).or_else(|| gone.get(was()?))) {
                 named.entry(product).or_default().insert(&cluster.identity);

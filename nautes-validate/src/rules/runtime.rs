@@ -144,7 +144,7 @@ fn uses<'c>(on: &'c Checked<'_>, runtime: &Sourced) -> Vec<Use<'c>> {
         .filter_map(|link| {
             let repo = link.to.found().filter(|to| to.kind == Kind::CodeRepo)?;
             Some(Use {
-                field: &link.reference.field,
+                field: &link.field,
                 repo,
             })
         })

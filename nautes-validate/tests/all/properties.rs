@@ -40,7 +40,7 @@ proptest! {
         let graph = Graph::of(&scopes);
         let rank: BTreeMap<Identity, usize> = graph.apply_order().into_iter().enumerate().map(|(i, n)| (n, i)).collect();
         prop_assert_eq!(rank.len(), scopes.iter().count());
-        for link in graph.links().filter(|l| l.reference.relation != Relation::Mentions) {
+        for link in graph.links().filter(|l| l.relation != Relation::Mentions) {
             let to = link.to.found().unwrap();
             prop_assert!(rank[to] < rank[&link.from], "{} needs {}", link.from, to);
         }
@@ -63,7 +63,7 @@ proptest! {
         let graph = Graph::of(&before);
         let referenced: BTreeSet<Identity> = graph
             .links()
-            .filter(|l| l.reference.relation != Relation::Mentions)
+            .filter(|l| l.relation != Relation::Mentions)
             .filter_map(|l| l.to.found().cloned())
             .collect();
         let referenced: Vec<Identity> = referenced.into_iter().collect();

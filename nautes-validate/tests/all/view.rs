@@ -13,9 +13,7 @@ fn names(view: &View) -> Vec<String> {
 }
 
 fn steps(path: &[&nautes_validate::Link]) -> Vec<String> {
-    path.iter()
-        .map(|l| format!("{} {}", l.from, l.reference.field))
-        .collect()
+    path.iter().map(|l| format!("{} {}", l.from, l.field)).collect()
 }
 
 #[test]

@@ -114,7 +114,7 @@ impl Weather {
         &self,
         (call, on): (&'static str, String),
         made: impl Future<Output = Result<T, E>>,
-        broken: impl Fn(String, &'static str) -> E,
+        broken: impl Fn(&str, &'static str) -> E,
     ) -> Result<T, E> {
         let step = Step { call, on };
         let fault = self
@@ -130,12 +130,12 @@ impl Weather {
             .push(step);
         match fault {
             None => made.await,
-            Some(Fault::Down) => Err(broken(action, INSIDE)),
+            Some(Fault::Down) => Err(broken(&action, INSIDE)),
             Some(Fault::Lost) => {
                 let _ = made.await;
-                Err(broken(action, INSIDE))
+                Err(broken(&action, INSIDE))
             }
-            Some(Fault::Full) => Err(broken(action, "full")),
+            Some(Fault::Full) => Err(broken(&action, "full")),
             Some(Fault::Slow) => {
                 let mut clear = self.clear.subscribe();
                 self.held.send_modify(|held| *held += 1);
@@ -147,7 +147,8 @@ impl Weather {
     }
 }
 
-fn forge_down(action: String, why: &'static str) -> HostError {
+fn forge_down(action: &str, why: &'static str) -> HostError {
+    let action = action.to_owned();
     if why == "full" {
         return HostError::Internal {
             action,
@@ -161,7 +162,7 @@ fn forge_down(action: String, why: &'static str) -> HostError {
     }
 }
 
-fn store_down(action: String, why: &'static str) -> StoreError {
+fn store_down(action: &str, why: &'static str) -> StoreError {
     StoreError::Unreachable {
         action: format!("ask https://vault.internal:8200: {action}"),
         source: why.into(),

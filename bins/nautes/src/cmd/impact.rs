@@ -275,7 +275,7 @@ impl<'a> Answer<'a> {
                     .reached
                     .path
                     .iter()
-                    .map(|l| json!({ "resource": l.from.to_string(), "field": l.reference.field }))
+                    .map(|l| json!({ "resource": l.from.to_string(), "field": l.field }))
                     .collect();
                 json!({
                     "resource": f.reached.identity.to_string(),
@@ -305,7 +305,7 @@ fn plural(number: usize, word: &str) -> String {
 /// A resource and the way by which it is reached, without both ends.
 fn line(one: &Fallen<'_>, name_end: bool) -> String {
     let path = &one.reached.path;
-    let field = path.first().map_or("", |l| &*l.reference.field);
+    let field = path.first().map_or("", |l| &*l.field);
     let mut via: Vec<String> = path.iter().skip(1).map(|l| l.from.to_string()).collect();
     if name_end {
         via.push(one.from.to_string());

@@ -88,7 +88,7 @@ impl Told {
             return vec![Self::of(blocker, tree)];
         };
         let mut path: Vec<(Identity, String)> = steps(&blocker.path);
-        path.push((link.from.clone(), link.reference.field.to_string()));
+        path.push((link.from.clone(), link.field.to_string()));
         let awaited = blocker.cause.awaited();
         let all: Vec<Self> = awaited
             .into_iter()
@@ -173,7 +173,7 @@ impl Told {
     /// Something that is not declared, and that something refers to.
     fn undeclared(of: &Identity, tree: &Tree, link: Option<&Link>) -> Self {
         let user = link.map_or_else(String::new, |l| {
-            format!("; {} refers to it ({})", l.from, l.reference.field)
+            format!("; {} refers to it ({})", l.from, l.field)
         });
         let is_unknown = link.is_some_and(|l| matches!(l.to, Target::Held(_) | Target::Unknown(_)))
             || is_elsewhere(Some(of), tree);
@@ -203,7 +203,7 @@ fn is_elsewhere(what: Option<&Identity>, tree: &Tree) -> bool {
 
 fn steps(path: &[&Link]) -> Vec<(Identity, String)> {
     path.iter()
-        .map(|l| (l.from.clone(), l.reference.field.to_string()))
+        .map(|l| (l.from.clone(), l.field.to_string()))
         .collect()
 }
 
@@ -213,20 +213,20 @@ fn place(scopes: &Scopes, link: &Link) -> Option<String> {
     if sourced.source.file.is_empty() {
         return None;
     }
-    let at = manifest::locate(&sourced.source, &link.reference.field);
+    let at = manifest::locate(&sourced.source, &link.field);
     let at = at.map_or_else(String::new, |at| format!(":{}:{}", at.line, at.column));
     Some(format!("{}{at}", sourced.source.file))
 }
 
 fn missing(link: &Link, is_unknown: bool) -> String {
-    let field = &link.reference.field;
+    let field = &link.field;
     match &link.to {
         Target::Missing(to) if !is_unknown => format!("{field}: {to} is not declared"),
         Target::Held(to) => format!("{field}: the file of {to} cannot be read"),
         Target::Unknown(to) | Target::Missing(to) => {
             format!("{field}: {to} is not among the files, nobody can tell here whether it is there")
         }
-        Target::Invalid => format!("{field}: {:?} is not a name", link.reference.text),
+        Target::Invalid => format!("{field}: {:?} is not a name", link.text),
         Target::Found(to) => format!("{field}: {to}"),
     }
 }
@@ -253,10 +253,7 @@ fn near(scopes: &Scopes, link: &Link) -> Option<String> {
         .filter(|i| i.kind == to.kind && i.product == to.product);
     let names: Vec<&str> = of_kind.map(|i| i.name.as_str()).collect();
     let near = nearest(to.name.as_str(), names.iter().copied())?;
-    Some(format!(
-        "write {near} in {}, or declare {to}",
-        link.reference.field
-    ))
+    Some(format!("write {near} in {}, or declare {to}", link.field))
 }
 
 fn declare(link: &Link) -> String {
@@ -264,9 +261,9 @@ fn declare(link: &Link) -> String {
         Some(to) => format!(
             "declare {to} ({}), or name another in {}",
             crate::cmd::explain::home(to.kind),
-            link.reference.field
+            link.field
         ),
-        None => format!("name a resource in {}", link.reference.field),
+        None => format!("name a resource in {}", link.field),
     }
 }
 
