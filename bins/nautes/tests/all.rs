@@ -19,6 +19,8 @@ mod convert;
 mod inputs;
 #[path = "all/kit.rs"]
 mod kit;
+#[path = "all/mending.rs"]
+mod mending;
 #[path = "all/pages.rs"]
 mod pages;
 #[path = "all/parity.rs"]

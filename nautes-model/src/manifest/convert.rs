@@ -1,6 +1,7 @@
 //! From a document to a resource: header, name, owner, the other forms, the check, the types.
 
 pub(super) mod dialect;
+mod faults;
 mod owner;
 pub(super) mod spelling;
 pub(super) mod step;
@@ -23,6 +24,8 @@ use crate::secret::Secret;
 use crate::yaml;
 use crate::yaml::{Entry, Node, Value};
 use step::Step;
+
+pub(super) use faults::Faults;
 
 /// The fields of `metadata` that Kubernetes knows; all but the first four are left out on reading.
 const METADATA: &[&str] = &[
@@ -48,57 +51,6 @@ const KNOWN: [&str; 5] = ["apiVersion", "kind", "metadata", "spec", "status"];
 
 /// What kubectl keeps a copy of the whole manifest in.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
-
-/// What is wrong with a document, by the paths of the resource.
-pub(super) struct Faults {
-    list: Vec<Fault>,
-    limit: usize,
-}
-
-struct Fault {
-    rule: &'static str,
-    at: Option<Position>,
-    field: String,
-    message: String,
-    hint: Option<String>,
-    action: Option<Action>,
-}
-
-impl Faults {
-    /// Adds a fault; the field may be empty.
-    pub(super) fn add(
-        &mut self,
-        rule: &'static str,
-        at: Option<Position>,
-        field: &str,
-        message: impl Into<String>,
-        hint: Option<String>,
-    ) {
-        self.add_mendable(rule, at, field, message, hint, None);
-    }
-
-    /// Adds a fault whose way out may be an edit of the resource.
-    pub(super) fn add_mendable(
-        &mut self,
-        rule: &'static str,
-        at: Option<Position>,
-        field: &str,
-        message: impl Into<String>,
-        hint: Option<String>,
-        action: Option<Action>,
-    ) {
-        if self.list.len() <= self.limit {
-            self.list.push(Fault {
-                rule,
-                at,
-                field: field.to_owned(),
-                message: message.into(),
-                hint,
-                action,
-            });
-        }
-    }
-}
 
 /// A document on its way to a resource.
 pub(super) struct Draft<'a> {

@@ -6,6 +6,7 @@
 //! * A fix is made as a whole or not at all. What cannot be made safely, because something comes from an alias or
 //!   comments stand in what would go, is refused with the reason.
 
+mod comments;
 mod expected;
 mod text;
 
@@ -297,7 +298,7 @@ impl<'t> File<'t> {
             return Ok(());
         }
         for index in &self.deleted {
-            if text::has_comments(&self.text[self.extent(*index)]) {
+            if comments::has_any(&self.text[self.extent(*index)]) {
                 return Err("there are comments in the document that would go".to_owned());
             }
         }
@@ -477,7 +478,7 @@ fn make(text: &str, actions: &[Action]) -> Result<Vec<Replacement>, String> {
         return Err(unsafe_here.to_owned());
     }
     let new_root = spans(&new).ok_or(unsafe_here)?;
-    if text::comments(text, &root) != text::comments(&new, &new_root) {
+    if comments::of(text, &root) != comments::of(&new, &new_root) {
         return Err("a comment would be lost".to_owned());
     }
     Ok(replacements)
