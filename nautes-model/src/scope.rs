@@ -51,17 +51,28 @@ pub struct Broken {
 }
 
 /// A set of resources, by identity. Later ones of the same identity are kept apart as duplicates.
-#[derive(Clone, Debug, Default, PartialEq)]
+///
+/// Cloning is cheap: clones share what they hold until one of them is changed.
+#[derive(Clone, Debug, Default)]
 pub struct Resources {
-    by_identity: BTreeMap<Identity, Arc<Sourced>>,
+    by_identity: Arc<BTreeMap<Identity, Arc<Sourced>>>,
     duplicates: Vec<Arc<Sourced>>,
+}
+
+impl PartialEq for Resources {
+    fn eq(&self, other: &Self) -> bool {
+        let same = |a: &Arc<Sourced>, b: &Arc<Sourced>| Arc::ptr_eq(a, b) || a == b;
+        let all_same = || self.len() == other.len() && self.iter().zip(other.iter()).all(|(a, b)| same(a, b));
+        (Arc::ptr_eq(&self.by_identity, &other.by_identity) || all_same())
+            && self.duplicates == other.duplicates
+    }
 }
 
 impl Resources {
     /// Adds a resource; the first of an identity counts, others are duplicates.
     pub fn insert(&mut self, resource: impl Into<Arc<Sourced>>) {
         let resource = resource.into();
-        match self.by_identity.entry(resource.identity.clone()) {
+        match Arc::make_mut(&mut self.by_identity).entry(resource.identity.clone()) {
             std::collections::btree_map::Entry::Vacant(free) => {
                 free.insert(resource);
             }
@@ -82,12 +93,15 @@ impl Resources {
     /// Puts a resource in the place of the one of the same identity.
     pub fn replace(&mut self, resource: impl Into<Arc<Sourced>>) -> Option<Arc<Sourced>> {
         let resource = resource.into();
-        self.by_identity.insert(resource.identity.clone(), resource)
+        Arc::make_mut(&mut self.by_identity).insert(resource.identity.clone(), resource)
     }
 
     /// Takes a resource out.
     pub fn remove(&mut self, identity: &Identity) -> Option<Arc<Sourced>> {
-        self.by_identity.remove(identity)
+        // What is not there costs no copy.
+        self.by_identity
+            .contains_key(identity)
+            .then(|| Arc::make_mut(&mut self.by_identity).remove(identity))?
     }
 
     /// Returns the resource of an identity.
@@ -108,9 +122,11 @@ impl Resources {
             .into_iter()
             .filter_map(|identity| self.by_identity.get_key_value(identity));
         let mut part = Self {
-            by_identity: found
-                .map(|(identity, s)| (identity.clone(), Arc::clone(s)))
-                .collect(),
+            by_identity: Arc::new(
+                found
+                    .map(|(identity, s)| (identity.clone(), Arc::clone(s)))
+                    .collect(),
+            ),
             duplicates: Vec::new(),
         };
         let again = self

@@ -8,8 +8,10 @@
 //! * Reading scopes uses the platform's own session; a caller's credential never comes here.
 
 pub mod builder;
+mod judging;
 pub mod machine;
 pub mod mirrors;
+pub mod observing;
 pub mod paths;
 pub mod planning;
 pub mod reading;
@@ -29,8 +31,9 @@ use crate::engine::Engines;
 
 pub use builder::{BuildError, PlatformBuilder};
 pub use mirrors::Mirrors;
+pub use observing::Observed;
 pub use planning::PlanError;
-pub use reading::{Observed, ReadError};
+pub use reading::ReadError;
 
 /// The tenant: the one organisation that an installation serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,7 +116,8 @@ struct Inner {
     rules: RuleSet,
     publisher: Publisher,
     readings: reading::Readings,
-    rounds: reading::Rounds,
+    rounds: observing::Rounds,
+    verdict: judging::Verdict,
     mirrors: Mirrors,
     webhook_url: Url,
     timing: Timing,

@@ -160,46 +160,91 @@ pub struct Run {
     pub phase: String,
 }
 
-/// Reports the state of a product, or of everything.
+/// Reports the state of a product, or of everything, as the tenant cluster has it now.
 ///
 /// # Errors
 /// What is declared or the statuses cannot be read, or there is no such product.
 pub async fn report(platform: &Platform, product: Option<&ProductName>) -> Result<StatusTree, ReportError> {
-    let observed = platform.observe().await.map_err(ReportError::Read)?;
+    let observed = match product {
+        Some(product) => {
+            let of = RepoRef::Product(product.clone());
+            platform.observe_repository(&of).await
+        }
+        None => platform.observe().await,
+    };
+    report_on(platform, &observed.map_err(ReportError::Read)?, product).await
+}
+
+/// Reports the state of a product, or of everything, of what is declared.
+///
+/// # Errors
+/// The statuses cannot be read, or there is no such product.
+pub async fn report_on(
+    platform: &Platform,
+    observed: &Observed,
+    product: Option<&ProductName>,
+) -> Result<StatusTree, ReportError> {
     let limit = platform.timing().call;
     let client = platform.tenant_cluster();
     let tenant = Projection::tenant(client.clone(), &platform.tenant().namespace, limit);
-    let live = tenant.read().await.map_err(ReportError::Status)?;
+    let tenant = tenant.read().await.map_err(ReportError::Status)?;
+    let mut products = BTreeMap::new();
+    for name in named(observed, &tenant, product)? {
+        let projection = Projection::product(client.clone(), name.clone(), limit);
+        let live = projection.read().await.map_err(ReportError::Status)?;
+        products.insert(name, live);
+    }
+    tree(observed, product, &tenant, |name| {
+        products.remove(name).unwrap_or_default()
+    })
+}
+
+/// Puts together the state of a product, or of everything, from what is declared and the objects in the tenant
+/// cluster: the tenant's, and those of each product.
+///
+/// # Errors
+/// There is no such product.
+pub fn tree(
+    observed: &Observed,
+    product: Option<&ProductName>,
+    tenant: &Live,
+    mut live_of: impl FnMut(&ProductName) -> Live,
+) -> Result<StatusTree, ReportError> {
+    let names = named(observed, tenant, product)?;
+    let mut roots = nodes(&observed.scopes.tenant.resources, tenant);
+    let mut tree = StatusTree::default();
+    for name in names {
+        let root = Identity::tenant(Kind::Product, name.as_resource());
+        if let Some(root) = roots.remove(&root) {
+            tree.products.push(branch(observed, &name, root, &live_of(&name)));
+        }
+    }
+    if product.is_none() {
+        let all = roots.into_values();
+        tree.tenant = all.filter(|node| node.resource.kind != Kind::Product).collect();
+    }
+    Ok(tree)
+}
+
+/// The products that are asked for: registered, or left in the tenant cluster.
+fn named(
+    observed: &Observed,
+    tenant: &Live,
+    product: Option<&ProductName>,
+) -> Result<BTreeSet<ProductName>, ReportError> {
     let mut names: BTreeSet<ProductName> = registered(&observed.scopes).collect();
     names.extend(
-        live.keys()
+        tenant
+            .keys()
             .filter(|i| i.kind == Kind::Product)
             .filter_map(as_product),
     );
-    let mut tree = StatusTree::default();
     match product {
         Some(product) if !names.contains(product) => return Err(ReportError::NoProduct(product.clone())),
         Some(product) => names.retain(|name| name == product),
-        None => {
-            let all = nodes(&observed.scopes.tenant.resources, &live);
-            tree.tenant = all
-                .into_values()
-                .filter(|node| node.resource.kind != Kind::Product)
-                .collect();
-        }
+        None => {}
     }
-    let roots = nodes(&observed.scopes.tenant.resources, &live);
-    for name in names {
-        let projection = Projection::product(client.clone(), name.clone(), limit);
-        let live = projection.read().await.map_err(ReportError::Status)?;
-        let root = roots
-            .values()
-            .find(|node| node.resource.kind == Kind::Product && node.resource.name.as_str() == name.as_str());
-        if let Some(root) = root {
-            tree.products.push(branch(&observed, &name, root.clone(), &live));
-        }
-    }
-    Ok(tree)
+    Ok(names)
 }
 
 fn as_product(identity: &Identity) -> Option<ProductName> {
@@ -269,7 +314,7 @@ fn nodes(declared: &Resources, live: &Live) -> BTreeMap<Identity, StatusNode> {
         .map(|sourced| {
             (
                 sourced.identity.clone(),
-                node(sourced, live.get(&sourced.identity)),
+                node(sourced, live.get(&sourced.identity).map(|live| &**live)),
             )
         })
         .collect();

@@ -16,6 +16,7 @@ use crate::error::ApiError;
 use crate::keys::Keys;
 use crate::metrics::Metrics;
 use crate::ready;
+use crate::trees::Trees;
 use crate::views::Views;
 use crate::watch::{Hub, WatchLimits};
 
@@ -35,6 +36,7 @@ struct Inner {
     readiness: ready::Kept,
     stopping: AtomicBool,
     views: Views,
+    trees: Trees,
     registering: tokio::sync::Mutex<()>,
     watching: Arc<Hub>,
     _watching_ends: DropGuard,
@@ -63,6 +65,7 @@ impl App {
                 readiness: ready::Kept::default(),
                 stopping: AtomicBool::new(false),
                 views: Views::default(),
+                trees: Trees::default(),
                 registering: tokio::sync::Mutex::default(),
             }),
         }
@@ -163,6 +166,11 @@ impl App {
     /// The resources as they are answered.
     pub(crate) fn views(&self) -> &Views {
         &self.inner.views
+    }
+
+    /// The states of products as they are answered.
+    pub(crate) fn trees(&self) -> &Trees {
+        &self.inner.trees
     }
 
     /// Creating a product asks the forge for a group and then makes it: one at a time in this process.

@@ -76,12 +76,21 @@ pub async fn scopes(app: &App) -> Result<Arc<Scopes>, ApiError> {
     Ok(observe(app).await?.scopes)
 }
 
-/// Reads what is declared now, and at which revision a repository is.
+/// Reads what one product declares now; others are as they were read last.
+///
+/// # Errors
+/// The tenant's repository cannot be read.
+pub async fn scopes_of(app: &App, product: &ProductName) -> Result<Arc<Scopes>, ApiError> {
+    let of = RepoRef::Product(product.clone());
+    Ok(observe_one(app, &of).await?.scopes)
+}
+
+/// Reads what a repository declares now, and at which revision it is; others are as they were read last.
 ///
 /// # Errors
 /// The tenant's repository or this one cannot be read now.
 pub async fn scopes_with(app: &App, of: &RepoRef) -> Result<(Arc<Scopes>, Option<String>), ApiError> {
-    let observed = observe(app).await?;
+    let observed = observe_one(app, of).await?;
     known(app, &observed, of)?;
     let revision = plan::revision(&observed.scopes, of);
     Ok((observed.scopes, revision))
@@ -89,8 +98,19 @@ pub async fn scopes_with(app: &App, of: &RepoRef) -> Result<(Arc<Scopes>, Option
 
 /// Reads what is declared now, and what cannot be read.
 async fn observe(app: &App) -> Result<Observed, ApiError> {
+    read(app, app.platform().observe()).await
+}
+
+async fn observe_one(app: &App, of: &RepoRef) -> Result<Observed, ApiError> {
+    read(app, app.platform().observe_repository(of)).await
+}
+
+async fn read(
+    app: &App,
+    reading: impl Future<Output = Result<Observed, ReadError>>,
+) -> Result<Observed, ApiError> {
     let begun = Instant::now();
-    let observed = app.platform().observe().await;
+    let observed = reading.await;
     let failed = observed.as_ref().err().map(ReadError::class);
     app.metrics().called("forge", "read", begun.elapsed(), failed);
     observed.map_err(|error| outside(error.class(), "what is declared cannot be read", &error))

@@ -32,6 +32,7 @@ pub mod selector;
 pub mod settings;
 mod sight;
 pub(crate) mod tls;
+mod trees;
 mod views;
 pub mod watch;
 pub mod wire;

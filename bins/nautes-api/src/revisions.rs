@@ -4,7 +4,7 @@ use nautes_gitops::{Mirror, Oid, Paths, RepoRef, TreeReader};
 use nautes_model::name::ProductName;
 use nautes_model::{Class, Finding, Identity, Scopes};
 use nautes_runtime::plan::compare::{Comparison, Side, compare};
-use nautes_runtime::platform::reading::merged;
+use nautes_runtime::platform::observing::merged;
 use nautes_runtime::start::resolve;
 use nautes_validate::check_change;
 use schemars::JsonSchema;

@@ -9,7 +9,7 @@ use nautes_validate::RuleSet;
 use nautes_vault::SecretStore;
 use url::Url;
 
-use super::{Inner, Mirrors, Platform, TenantSettings, Timing, reading};
+use super::{Inner, Mirrors, Platform, TenantSettings, Timing, judging, observing, reading};
 use crate::clusters::ClusterAccess;
 use crate::engine::Engines;
 
@@ -173,7 +173,8 @@ impl PlatformBuilder {
             engines,
             publisher: self.publisher.unwrap_or_default(),
             readings: reading::Readings::default(),
-            rounds: reading::Rounds::default(),
+            rounds: observing::Rounds::default(),
+            verdict: judging::Verdict::default(),
             mirrors: Mirrors::new(self.mirrors.ok_or(BuildError::Missing("folder for mirrors"))?),
             webhook_url: self
                 .webhook_url

@@ -1,21 +1,18 @@
-//! Reading scopes: what the repositories declare at their present revisions.
+//! Reading one repository: what it declares at its present revision.
 //!
 //! # Flow
 //! references of the forge -> fetch into the mirror -> tree of the branch -> scope. A revision that was read before
 //! is not read again.
 //!
 //! # Guarantees
-//! * Who asks for everything gets what was read after he asked; those who ask at the same time share one reading.
 //! * Each repository is read by itself, with a deadline: one that does not answer holds up no other.
 //! * What cannot be read now is named, and its last good reading stays (decision D5). An incomplete reading, a
 //!   missing branch and a repository other than the registered one never count as "nothing is declared".
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use nautes_gitops::host::types::PathError;
 use nautes_gitops::repo::RepoError;
 use nautes_gitops::tree::{Reading, Scope, TreeReader};
@@ -23,12 +20,9 @@ use nautes_gitops::{HostError, Oid, RepoPath, RepoRef, Session};
 use nautes_model::kinds::Product;
 use nautes_model::layout::DEFAULT_PROJECT;
 use nautes_model::name::ProductName;
-use nautes_model::{Class, Finding, ProductScope, Scopes, TenantScope};
+use nautes_model::{Class, Finding, ProductScope, TenantScope};
 
 use super::{Mirrors, Platform, paths};
-
-/// How many repositories are read at once.
-const AT_ONCE: usize = 8;
 
 /// Why a repository could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -124,63 +118,25 @@ impl ReadError {
     }
 }
 
-/// What is declared, as far as it could be read.
-#[derive(Clone, Debug, Default)]
-pub struct Observed {
-    /// The last good reading of everything.
-    pub scopes: Arc<Scopes>,
-    /// What is wrong with files, by repository.
-    pub findings: BTreeMap<RepoRef, Vec<Finding>>,
-    /// Repositories that could not be read now, and why; what `scopes` has of them is their last good reading.
-    pub unread: BTreeMap<RepoRef, Arc<ReadError>>,
-}
-
-impl Observed {
-    /// Whether a repository was read now.
-    #[must_use]
-    pub fn is_known(&self, of: &RepoRef) -> bool {
-        !self.unread.contains_key(of)
-    }
-
-    fn copy_findings(&mut self, from: &Self, of: &RepoRef) {
-        if let Some(findings) = from.findings.get(of) {
-            self.findings.insert(of.clone(), findings.clone());
-        }
-    }
-}
-
 /// The last good reading of every repository.
 #[derive(Debug, Default)]
 pub(crate) struct Readings(Mutex<BTreeMap<RepoRef, Arc<Kept>>>);
 
 #[derive(Debug)]
-struct Kept {
+pub(super) struct Kept {
     reader: TreeReader,
     read: Mutex<Option<Arc<Reading>>>,
     turn: tokio::sync::Mutex<()>,
 }
 
-/// The readings of everything, by number: one at a time, for all who asked before it began.
-#[derive(Debug, Default)]
-pub(crate) struct Rounds {
-    begun: AtomicU64,
-    turn: tokio::sync::Mutex<Option<Round>>,
-}
-
-#[derive(Debug)]
-struct Round {
-    number: u64,
-    observed: Result<Observed, Arc<ReadError>>,
-}
-
 impl Kept {
-    fn last(&self) -> Option<Arc<Reading>> {
+    pub(super) fn last(&self) -> Option<Arc<Reading>> {
         self.read.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 impl Readings {
-    fn of(&self, of: &RepoRef) -> Arc<Kept> {
+    pub(super) fn of(&self, of: &RepoRef) -> Arc<Kept> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = all.entry(of.clone()).or_insert_with(|| {
             Arc::new(Kept {
@@ -192,7 +148,13 @@ impl Readings {
         Arc::clone(kept)
     }
 
-    fn forget_all_but(&self, keep: impl Fn(&RepoRef) -> bool) {
+    /// Returns the last good readings.
+    pub(super) fn all(&self) -> Vec<Arc<Reading>> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.values().filter_map(|kept| kept.last()).collect()
+    }
+
+    pub(super) fn forget_all_but(&self, keep: impl Fn(&RepoRef) -> bool) {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -208,94 +170,6 @@ struct Place {
 }
 
 impl Platform {
-    /// Reads what is declared now: the tenant and every registered product, with the platform's own session.
-    ///
-    /// # Errors
-    /// The tenant's repository cannot be read and never could. Products that cannot be read are named in the
-    /// answer.
-    pub async fn observe(&self) -> Result<Observed, ReadError> {
-        let rounds = &self.inner.rounds;
-        let asked = rounds.begun.load(Ordering::SeqCst);
-        let mut last = rounds.turn.lock().await;
-        if let Some(round) = last.as_ref().filter(|round| round.number > asked) {
-            return round.observed.clone().map_err(ReadError::Shared);
-        }
-        let number = rounds.begun.fetch_add(1, Ordering::SeqCst) + 1;
-        let observed = self.observe_after(&Observed::default(), None).await;
-        let observed = observed.map_err(Arc::new);
-        *last = Some(Round {
-            number,
-            observed: observed.clone(),
-        });
-        observed.map_err(ReadError::Shared)
-    }
-
-    /// Reads again what `only` names (everything if it is `None`), and takes the rest from `before`.
-    pub(crate) async fn observe_after(
-        &self,
-        before: &Observed,
-        only: Option<&BTreeSet<RepoRef>>,
-    ) -> Result<Observed, ReadError> {
-        let again = |of: &RepoRef| only.is_none_or(|only| only.contains(of)) || !before.is_known(of);
-        let mut observed = Observed::default();
-        let mut scopes = Scopes::default();
-        if again(&RepoRef::Tenant) {
-            let ((tenant, findings), late) = self.read_tenant().await?;
-            scopes.tenant = tenant;
-            observed.findings.insert(RepoRef::Tenant, findings);
-            if let Some(error) = late {
-                observed.unread.insert(RepoRef::Tenant, Arc::new(error));
-            }
-        } else {
-            scopes.tenant = before.scopes.tenant.clone();
-            observed.copy_findings(before, &RepoRef::Tenant);
-        }
-        let names: Vec<(ProductName, Product)> = scopes
-            .tenant
-            .products()
-            .filter_map(|(s, p)| Some((ProductName::new(s.identity.name.as_str()).ok()?, p.clone())))
-            .collect();
-        self.inner.readings.forget_all_but(|of| {
-            of.product()
-                .is_none_or(|name| names.iter().any(|(n, _)| n == name))
-        });
-        let (names, kept): (Vec<_>, Vec<_>) = names.into_iter().partition(|(name, _)| {
-            again(&RepoRef::Product(name.clone())) || !before.scopes.products.contains_key(name)
-        });
-        for (name, _) in kept {
-            observed.copy_findings(before, &RepoRef::Product(name.clone()));
-            if let Some(scope) = before.scopes.products.get(&name) {
-                scopes.products.insert(name, scope.clone());
-            }
-        }
-        let mut read = futures::stream::iter(names)
-            .map(|(name, product)| async move {
-                let result = self.read_product(&name, Some(&product)).await;
-                (name, result)
-            })
-            .buffer_unordered(AT_ONCE);
-        while let Some((name, (scope, findings, error))) = read.next().await {
-            let of = RepoRef::Product(name.clone());
-            observed.findings.insert(of.clone(), findings);
-            if let Some(scope) = scope {
-                scopes.products.insert(name, scope);
-            }
-            if let Some(error) = error {
-                observed.unread.insert(of, Arc::new(error));
-            }
-        }
-        observed.scopes = Arc::new(scopes);
-        Ok(observed)
-    }
-
-    /// Reads what is declared now, and nothing about what could not be read: see [`Platform::observe`].
-    ///
-    /// # Errors
-    /// See [`Platform::observe`].
-    pub async fn scopes(&self) -> Result<Arc<Scopes>, ReadError> {
-        Ok(self.observe().await?.scopes)
-    }
-
     /// Returns the path of the group of a product on the forge; its own name where none is registered.
     ///
     /// A product stays with its group (`ProductPathImmutable`), so an earlier reading tells as well as one of now.
@@ -495,18 +369,4 @@ async fn within<T>(
         Ok(result) => result,
         Err(_) => Err(ReadError::Late { of: of.clone() }),
     }
-}
-
-/// Returns what a scope of a repository is, for callers that check what they are about to commit.
-#[must_use]
-pub fn merged(scopes: &Scopes, of: &RepoRef, scope: &Scope) -> Scopes {
-    let mut merged = scopes.clone();
-    match (of, scope) {
-        (RepoRef::Tenant, Scope::Tenant(tenant)) => merged.tenant = tenant.clone(),
-        (RepoRef::Product(name), Scope::Product(product)) => {
-            merged.products.insert(name.clone(), product.clone());
-        }
-        (RepoRef::Tenant, Scope::Product(_)) | (RepoRef::Product(_), Scope::Tenant(_)) => {}
-    }
-    merged
 }

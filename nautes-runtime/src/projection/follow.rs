@@ -1,6 +1,7 @@
 //! Following the projection: one watch for each kind over the whole tenant cluster.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures::stream::{self, Stream, StreamExt as _};
 use kube::api::{Api, DynamicObject};
@@ -18,9 +19,9 @@ pub type At = (String, String);
 #[derive(Clone, Debug)]
 pub enum Seen {
     /// These are all: at the begin, and after an interruption.
-    All(Kind, BTreeMap<At, LiveObject>),
+    All(Kind, BTreeMap<At, Arc<LiveObject>>),
     /// One is there, or is another.
-    Put(Kind, At, Box<LiveObject>),
+    Put(Kind, At, Arc<LiveObject>),
     /// One is gone.
     Gone(Kind, At),
     /// The watch was interrupted, and goes on by itself.
@@ -50,9 +51,9 @@ fn of_kind(client: &kube::Client, kind: Kind) -> impl Stream<Item = Seen> + Send
 fn seen(
     kind: Kind,
     event: Result<Event<DynamicObject>, Error>,
-    listed: &mut BTreeMap<At, LiveObject>,
+    listed: &mut BTreeMap<At, Arc<LiveObject>>,
 ) -> Option<Seen> {
-    let read = |object: &DynamicObject| Some((at(object)?, LiveObject::read(kind, object)));
+    let read = |object: &DynamicObject| Some((at(object)?, Arc::new(LiveObject::read(kind, object))));
     match event {
         Ok(Event::Init) => {
             listed.clear();
@@ -63,7 +64,7 @@ fn seen(
             None
         }
         Ok(Event::InitDone) => Some(Seen::All(kind, std::mem::take(listed))),
-        Ok(Event::Apply(object)) => read(&object).map(|(at, live)| Seen::Put(kind, at, Box::new(live))),
+        Ok(Event::Apply(object)) => read(&object).map(|(at, live)| Seen::Put(kind, at, live)),
         Ok(Event::Delete(object)) => at(&object).map(|at| Seen::Gone(kind, at)),
         Err(error) => Some(Seen::Interrupted(kind, error.to_string())),
     }

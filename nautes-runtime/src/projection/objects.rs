@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
@@ -77,7 +78,7 @@ pub(crate) fn resource_of(kind: Kind) -> ApiResource {
 }
 
 /// The objects of one namespace, by identity.
-pub type Live = BTreeMap<Identity, LiveObject>;
+pub type Live = BTreeMap<Identity, Arc<LiveObject>>;
 
 /// One namespace of the projection.
 #[derive(Clone)]
@@ -138,7 +139,8 @@ impl Projection {
         });
         let mut live = Live::new();
         for (kind, items) in futures::future::try_join_all(lists).await? {
-            live.extend(items.into_iter().filter_map(|object| self.live(kind, &object)));
+            let items = items.into_iter().filter_map(|object| self.live(kind, &object));
+            live.extend(items.map(|(identity, object)| (identity, Arc::new(object))));
         }
         Ok(live)
     }
@@ -217,7 +219,10 @@ impl Projection {
         let mut writes = 0;
         let mut failed = None;
         for resource in wanted {
-            match self.write_one(resource, live.get(&resource.identity)).await {
+            match self
+                .write_one(resource, live.get(&resource.identity).map(|live| &**live))
+                .await
+            {
                 Ok(count) => writes += count,
                 Err(error) => failed = Some(error),
             }

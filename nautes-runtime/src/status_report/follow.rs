@@ -1,6 +1,7 @@
 //! Statuses as they change: what the projection says, kept up to date by what is seen of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use nautes_model::condition::{self, READY};
 use nautes_model::kind::KINDS;
@@ -10,7 +11,7 @@ use nautes_model::{Identity, Kind};
 use super::{StatusNode, blank, details, judge};
 use crate::controller::conditions_of;
 use crate::projection::follow::{At, Seen};
-use crate::projection::objects::LiveObject;
+use crate::projection::objects::{Live, LiveObject};
 
 /// A resource whose status is another than before.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,10 +31,19 @@ pub struct StatusChange {
 #[derive(Debug, Default)]
 pub struct Statuses {
     tenant: String,
-    objects: BTreeMap<Kind, BTreeMap<At, StatusNode>>,
+    objects: BTreeMap<Kind, BTreeMap<At, Kept>>,
     /// The products by their namespaces, as far as they are projected.
     products: BTreeMap<String, ProductName>,
     listed: BTreeSet<Kind>,
+    interrupted: BTreeSet<Kind>,
+    /// How often something was seen in a namespace.
+    seen: BTreeMap<String, u64>,
+}
+
+#[derive(Clone, Debug)]
+struct Kept {
+    node: StatusNode,
+    object: Arc<LiveObject>,
 }
 
 impl Statuses {
@@ -52,11 +62,48 @@ impl Statuses {
         self.listed.len() == KINDS.len()
     }
 
+    /// Whether every kind has been listed and is followed now, so that what is kept is what there is.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.is_complete() && self.interrupted.is_empty()
+    }
+
+    /// Returns the objects of a product, or of the tenant, with a number that is another after each change of them.
+    #[must_use]
+    pub fn live(&self, product: Option<&ProductName>) -> (u64, Live) {
+        let namespace = product.map_or_else(|| self.tenant.clone(), ProductName::namespace);
+        let mut live = Live::new();
+        for (kind, all) in &self.objects {
+            if kind.is_of_product() != product.is_some() {
+                continue;
+            }
+            let from = (namespace.clone(), String::new());
+            for ((_, name), kept) in all.range(from..).take_while(|((of, _), _)| *of == namespace) {
+                let Ok(name) = ResourceName::new(name) else {
+                    continue;
+                };
+                let identity = match product {
+                    Some(product) => Identity::product(*kind, product.clone(), name),
+                    None => Identity::tenant(*kind, name),
+                };
+                live.insert(identity, Arc::clone(&kept.object));
+            }
+        }
+        (self.changes(product), live)
+    }
+
+    /// Returns a number that is another after each change of the objects of a product, or of the tenant.
+    #[must_use]
+    pub fn changes(&self, product: Option<&ProductName>) -> u64 {
+        let namespace = product.map_or_else(|| self.tenant.clone(), ProductName::namespace);
+        self.seen.get(&namespace).copied().unwrap_or_default()
+    }
+
     /// Goes through the statuses, in order of identity.
     pub fn iter(&self) -> impl Iterator<Item = StatusNode> + '_ {
         self.objects.iter().flat_map(move |(kind, all)| {
-            all.iter().filter_map(move |(at, node)| {
-                let mut node = node.clone();
+            all.iter().filter_map(move |(at, kept)| {
+                let mut node = kept.node.clone();
                 node.resource = self.identity(*kind, at)?;
                 Some(node)
             })
@@ -67,11 +114,14 @@ impl Statuses {
     pub fn take(&mut self, seen: Seen) -> Vec<StatusChange> {
         let mut changes = Vec::new();
         match seen {
-            Seen::Interrupted(..) => {}
+            Seen::Interrupted(kind, _) => {
+                self.interrupted.insert(kind);
+            }
             Seen::Put(kind, at, live) => self.put(kind, &at, &live, &mut changes),
             Seen::Gone(kind, at) => self.gone(kind, &at, &mut changes),
             Seen::All(kind, mut all) => {
                 self.listed.insert(kind);
+                self.interrupted.remove(&kind);
                 let old = self.objects.get(&kind).into_iter().flat_map(BTreeMap::keys);
                 let gone: Vec<At> = old.filter(|at| !all.contains_key(*at)).cloned().collect();
                 gone.iter().for_each(|at| self.gone(kind, at, &mut changes));
@@ -83,18 +133,20 @@ impl Statuses {
         changes
     }
 
-    fn put(&mut self, kind: Kind, at: &At, live: &LiveObject, changes: &mut Vec<StatusChange>) {
+    fn put(&mut self, kind: Kind, at: &At, live: &Arc<LiveObject>, changes: &mut Vec<StatusChange>) {
         let Some(node) = status(kind, at, live) else {
             return;
         };
+        *self.seen.entry(at.0.clone()).or_default() += 1;
         if kind == Kind::Product && at.0 == self.tenant {
             self.learn(&at.1, changes);
         }
-        let before = self
-            .objects
-            .entry(kind)
-            .or_default()
-            .insert(at.clone(), node.clone());
+        let kept = Kept {
+            node: node.clone(),
+            object: Arc::clone(live),
+        };
+        let before = self.objects.entry(kind).or_default().insert(at.clone(), kept);
+        let before = before.map(|kept| kept.node);
         if before.as_ref() == Some(&node) {
             return;
         }
@@ -112,9 +164,11 @@ impl Statuses {
     }
 
     fn gone(&mut self, kind: Kind, at: &At, changes: &mut Vec<StatusChange>) {
-        let Some(before) = self.objects.get_mut(&kind).and_then(|all| all.remove(at)) else {
+        let Some(Kept { node: before, .. }) = self.objects.get_mut(&kind).and_then(|all| all.remove(at))
+        else {
             return;
         };
+        *self.seen.entry(at.0.clone()).or_default() += 1;
         if let Some(resource) = self.identity(kind, at) {
             changes.push(StatusChange {
                 before: Some(StatusNode {
@@ -138,9 +192,9 @@ impl Statuses {
         }
         self.products.insert(namespace.clone(), product);
         for (kind, all) in self.objects.iter().filter(|(kind, _)| kind.is_of_product()) {
-            for (at, node) in all.iter().filter(|(at, _)| at.0 == namespace) {
+            for (at, kept) in all.iter().filter(|(at, _)| at.0 == namespace) {
                 if let Some(resource) = self.identity(*kind, at) {
-                    let mut node = node.clone();
+                    let mut node = kept.node.clone();
                     node.resource = resource.clone();
                     changes.push(StatusChange {
                         resource,
@@ -194,7 +248,7 @@ mod tests {
 
     use super::*;
 
-    fn object(namespace: &str, name: &str, generation: i64, ready: &str) -> (At, LiveObject) {
+    fn object(namespace: &str, name: &str, generation: i64, ready: &str) -> (At, Arc<LiveObject>) {
         let object: DynamicObject = serde_json::from_value(json!({
             "metadata": { "namespace": namespace, "name": name, "generation": generation },
             "status": {
@@ -207,11 +261,11 @@ mod tests {
         }))
         .unwrap();
         let at = (namespace.to_owned(), name.to_owned());
-        (at, LiveObject::read(Kind::Project, &object))
+        (at, Arc::new(LiveObject::read(Kind::Project, &object)))
     }
 
-    fn put(statuses: &mut Statuses, kind: Kind, (at, live): (At, LiveObject)) -> Vec<StatusChange> {
-        statuses.take(Seen::Put(kind, at, Box::new(live)))
+    fn put(statuses: &mut Statuses, kind: Kind, (at, live): (At, Arc<LiveObject>)) -> Vec<StatusChange> {
+        statuses.take(Seen::Put(kind, at, live))
     }
 
     #[test]
@@ -261,5 +315,41 @@ mod tests {
         );
         assert!(!all.is_complete());
         assert_eq!(all.iter().count(), 2);
+    }
+
+    #[test]
+    fn the_objects_of_a_product_are_kept_with_a_number_that_moves_with_them() {
+        let (shop, books) = ("shop".parse().unwrap(), "books".parse().unwrap());
+        let mut all = Statuses::new("nautes");
+        put(&mut all, Kind::Product, object("nautes", "shop", 1, "True"));
+        put(&mut all, Kind::Project, object("product-shop", "web", 1, "True"));
+        put(&mut all, Kind::Project, object("product-books", "web", 1, "True"));
+        let (number, live) = all.live(Some(&shop));
+        let names: Vec<String> = live.keys().map(ToString::to_string).collect();
+        assert_eq!(names, ["Project/shop/web"]);
+        let (_, live) = all.live(None);
+        assert_eq!(live.len(), 1, "the tenant has its product");
+        let other = all.changes(Some(&books));
+        // The status is the same, and the object is not: it may be another that is declared.
+        put(&mut all, Kind::Project, object("product-shop", "web", 1, "True"));
+        assert_ne!(all.changes(Some(&shop)), number);
+        assert_eq!(all.changes(Some(&books)), other);
+        let (at, _) = object("product-shop", "web", 1, "True");
+        all.take(Seen::Gone(Kind::Project, at));
+        assert!(all.live(Some(&shop)).1.is_empty());
+    }
+
+    #[test]
+    fn an_interruption_makes_it_not_current_until_everything_is_listed_again() {
+        let mut all = Statuses::new("nautes");
+        for info in KINDS {
+            assert!(!all.is_current());
+            all.take(Seen::All(info.kind, BTreeMap::new()));
+        }
+        assert!(all.is_current());
+        all.take(Seen::Interrupted(Kind::Project, "gone".to_owned()));
+        assert!(all.is_complete() && !all.is_current());
+        all.take(Seen::All(Kind::Project, BTreeMap::new()));
+        assert!(all.is_current());
     }
 }

@@ -3,7 +3,6 @@
 use nautes_gitops::RepoRef;
 use nautes_model::condition::Condition;
 use nautes_model::{Finding, Identity};
-use nautes_validate::check;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -117,20 +116,15 @@ pub async fn report_one(platform: &Platform, identity: &Identity) -> Result<Reso
 
 /// What the rules, and the reader of files, have against a resource.
 async fn findings(platform: &Platform, observed: &Observed, identity: &Identity) -> Vec<Finding> {
-    let (scopes, platform, of) = (observed.scopes.clone(), platform.clone(), identity.clone());
-    let judged = tokio::task::spawn_blocking(move || {
-        let report = check(&scopes, platform.rules());
-        let about = |f: &Finding| f.resource.as_ref() == Some(&of);
-        report.findings.into_iter().filter(about).collect::<Vec<_>>()
-    });
-    // A rule that fails takes its findings with it, and nothing else.
-    let mut all = judged.await.unwrap_or_default();
+    let report = platform.verdict(&observed.scopes).await;
+    let about = |f: &&Finding| f.resource.as_ref() == Some(identity);
+    let mut all: Vec<Finding> = report.findings.iter().filter(about).cloned().collect();
     let read = observed
         .findings
         .get(&RepoRef::of(identity))
         .into_iter()
         .flatten();
-    all.extend(read.filter(|f| f.resource.as_ref() == Some(identity)).cloned());
+    all.extend(read.filter(about).cloned());
     all.sort();
     all.dedup();
     all

@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use nautes_model::Class;
 use nautes_model::name::ProductName;
 use nautes_runtime::preview::{Preview, preview};
-use nautes_runtime::status_report::{ReportError, StatusTree, report};
+use nautes_runtime::status_report::{ReportError, StatusTree};
 use serde::Deserialize;
 
 use super::gate::InProduct;
@@ -20,6 +22,7 @@ use crate::error::{ApiError, chain, outside};
 use crate::policy::Action;
 use crate::revisions::{self, RevisionPlan};
 use crate::sight::Sight;
+use crate::trees;
 
 /// The rows of the table.
 pub(crate) fn operations() -> Vec<Operation> {
@@ -94,7 +97,7 @@ pub(crate) fn operations() -> Vec<Operation> {
 
 /// `GET /api/v1/status`.
 pub(crate) async fn status(caller: Caller, State(app): State<App>) -> Result<Json<StatusTree>, ApiError> {
-    let mut tree = read(&app, None).await?;
+    let mut tree = trees::all(&app).await?;
     let sight = Sight::of(&app, &caller).await?;
     tree.products
         .retain(|node| sight.products.contains(node.resource.name.as_str()));
@@ -108,8 +111,9 @@ pub(crate) async fn status(caller: Caller, State(app): State<App>) -> Result<Jso
 pub(crate) async fn status_of(
     State(app): State<App>,
     InProduct(product): InProduct,
-) -> Result<Json<StatusTree>, ApiError> {
-    Ok(Json(read(&app, Some(&product)).await?))
+) -> Result<Response, ApiError> {
+    let body = trees::of(&app, &product).await?;
+    Ok(([(CONTENT_TYPE, HeaderValue::from_static(JSON))], body).into_response())
 }
 
 /// `GET /api/v1/plan`.
@@ -151,12 +155,6 @@ async fn compare(app: &App, products: &BTreeSet<ProductName>) -> Result<Json<Pre
     found
         .map(Json)
         .map_err(|e| outside(e.class(), "what is live cannot be compared", &e))
-}
-
-async fn read(app: &App, product: Option<&ProductName>) -> Result<StatusTree, ApiError> {
-    report(app.platform(), product)
-        .await
-        .map_err(|error| report_error(&error))
 }
 
 /// Says why there is no report.

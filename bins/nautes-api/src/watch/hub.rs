@@ -164,14 +164,26 @@ impl Hub {
         })
     }
 
+    /// Begins to follow where nobody has yet.
+    fn start(self: &Arc<Self>) {
+        if !std::mem::replace(&mut self.lock().started, true) {
+            tokio::spawn(Arc::clone(self).work());
+        }
+    }
+
+    /// Asks what is kept, as far as it is what there is: at the begin and while following is interrupted, it is not.
+    pub(crate) fn now<T>(self: &Arc<Self>, ask: impl FnOnce(&Statuses) -> T) -> Option<T> {
+        self.start();
+        let state = self.lock();
+        state.statuses.is_current().then(|| ask(&state.statuses))
+    }
+
     /// Waits until everything is known, and begins to follow where nobody has yet.
     ///
     /// # Errors
     /// The tenant cluster does not answer in time.
     pub(crate) async fn ready(self: &Arc<Self>) -> Result<(), ApiError> {
-        if !std::mem::replace(&mut self.lock().started, true) {
-            tokio::spawn(Arc::clone(self).work());
-        }
+        self.start();
         let mut complete = self.complete.subscribe();
         let limit: Duration = self.platform.timing().call;
         let known = tokio::time::timeout(limit, complete.wait_for(|known| *known)).await;
@@ -195,10 +207,12 @@ impl Hub {
             };
             match next {
                 None => return,
-                Some(Seen::Interrupted(kind, error)) => {
-                    tracing::warn!(%kind, error, "following the projection was interrupted");
+                Some(seen) => {
+                    if let Seen::Interrupted(kind, error) = &seen {
+                        tracing::warn!(%kind, error, "following the projection was interrupted");
+                    }
+                    self.take(seen);
                 }
-                Some(seen) => self.take(seen),
             }
         }
     }

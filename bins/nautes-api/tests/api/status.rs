@@ -47,6 +47,68 @@ async fn one_resource_says_what_is_known_of_it() {
     assert!(!tenant.text.contains(crate::support::CANARY));
 }
 
+/// The states of a tree, by resource.
+fn states(tree: &serde_json::Value, into: &mut Vec<(String, String)>) {
+    for node in tree.as_array().into_iter().flatten() {
+        let of = &node["resource"];
+        into.push((
+            format!("{}/{}", of["kind"], of["name"]),
+            node["state"].to_string(),
+        ));
+        states(&node["children"], into);
+    }
+}
+
+#[tokio::test]
+async fn the_tree_of_a_product_moves_with_what_is_declared_and_what_is_live() {
+    let world = World::new().await;
+    world.serve_kinds().await;
+    let text = [pipelines(), product("shop", "pipelines")].join("---\n");
+    world.apply(&world.admin, &text).await;
+    reconcile_all(&world.platform).await.unwrap();
+    let tree = async || {
+        let answer = world.get(&world.admin, "/api/v1/status/shop").await;
+        assert_eq!(answer.status, StatusCode::OK, "{:#}", answer.body);
+        assert_eq!(answer.headers["content-type"], "application/json");
+        let mut all = Vec::new();
+        states(&answer.body["products"], &mut all);
+        all
+    };
+    // What is live is followed: it is known a moment after it is written.
+    let until = async |wanted: &dyn Fn(&[(String, String)]) -> bool| {
+        let mut last = Vec::new();
+        for _ in 0..400 {
+            last = tree().await;
+            if wanted(&last) {
+                return last;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        }
+        panic!("{last:#?}");
+    };
+    let ready = until(&|all| all.iter().all(|(_, state)| state.contains("Ready"))).await;
+    assert!(ready.len() > 3, "{ready:#?}");
+
+    // What is declared is never an old one, whatever is kept.
+    let more = "apiVersion: nautes.resource.nautes.io/v1alpha1
+kind: Project
+spec: {name: another, product: shop, language: go}
+";
+    world.apply(&world.admin, more).await;
+    let now = tree().await;
+    assert_eq!(now.len(), ready.len() + 1);
+    let another = now.iter().find(|(name, _)| name.contains("another")).unwrap();
+    assert!(another.1.contains("Pending"), "{another:?}");
+    reconcile_all(&world.platform).await.unwrap();
+    until(&|all| all.iter().all(|(_, state)| state.contains("Ready"))).await;
+
+    let all = world.get(&world.admin, "/api/v1/status").await.body;
+    let mut of_all = Vec::new();
+    states(&all["products"], &mut of_all);
+    assert_eq!(of_all, tree().await);
+    assert!(!all["tenant"].as_array().unwrap().is_empty());
+}
+
 #[tokio::test]
 async fn what_names_no_resource_is_told_with_the_way_out() {
     let world = World::new().await;
