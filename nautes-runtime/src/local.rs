@@ -51,6 +51,7 @@ mod crd;
 mod discovery;
 mod durable;
 mod events;
+pub mod fault;
 mod fields;
 mod http;
 mod json;
@@ -79,7 +80,6 @@ mod write;
 
 use std::{
     collections::BTreeMap,
-    convert::Infallible,
     fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -160,6 +160,8 @@ pub struct Options {
     pub listen: Option<SocketAddr>,
     /// Judges writes.
     pub admission: Option<Admission>,
+    /// What goes wrong, for tests; nothing unless rules are added.
+    pub faults: fault::Faults,
 }
 
 impl Options {
@@ -266,6 +268,7 @@ impl LocalCluster {
             data,
             listen,
             admission,
+            faults,
         } = options;
         let (sender, progress) = tokio::sync::watch::channel(Progress::default());
         let opened =
@@ -303,6 +306,7 @@ impl LocalCluster {
             progress,
             audit: Audit::default(),
             admission,
+            faults,
             tokens: RwLock::new(BTreeMap::new()),
             token_key,
             follow_up: Notify::new(),
@@ -346,7 +350,7 @@ impl LocalCluster {
         let (inner, user) = (self.inner.clone(), User::new(user, groups));
         let service = tower::service_fn(move |request: ::http::Request<kube::client::Body>| {
             let (server, user) = (inner.server.clone(), user.clone());
-            async move { Ok::<_, Infallible>(server::serve(server, request, Some(user)).await) }
+            async move { server::serve(server, request, Some(user)).await }
         });
         kube::Client::new(service, "default")
     }

@@ -9,6 +9,8 @@ mod apply;
 mod crud;
 #[path = "local/durability.rs"]
 mod durability;
+#[path = "local/faults.rs"]
+mod faults;
 #[path = "local/kubectl.rs"]
 mod kubectl;
 #[path = "local/lifecycle.rs"]

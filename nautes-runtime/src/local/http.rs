@@ -57,7 +57,7 @@ async fn connection(
     };
     let service = hyper::service::service_fn(move |request| {
         let server = server.clone();
-        async move { Ok::<_, std::convert::Infallible>(server::serve(server, request, None).await) }
+        async move { server::serve(server, request, None).await }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder

@@ -21,6 +21,7 @@ use super::{
     authn, authz,
     call::{Call, Target, User},
     discovery,
+    fault::{self, Effect, Faults, Lost},
     kinds::{Registry, ResourceType, Version},
     openapi, read, review, scale,
     status::Status,
@@ -53,6 +54,7 @@ pub(crate) struct Server {
     pub(crate) progress: watch::Receiver<Progress>,
     pub(crate) audit: Audit,
     pub(crate) admission: Option<Admission>,
+    pub(crate) faults: Faults,
     pub(crate) tokens: RwLock<BTreeMap<String, User>>,
     pub(crate) token_key: [u8; 32],
     /// Rung after writes that the controllers of the server may have to follow up.
@@ -124,15 +126,36 @@ fn fail(status: &Status) -> Response<Body> {
         let challenge = http::HeaderValue::from_static("Bearer realm=\"kubernetes-master\"");
         response.headers_mut().insert("www-authenticate", challenge);
     }
+    if matches!(status.code, 429 | 503) {
+        let seconds = http::HeaderValue::from_static("1");
+        response.headers_mut().insert("retry-after", seconds);
+    }
     response
 }
 
+/// Why there is no answer as it should be.
+enum Failure {
+    /// The request is refused.
+    Refused(Status),
+    /// There is no answer at all.
+    Lost(Lost),
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        Self::Refused(status)
+    }
+}
+
 /// Serves one request. In-process clients come with their identity; others are authenticated.
+///
+/// # Errors
+/// A fault that was asked for ends the connection.
 pub(crate) async fn serve<B>(
     server: Arc<Server>,
     request: Request<B>,
     identity: Option<User>,
-) -> Response<Body>
+) -> Result<Response<Body>, Lost>
 where
     B: http_body::Body<Data = Bytes> + Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -150,11 +173,12 @@ where
         .catch_unwind()
         .await;
     let response = match served {
-        Ok(Ok(response)) => response,
-        Ok(Err(status)) => fail(&status),
-        Err(_) => fail(&Status::internal("the request could not be served")),
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(Failure::Refused(status))) => Ok(fail(&status)),
+        Ok(Err(Failure::Lost(lost))) => Err(lost),
+        Err(_) => Ok(fail(&Status::internal("the request could not be served"))),
     };
-    log.code = response.status().as_u16();
+    log.code = response.as_ref().map_or(0, |response| response.status().as_u16());
     server.audit.add(log);
     response
 }
@@ -165,7 +189,7 @@ async fn serve_inner<B>(
     body: B,
     identity: Option<User>,
     log: &mut audit::Entry,
-) -> Result<Response<Body>, Status>
+) -> Result<Response<Body>, Failure>
 where
     B: http_body::Body<Data = Bytes> + Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -173,11 +197,7 @@ where
     let call = Call::read(&head.method, &head.uri, &head.headers)?;
     log.verb = call.verb;
     if server.stopped.is_cancelled() {
-        return Err(Status::new(
-            503,
-            "ServiceUnavailable",
-            "the server is shutting down",
-        ));
+        return Err(Status::new(503, "ServiceUnavailable", "the server is shutting down").into());
     }
     if ["/healthz", "/livez", "/readyz"].iter().any(|p| call.path == *p) {
         return Ok(plain(200, "text/plain; charset=utf-8", "ok"));
@@ -187,14 +207,49 @@ where
         None => authn::authenticate(server, &head.headers)?,
     };
     log.user.clone_from(&user.name);
+    let effect = server.faults.decide(&call, &user.name);
+    match &effect {
+        Some(Effect::LoseRequest) => return Err(Failure::Lost(Lost)),
+        Some(Effect::Refuse(code)) => return Err(fault::refusal(*code).into()),
+        Some(Effect::Delay(by)) => tokio::time::sleep(*by.start()).await,
+        _ => {}
+    }
+    let client = user.name.clone();
+    let answer = answer(server, head, &call, user, body, log).await;
+    match effect {
+        Some(Effect::LoseAnswer) => Err(Failure::Lost(Lost)),
+        effect if call.verb == "watch" => {
+            let pieces = match effect {
+                Some(Effect::CutWatch(pieces)) => Some(pieces),
+                _ => None,
+            };
+            let faults = server.faults.clone();
+            Ok(answer?.map(|body| fault::obeying(faults, call, client, body, pieces)))
+        }
+        _ => Ok(answer?),
+    }
+}
+
+async fn answer<B>(
+    server: &Arc<Server>,
+    head: &http::request::Parts,
+    call: &Call,
+    user: User,
+    body: B,
+    log: &mut audit::Entry,
+) -> Result<Response<Body>, Status>
+where
+    B: http_body::Body<Data = Bytes> + Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let body = read_body(body).await?;
     let user = authn::impersonate(server, user, &head.headers)?;
     log.user.clone_from(&user.name);
-    authz::check(&server.state(), &user, &call)?;
+    authz::check(&server.state(), &user, call)?;
     let Some(target) = &call.target else {
-        return no_resource(server, &call);
+        return no_resource(server, call);
     };
-    let scope = scope(server, &call, &user, target)?;
+    let scope = scope(server, call, &user, target)?;
     log.write = call.is_write() && scope.kind.is_stored() && !call.is_dry_run()?;
     route(server, &scope, &body).await
 }

@@ -179,7 +179,8 @@ async fn one(
         skipped_rules: rules,
         ..ChangeSet::default()
     };
-    let everything = super::scopes(app).await?;
+    // Everything was read when the change was judged first. What this repository and the tenant's declare is read again.
+    let everything = super::observe_one(app, of).await?.scopes;
     let check = |old: &Scope, new: &Scope| {
         let (old, new) = (placed(&everything, old), placed(&everything, new));
         let rules = app.platform().rules();
