@@ -5,6 +5,8 @@
     reason = "a test may stop at the first surprise"
 )]
 
+#[path = "flow/crash.rs"]
+mod crash;
 #[path = "support/flow_world.rs"]
 mod world;
 

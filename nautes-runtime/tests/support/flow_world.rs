@@ -17,6 +17,7 @@ use nautes_model::name::ClusterName;
 use nautes_model::{Identity, Resource, Secret};
 use nautes_runtime::clusters::StoredClusters;
 use nautes_runtime::controller::{ControlError, Controllers};
+use nautes_runtime::local::fault::Faults;
 use nautes_runtime::local::{LocalCluster, Options};
 use nautes_runtime::platform::{Platform, TenantSettings, Timing};
 use nautes_runtime::status_report::{State, StatusTree, report};
@@ -34,6 +35,8 @@ pub(crate) struct World {
     pub(crate) store: Arc<LocalStore>,
     pub(crate) tenant: LocalCluster,
     pub(crate) clusters: BTreeMap<&'static str, LocalCluster>,
+    /// Those of all clusters.
+    pub(crate) faults: Faults,
     running: Option<Running>,
     _serving: Serving,
     _web: JoinHandle<()>,
@@ -61,7 +64,12 @@ impl World {
             .unwrap();
         let serving = forge.serve(any()).await.unwrap();
         let store = Arc::new(LocalStore::in_memory(&MasterKey::generate().unwrap()).unwrap());
-        let tenant = LocalCluster::start(Options::in_memory("tenant")).await.unwrap();
+        let faults = Faults::default();
+        let tenant = Options {
+            faults: faults.clone(),
+            ..Options::in_memory("tenant")
+        };
+        let tenant = LocalCluster::start(tenant).await.unwrap();
         for definition in nautes_model::crd::definitions() {
             define(&tenant, &serde_json::to_value(definition).unwrap()).await;
         }
@@ -69,6 +77,7 @@ impl World {
         for name in ["host", "pipelines", "staging", "live"] {
             let options = Options {
                 listen: Some(any()),
+                faults: faults.clone(),
                 ..Options::in_memory(name)
             };
             clusters.insert(name, LocalCluster::start(options).await.unwrap());
@@ -114,6 +123,7 @@ impl World {
             store,
             tenant,
             clusters,
+            faults,
             running: None,
             _serving: serving,
             _web: web,
