@@ -15,6 +15,7 @@ use crate::auth::Sessions;
 use crate::error::ApiError;
 use crate::keys::Keys;
 use crate::metrics::Metrics;
+use crate::names::answer;
 use crate::ready;
 use crate::views::Views;
 use crate::watch::{Hub, WatchLimits};
@@ -35,6 +36,7 @@ struct Inner {
     readiness: ready::Kept,
     stopping: AtomicBool,
     views: Views,
+    shown: answer::Kept,
     registering: tokio::sync::Mutex<()>,
     watching: Arc<Hub>,
     _watching_ends: DropGuard,
@@ -63,6 +65,7 @@ impl App {
                 readiness: ready::Kept::default(),
                 stopping: AtomicBool::new(false),
                 views: Views::default(),
+                shown: answer::Kept::default(),
                 registering: tokio::sync::Mutex::default(),
             }),
         }
@@ -163,6 +166,11 @@ impl App {
     /// The resources as they are answered.
     pub(crate) fn views(&self) -> &Views {
         &self.inner.views
+    }
+
+    /// The names by which people know products that are called otherwise.
+    pub(crate) fn shown(&self) -> &answer::Kept {
+        &self.inner.shown
     }
 
     /// Creating a product asks the forge for a group and then makes it: one at a time in this process.

@@ -23,7 +23,7 @@ use crate::sight::Sight;
 
 /// The rows of the table.
 pub(crate) fn operations() -> Vec<Operation> {
-    let product = || Parameter::path::<ProductName>("product", "The name of the product.", "shop");
+    let product = || Parameter::product();
     vec![
         Operation::get("/api/v1/status", "status", Needs::Caller, status)
             .says(
