@@ -212,6 +212,29 @@ impl Resource {
         };
         (!text.is_empty()).then_some(text.as_str())
     }
+
+    /// Writes the owner of the resource anew where the spec names one: see [`Resource::declared_product`].
+    pub fn declare_product(&mut self, product: &ProductName) {
+        if self.declared_product().is_none() {
+            return;
+        }
+        let field = match self {
+            Self::Environment(r) => &mut r.spec.product,
+            Self::Project(r) => &mut r.spec.product,
+            Self::CodeRepo(r) => &mut r.spec.product,
+            Self::ArtifactRepo(r) => &mut r.spec.product,
+            Self::ProjectPipelineRuntime(r) => &mut r.spec.product,
+            Self::DeploymentRuntime(r) => &mut r.spec.product,
+            Self::CodeRepoProvider(_)
+            | Self::ArtifactRepoProvider(_)
+            | Self::ProductProvider(_)
+            | Self::Cluster(_)
+            | Self::Product(_)
+            | Self::CodeRepoBinding(_)
+            | Self::ProjectArtifactRepo(_) => return,
+        };
+        product.as_str().clone_into(field);
+    }
 }
 
 /// Why JSON is not a resource.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Extension;
+use crate::forge_path::{ForgePaths, Meaning};
 use crate::kind::Kind;
 use crate::kinds::{
     Cluster, CodeRepo, CodeRepoBinding, CodeRepoProvider, DeploymentRuntime, Environment, Product, Project,
@@ -57,6 +58,8 @@ pub struct Broken {
 pub struct Resources {
     by_identity: Arc<BTreeMap<Identity, Arc<Sourced>>>,
     duplicates: Vec<Arc<Sourced>>,
+    /// Of those of `by_identity`.
+    paths: Arc<ForgePaths>,
 }
 
 impl PartialEq for Resources {
@@ -74,12 +77,16 @@ impl Resources {
         let resource = resource.into();
         match Arc::make_mut(&mut self.by_identity).entry(resource.identity.clone()) {
             std::collections::btree_map::Entry::Vacant(free) => {
+                Arc::make_mut(&mut self.paths).insert(&resource);
                 free.insert(resource);
             }
             std::collections::btree_map::Entry::Occupied(mut taken) => {
                 // Which of two counts must not depend on the order of reading.
                 let key = |s: &Sourced| (Arc::clone(&s.source.file), s.source.line);
                 let loser = if key(&resource) < key(taken.get()) {
+                    let paths = Arc::make_mut(&mut self.paths);
+                    paths.remove(taken.get());
+                    paths.insert(&resource);
                     taken.insert(resource)
                 } else {
                     resource
@@ -93,15 +100,29 @@ impl Resources {
     /// Puts a resource in the place of the one of the same identity.
     pub fn replace(&mut self, resource: impl Into<Arc<Sourced>>) -> Option<Arc<Sourced>> {
         let resource = resource.into();
-        Arc::make_mut(&mut self.by_identity).insert(resource.identity.clone(), resource)
+        let identity = resource.identity.clone();
+        let before = Arc::make_mut(&mut self.by_identity).insert(identity, Arc::clone(&resource));
+        let paths = Arc::make_mut(&mut self.paths);
+        if let Some(before) = &before {
+            paths.remove(before);
+        }
+        paths.insert(&resource);
+        before
     }
 
     /// Takes a resource out.
     pub fn remove(&mut self, identity: &Identity) -> Option<Arc<Sourced>> {
         // What is not there costs no copy.
-        self.by_identity
-            .contains_key(identity)
-            .then(|| Arc::make_mut(&mut self.by_identity).remove(identity))?
+        self.by_identity.get(identity)?;
+        let before = Arc::make_mut(&mut self.by_identity).remove(identity)?;
+        Arc::make_mut(&mut self.paths).remove(&before);
+        Some(before)
+    }
+
+    /// Returns where those are on the forge that have another path than name.
+    #[must_use]
+    pub fn forge_paths(&self) -> &ForgePaths {
+        &self.paths
     }
 
     /// Returns the resource of an identity.
@@ -127,8 +148,10 @@ impl Resources {
                     .map(|(identity, s)| (identity.clone(), Arc::clone(s)))
                     .collect(),
             ),
-            duplicates: Vec::new(),
+            ..Self::default()
         };
+        let paths = Arc::make_mut(&mut part.paths);
+        part.by_identity.values().for_each(|s| paths.insert(s));
         let again = self
             .duplicates
             .iter()
@@ -223,6 +246,29 @@ impl TenantScope {
     const fn identity(&self, kind: Kind, name: ResourceName) -> Identity {
         Identity::tenant(kind, name)
     }
+
+    /// Finds a product as people name it: by its own name, also where its file cannot be read now, else by the path of
+    /// its group.
+    #[must_use]
+    pub fn find_product(&self, text: &str) -> Meaning<ProductName> {
+        if let Ok(name) = ProductName::new(text) {
+            let identity = self.identity(Kind::Product, name.as_resource());
+            if self.resources.get(&identity).is_some() || holding(&self.broken, &identity).is_some() {
+                return Meaning::One(name);
+            }
+        }
+        self.resources.forge_paths().product(text)
+    }
+
+    /// Returns the file that declared a resource when it could last be read.
+    #[must_use]
+    pub fn holding(&self, identity: &Identity) -> Option<&Broken> {
+        holding(&self.broken, identity)
+    }
+}
+
+fn holding<'b>(broken: &'b [Broken], identity: &Identity) -> Option<&'b Broken> {
+    broken.iter().find(|file| file.identities.contains(identity))
 }
 
 accessors! {
@@ -264,14 +310,23 @@ impl ProductScope {
         Identity::product(kind, self.product.clone(), name)
     }
 
-    /// Finds a repository as people name it: by the name of the resource, else by the unique path on the forge.
+    /// Finds a repository as people name it: by its own name, also where its file cannot be read now, else by its path
+    /// on the forge.
     #[must_use]
-    pub fn find_code_repo(&self, text: &str) -> Option<(&Arc<Sourced>, &CodeRepo)> {
-        if let Some(found) = self.code_repo(text) {
-            return Some(found);
+    pub fn find_code_repo(&self, text: &str) -> Meaning<Identity> {
+        if let Ok(name) = ResourceName::new(text) {
+            let identity = self.identity(Kind::CodeRepo, name);
+            if self.resources.get(&identity).is_some() || self.holding(&identity).is_some() {
+                return Meaning::One(identity);
+            }
         }
-        let mut by_path = self.code_repos().filter(|(_, repo)| repo.spec.repo_name == text);
-        by_path.next().filter(|_| by_path.next().is_none())
+        self.resources.forge_paths().code_repo(&self.product, text)
+    }
+
+    /// Returns the file that declared a resource when it could last be read.
+    #[must_use]
+    pub fn holding(&self, identity: &Identity) -> Option<&Broken> {
+        holding(&self.broken, identity)
     }
 }
 
@@ -313,8 +368,20 @@ impl Scopes {
     /// Finds a repository as people name it from within a product: `name` or `product/name`.
     #[must_use]
     pub fn find_code_repo(&self, from: &ProductName, text: &str) -> Option<(&Arc<Sourced>, &CodeRepo)> {
-        let (product, name) = text.split_once('/').unwrap_or((from.as_str(), text));
-        self.products.get(product)?.find_code_repo(name)
+        let (product, name) = match text.split_once('/') {
+            Some((product, name)) => (self.find_product(product)?, name),
+            None => (from.clone(), text),
+        };
+        let scope = self.products.get(&product)?;
+        scope.code_repo(scope.find_code_repo(name).one()?.name.as_str())
+    }
+
+    /// Finds a product that is there, as people name it.
+    fn find_product(&self, text: &str) -> Option<ProductName> {
+        match self.products.get_key_value(text) {
+            Some((name, _)) => Some(name.clone()),
+            None => self.tenant.find_product(text).one(),
+        }
     }
 
     /// Goes through every resource, the tenant's first, then product by product.

@@ -1,11 +1,11 @@
 //! From the text of a reference to what it names.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 use nautes_model::name::{ProductName, ResourceName};
 use nautes_model::reference::Reference;
-use nautes_model::{Identity, Kind, Resource, Scopes, Sourced};
+use nautes_model::{ForgePaths, Identity, Kind, Resource, Scopes, Sourced};
 
 use crate::graph::Target;
 use crate::table::Table;
@@ -17,10 +17,7 @@ pub(crate) struct Resolver {
     /// With how many files that cannot be read name each.
     held: HashMap<Identity, usize, RandomState>,
     loaded: HashSet<ProductName, RandomState>,
-    /// Products by the path of their group; when two have the same, it means neither.
-    product_paths: HashMap<String, BTreeSet<ProductName>>,
-    /// Repositories by product and path; when two have the same, it means neither.
-    repo_paths: HashMap<ProductName, BTreeMap<String, BTreeSet<Identity>>, RandomState>,
+    paths: ForgePaths,
     providers: BTreeMap<Identity, String>,
     tenant_known: bool,
 }
@@ -61,25 +58,10 @@ impl Resolver {
         if self.present.insert(&of.identity, ()).is_some() {
             return;
         }
-        match &of.resource {
-            Resource::Product(r) if r.spec.name != of.identity.name.as_str() => {
-                if let Ok(product) = ProductName::new(of.identity.name.as_str()) {
-                    let all = self.product_paths.entry(r.spec.name.clone()).or_default();
-                    all.insert(product);
-                }
-            }
-            Resource::CodeRepo(r) => {
-                if let Some(product) = &of.identity.product {
-                    let paths = self.repo_paths.entry(product.clone()).or_default();
-                    let all = paths.entry(r.spec.repo_name.clone()).or_default();
-                    all.insert(of.identity.clone());
-                }
-            }
-            Resource::CodeRepoProvider(r) => {
-                let provider_type = r.spec.provider_type.clone();
-                self.providers.insert(of.identity.clone(), provider_type);
-            }
-            _ => {}
+        self.paths.insert(of);
+        if let Resource::CodeRepoProvider(r) = &of.resource {
+            let provider_type = r.spec.provider_type.clone();
+            self.providers.insert(of.identity.clone(), provider_type);
         }
     }
 
@@ -88,26 +70,9 @@ impl Resolver {
         if self.present.remove(&of.identity).is_none() {
             return;
         }
-        match &of.resource {
-            Resource::Product(r) => {
-                if let Some(all) = self.product_paths.get_mut(&r.spec.name) {
-                    all.retain(|product| product.as_str() != of.identity.name.as_str());
-                }
-            }
-            Resource::CodeRepo(r) => {
-                let paths = of
-                    .identity
-                    .product
-                    .as_ref()
-                    .and_then(|p| self.repo_paths.get_mut(p));
-                if let Some(all) = paths.and_then(|paths| paths.get_mut(&r.spec.repo_name)) {
-                    all.remove(&of.identity);
-                }
-            }
-            Resource::CodeRepoProvider(_) => {
-                self.providers.remove(&of.identity);
-            }
-            _ => {}
+        self.paths.remove(of);
+        if of.identity.kind == Kind::CodeRepoProvider {
+            self.providers.remove(&of.identity);
         }
     }
 
@@ -119,7 +84,7 @@ impl Resolver {
     /// Learns that a product is not loaded any more.
     pub(crate) fn unload(&mut self, product: &ProductName) {
         self.loaded.remove(product);
-        self.repo_paths.remove(product);
+        self.paths.forget(product);
     }
 
     /// Learns what a file used to declare that cannot be read now.
@@ -159,7 +124,7 @@ impl Resolver {
         {
             return by_name;
         }
-        self.product_paths.get(text).and_then(only).or(by_name)
+        self.paths.product(text).one().or(by_name)
     }
 
     pub(crate) fn is_registered(&self, product: &ProductName) -> bool {
@@ -228,7 +193,13 @@ impl Resolver {
             Some((product, name)) => (self.product(product)?, name),
             None => (from?.clone(), text),
         };
-        self.repo_paths.get(&product)?.get(name).and_then(only)
+        if let Ok(name) = ResourceName::new(name) {
+            let identity = Identity::product(Kind::CodeRepo, product.clone(), name);
+            if self.present.contains(&identity) {
+                return Some(identity);
+            }
+        }
+        self.paths.code_repo(&product, name).one()
     }
 
     /// Goes through the Git platforms in order of identity.
@@ -241,11 +212,6 @@ impl Resolver {
         let (identity, type_) = self.providers.first_key_value()?;
         (self.providers.len() == 1 && type_ == text).then(|| identity.clone())
     }
-}
-
-/// The only one of several.
-fn only<T: Clone + Ord>(all: &BTreeSet<T>) -> Option<T> {
-    all.first().filter(|_| all.len() == 1).cloned()
 }
 
 fn is_code_repo_field(field: &str) -> bool {

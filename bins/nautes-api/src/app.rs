@@ -15,6 +15,7 @@ use crate::auth::Sessions;
 use crate::error::ApiError;
 use crate::keys::Keys;
 use crate::metrics::Metrics;
+use crate::names::answer;
 use crate::ready;
 use crate::trees::Trees;
 use crate::views::Views;
@@ -37,6 +38,7 @@ struct Inner {
     stopping: AtomicBool,
     views: Views,
     trees: Trees,
+    shown: answer::Kept,
     registering: tokio::sync::Mutex<()>,
     watching: Arc<Hub>,
     _watching_ends: DropGuard,
@@ -66,6 +68,7 @@ impl App {
                 stopping: AtomicBool::new(false),
                 views: Views::default(),
                 trees: Trees::default(),
+                shown: answer::Kept::default(),
                 registering: tokio::sync::Mutex::default(),
             }),
         }
@@ -171,6 +174,11 @@ impl App {
     /// The states of products as they are answered.
     pub(crate) fn trees(&self) -> &Trees {
         &self.inner.trees
+    }
+
+    /// The names by which people know products that are called otherwise.
+    pub(crate) fn shown(&self) -> &answer::Kept {
+        &self.inner.shown
     }
 
     /// Creating a product asks the forge for a group and then makes it: one at a time in this process.

@@ -21,17 +21,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use nautes_gitops::RepoRef;
+use nautes_gitops::host::types::PathError;
+use nautes_gitops::{RepoPath, RepoRef};
+use nautes_model::kinds::Product;
 use nautes_model::manifest::{Context, Form, parse_json};
 use nautes_model::name::ProductName;
 use nautes_model::{Finding, Identity, Kind, Resource, Scopes, Severity, Sourced};
-use nautes_runtime::platform::{Observed, ReadError};
+use nautes_runtime::platform::{Observed, ReadError, paths};
 use nautes_validate::check_change;
 
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, outside};
 use crate::keys::Key;
+use crate::names::written::{self, Wanted, in_no_doubt};
 use crate::policy::{Action, admit, needed};
 use crate::wire::{ApplyReply, ApplyRequest, Done, Outcome, RepositoryResult, ValidateReply};
 
@@ -127,7 +130,7 @@ pub(crate) fn known(app: &App, observed: &Observed, of: &RepoRef) -> Result<(), 
             tracing::warn!(error = %crate::error::chain(&**error), "a repository cannot be read");
             Err(ApiError::unreachable(format!(
                 "{} cannot be read now",
-                plan::name(app, of)
+                plan::name(app, &Change::default(), of)
             )))
         }
     }
@@ -193,11 +196,12 @@ pub async fn validate(app: &App, caller: &Caller, request: &ApplyRequest) -> Res
     let input = Input::read(request)?;
     let observed = observe(app).await?;
     let before = Arc::clone(&observed.scopes);
-    let change = Change::applying(&input.resources, &before);
+    let change = Change::applying(input.resources, &before);
     authorise(app, caller, &change, &before).await?;
     for of in change.repositories() {
         known(app, &observed, &of)?;
     }
+    change.in_no_doubt(&before)?;
     let report = check_change(&before, &change.on(&before), app.platform().rules());
     let (mut rejected, mut warnings): (Vec<_>, Vec<_>) = input
         .findings
@@ -227,8 +231,8 @@ async fn execute(
     } = input;
     let observed = observe(app).await?;
     let change = match options.mode {
-        Mode::Apply => Change::applying(&resources, &observed.scopes),
-        Mode::Remove => Change::removing(resources.into_iter().map(|r| r.identity)),
+        Mode::Apply => Change::applying(resources, &observed.scopes),
+        Mode::Remove => Change::removing_written(resources, &observed.scopes),
     };
     finish(app, caller, change, observed, findings, notes, options).await
 }
@@ -247,6 +251,7 @@ async fn finish(
     for of in change.repositories() {
         known(app, &observed, &of)?;
     }
+    change.in_no_doubt(&before)?;
     let order = publish::order(&change, options.mode);
     let done = match &options.key {
         Some(key) if !options.dry_run => replay::find(app, key, &change, &before, &order).await?,
@@ -350,25 +355,72 @@ pub(crate) struct Change {
     pub(crate) upserts: Vec<Sourced>,
     /// What shall be gone.
     pub(crate) removals: BTreeSet<Identity>,
+    /// How the request has called what it calls otherwise.
+    called: BTreeMap<Identity, Identity>,
 }
 
 impl Change {
-    fn applying(resources: &[Sourced], before: &Scopes) -> Self {
-        let mut upserts: Vec<Sourced> = nautes_validate::order(resources).into_iter().cloned().collect();
+    fn applying(mut resources: Vec<Sourced>, before: &Scopes) -> Self {
+        let called = written::settle(before, &mut resources);
+        let mut upserts: Vec<Sourced> = nautes_validate::order(&resources).into_iter().cloned().collect();
         for resource in &mut upserts {
             keep_registration(resource, before);
         }
         Self {
             upserts,
-            removals: BTreeSet::new(),
+            called,
+            ..Self::default()
+        }
+    }
+
+    fn removing_written(mut resources: Vec<Sourced>, before: &Scopes) -> Self {
+        let called = written::settle(before, &mut resources);
+        Self {
+            called,
+            ..Self::removing(resources.into_iter().map(|r| r.identity))
         }
     }
 
     fn removing(identities: impl IntoIterator<Item = Identity>) -> Self {
         Self {
-            upserts: Vec::new(),
             removals: identities.into_iter().collect(),
+            ..Self::default()
         }
+    }
+
+    /// Makes sure that it is known what everything of it means: see [`in_no_doubt`].
+    fn in_no_doubt(&self, before: &Scopes) -> Result<(), ApiError> {
+        written::once(&self.upserts, &self.called)?;
+        let new = self.new_products(before);
+        let there = self.upserts.iter().map(Wanted::There);
+        let gone = self.removals.iter().map(Wanted::Gone);
+        there
+            .chain(gone)
+            .try_for_each(|wanted| in_no_doubt(before, &wanted, |product| new.contains(product)))
+    }
+
+    /// Returns the path of a repository, also of one that comes to be with it.
+    ///
+    /// # Errors
+    /// The group of a product is no path on a forge.
+    pub(crate) fn path_of(&self, app: &App, of: &RepoRef) -> Result<RepoPath, PathError> {
+        let made = of.product().and_then(|name| Some((name, self.product(name)?)));
+        match made {
+            // A product that is there stays with its group.
+            Some((name, product)) if !app.platform().is_registered(name) => {
+                paths::default_project(name, Some(product))
+            }
+            _ => app.platform().path_of(of),
+        }
+    }
+
+    /// Returns a product that it has.
+    fn product(&self, name: &ProductName) -> Option<&Product> {
+        let mut products = self.upserts.iter().filter_map(|r| match &r.resource {
+            Resource::Product(product) if r.identity.name.as_str() == name.as_str() => Some(&**product),
+            _ => None,
+        });
+        products.next()
     }
 
     /// Returns what would be declared.
@@ -442,7 +494,9 @@ async fn authorise(app: &App, caller: &Caller, change: &Change, before: &Scopes)
             continue;
         };
         if asked.insert(needed.clone()) {
-            admit(app, caller, action, identity, needed).await?;
+            let asked = change.called.get(identity).unwrap_or(identity);
+            let asked = asked.product.as_ref().map_or(asked.name.as_str(), |p| p.as_str());
+            admit(app, caller, action, (identity, asked), needed).await?;
         }
     }
     Ok(())
@@ -452,9 +506,8 @@ async fn authorise(app: &App, caller: &Caller, change: &Change, before: &Scopes)
 fn preview(app: &App, change: &Change, before: &Scopes) -> Result<Vec<RepositoryResult>, ApiError> {
     let mut results = Vec::new();
     for of in change.repositories() {
-        let path = app
-            .platform()
-            .path_of(&of)
+        let path = change
+            .path_of(app, &of)
             .map_err(|e| ApiError::malformed(e.to_string()))?;
         let mut resources = Vec::new();
         for resource in change.upserts.iter().filter(|r| RepoRef::of(&r.identity) == of) {

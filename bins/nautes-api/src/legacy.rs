@@ -97,6 +97,11 @@ pub fn manifest(kind: Kind, product: Option<&str>, name: &str, body: Value) -> V
             spec.insert("product".to_owned(), json!(product));
         }
     }
+    if kind == Kind::Product {
+        // What a product has as `spec.name` is its group, which for a new one is called as the product.
+        let metadata = json!({ "name": name });
+        return json!({ "apiVersion": API_VERSION, "kind": kind.name(), "metadata": metadata, "spec": spec });
+    }
     json!({ "apiVersion": API_VERSION, "kind": kind.name(), "spec": Value::Object(spec) })
 }
 
@@ -129,8 +134,11 @@ pub fn view(resource: &Resource, product: Option<&str>) -> Value {
     {
         git.insert("coderepo".to_owned(), repo);
     }
-    if let (Kind::Product, Some(forge)) = (resource.kind(), at(&mut out, &["git", "gitlab"])) {
-        forge.entry("path").or_insert_with(|| json!(resource.name()));
+    if let (Resource::Product(product), Some(forge)) = (resource, at(&mut out, &["git", "gitlab"])) {
+        let group = Some(product.spec.name.as_str()).filter(|group| !group.is_empty());
+        forge
+            .entry("path")
+            .or_insert_with(|| json!(group.unwrap_or(resource.name())));
     }
     if let (Resource::CodeRepo(repo), Some(forge)) = (resource, at(&mut out, &["git", "gitlab"])) {
         let path = Some(&repo.spec.repo_name).filter(|path| !path.is_empty());

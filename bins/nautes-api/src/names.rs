@@ -1,18 +1,28 @@
-//! Code repositories as people name them: the Go version called them by their number on the forge (`repo-297`), people
-//! know them by their path (`source`).
+//! Products and code repositories as people name them: the Go version called them by their number on the forge
+//! (`product-560`, `repo-297`), people know them by their path (`shop`, `source`).
 //!
 //! # Guarantees
-//! * A declared name always means what is declared under it; a path means a repository only if no other has it.
-//! * What is shown finds the same repository again.
+//! * A declared name always means what is declared under it, also while its file cannot be read; a path means something
+//!   only if nothing else has it. [`nautes_model::forge_path`] is the one place that decides.
+//! * What is shown finds the same again.
+//! * A name decides about no right: those on a product are those on its group. Which group that is, and what a path
+//!   means, is told only to those who may see the product.
+
+pub(crate) mod answer;
+pub(crate) mod written;
 
 use axum::http::StatusCode;
 use nautes_model::kinds::CodeRepo;
 use nautes_model::name::{ProductName, ResourceName};
-use nautes_model::{Identity, Kind, ProductScope, Scopes};
+use nautes_model::scope::Broken;
+use nautes_model::{Identity, Kind, Meaning, ProductScope, Scopes, TenantScope};
 use nautes_vault::keys::legacy_number;
 use serde_json::Value;
 
-use crate::error::ApiError;
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::{ApiError, outside};
+use crate::policy::gate_group;
 
 /// The fields of answers that name code repositories.
 const FIELDS: &[(Kind, &[&str])] = &[
@@ -29,29 +39,97 @@ const FIELDS: &[(Kind, &[&str])] = &[
     ),
 ];
 
+/// The longest path of a group.
+const MAX_GROUP: usize = 255;
+
+/// Finds the product that a text means: by its name, else by the path of its group. A text that means none yet is the
+/// name of one that can be created. Whether the caller may do anything with it is another question.
+///
+/// # Errors
+/// Several have the group, which then means none of them; or the text is not a name; or what is declared cannot be read.
+pub(crate) async fn product(app: &App, caller: &Caller, text: &str) -> Result<ProductName, ApiError> {
+    let malformed = || ProductName::new(text).map_err(|error| ApiError::malformed(error.to_string()));
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/');
+    if text.len() > MAX_GROUP || !text.bytes().all(fits) {
+        return malformed();
+    }
+    let found = app.platform().find_product(text).await;
+    match found.map_err(|error| outside(error.class(), "the product is not known", &error))? {
+        Meaning::One(found) => Ok(found),
+        Meaning::Nothing => malformed(),
+        Meaning::Several(all) => {
+            // It is the group of each, so that the rights on each are those on it.
+            gate_group(app, caller, text).await?;
+            Err(ambiguous(text, "product", &all))
+        }
+    }
+}
+
 /// Finds the code repository of a product that a text means: by its name, else by its path on the forge. A text that
 /// means none yet is the name of one that can be created.
 ///
 /// # Errors
 /// Several have the path, which then means none of them; or the text is not a name.
 pub fn code_repo(scopes: &Scopes, product: &ProductName, text: &str) -> Result<Identity, ApiError> {
-    if let Some(scope) = scopes.products.get(product) {
-        if let Some((found, _)) = scope.find_code_repo(text) {
-            return Ok(found.identity.clone());
+    let scope = scopes.products.get(product);
+    match scope.map_or(Meaning::Nothing, |scope| scope.find_code_repo(text)) {
+        Meaning::One(found) => return Ok(found),
+        Meaning::Several(all) => {
+            let names: Vec<&ResourceName> = all.iter().map(|found| &found.name).collect();
+            return Err(ambiguous(text, &format!("code repository of {product}"), &names));
         }
-        let several: Vec<String> = scope
-            .code_repos()
-            .filter(|(_, repo)| repo.spec.repo_name == text)
-            .map(|(found, _)| found.identity.name.to_string())
-            .collect();
-        if !several.is_empty() {
-            let message = format!("{text} means more than one code repository of {product}");
-            return Err(ApiError::new(StatusCode::CONFLICT, "AMBIGUOUS_NAME", message)
-                .hint(format!("call it by its name: {}", several.join(" or "))));
-        }
+        Meaning::Nothing => {}
     }
     let name = ResourceName::new(text).map_err(|error| ApiError::malformed(error.to_string()))?;
     Ok(Identity::product(Kind::CodeRepo, product.clone(), name))
+}
+
+/// A text means more than one of something.
+pub(crate) fn ambiguous(text: &str, what: &str, all: &[impl ToString]) -> ApiError {
+    let all: Vec<String> = all.iter().map(ToString::to_string).collect();
+    let message = format!("{text} means more than one {what}");
+    ApiError::new(StatusCode::CONFLICT, "AMBIGUOUS_NAME", message)
+        .hint(format!("call it by its name: {}", all.join(" or ")))
+}
+
+/// It cannot be told what is meant, because a file cannot be read.
+pub(crate) fn unreadable(what: &str, file: &Broken) -> ApiError {
+    let path = &file.path;
+    ApiError::new(
+        StatusCode::CONFLICT,
+        "UNREADABLE_FILE",
+        format!("{what} cannot be told: {path} cannot be read, and may declare it"),
+    )
+    .with("file", path)
+    .hint(format!(
+        "mend {path} in its repository, and send the request again"
+    ))
+}
+
+/// Reads the number of a name in the form `product-<n>` that the Go version gave, without leading zeros.
+fn is_legacy_product(name: &str) -> bool {
+    let number = name
+        .strip_prefix("product-")
+        .map(|digits| format!("repo-{digits}"));
+    number.is_some_and(|name| legacy_number(&name).is_some())
+}
+
+/// Returns the name by which people know a product: its group where its name is a number of the forge and the group
+/// means nothing else, else its name.
+#[must_use]
+pub fn of_product<'a>(tenant: &'a TenantScope, name: &'a str) -> &'a str {
+    let group = |name| Some(tenant.product(name)?.1.spec.name.as_str());
+    let means_it = |group: &&str| {
+        tenant
+            .find_product(group)
+            .one()
+            .is_some_and(|found| found.as_str() == name)
+    };
+    let group = Some(name).filter(|name| is_legacy_product(name)).and_then(group);
+    group
+        .filter(|group| !group.is_empty())
+        .filter(means_it)
+        .unwrap_or(name)
 }
 
 /// To who reads, a text that means nothing is a thing that is not there.
@@ -71,7 +149,8 @@ pub fn of_code_repo<'a>(scope: &ProductScope, name: &'a str, repo: &'a CodeRepo)
     let means_it = || {
         scope
             .find_code_repo(path)
-            .is_some_and(|(found, _)| found.identity.name.as_str() == name)
+            .one()
+            .is_some_and(|found| found.name.as_str() == name)
     };
     if !path.is_empty() && legacy_number(name).is_some() && means_it() {
         path
@@ -84,6 +163,9 @@ pub fn of_code_repo<'a>(scope: &ProductScope, name: &'a str, repo: &'a CodeRepo)
 #[must_use]
 pub fn known_as(scopes: &Scopes, identity: &Identity) -> String {
     let name = identity.name.as_str();
+    if identity.kind == Kind::Product {
+        return of_product(&scopes.tenant, name).to_owned();
+    }
     let scope = identity.product.as_ref().and_then(|p| scopes.products.get(p));
     let found = scope.filter(|_| identity.kind == Kind::CodeRepo);
     let found = found.and_then(|scope| Some((scope, scope.code_repo(name)?.1)));
@@ -94,6 +176,15 @@ pub fn known_as(scopes: &Scopes, identity: &Identity) -> String {
 
 /// Puts names that people know in the places of those that are declared.
 pub fn show(scopes: &Scopes, kind: Kind, product: Option<&ProductName>, view: &mut Value) {
+    let of_product = |name: &str| of_product(&scopes.tenant, name).to_owned();
+    let products: &[&str] = if kind == Kind::Product {
+        &["name"]
+    } else {
+        &["product"]
+    };
+    for field in products {
+        each(view, &[field], &mut |text| Some(of_product(text)));
+    }
     let Some(product) = product else { return };
     let fields = FIELDS.iter().find(|(of, _)| *of == kind);
     for field in fields.map_or(&[][..], |(_, fields)| fields) {
@@ -101,7 +192,7 @@ pub fn show(scopes: &Scopes, kind: Kind, product: Option<&ProductName>, view: &m
         each(view, &path, &mut |text| {
             let prefix = text
                 .split_once('/')
-                .map_or_else(String::new, |(other, _)| format!("{other}/"));
+                .map_or_else(String::new, |(other, _)| format!("{}/", of_product(other)));
             let (found, repo) = scopes.find_code_repo(product, text)?;
             let scope = scopes.products.get(found.identity.product.as_ref()?)?;
             Some(prefix + of_code_repo(scope, found.identity.name.as_str(), repo))
@@ -200,6 +291,39 @@ mod tests {
             show(&all, Kind::CodeRepo, Some(&shop), &mut view);
             assert_eq!(view["name"], shown);
             assert_eq!(means(&all, shown).unwrap(), name);
+        }
+    }
+
+    #[test]
+    fn products_of_the_go_version_are_shown_by_a_group_that_means_them_alone() {
+        let mut all = Scopes::default();
+        for (name, group) in [
+            ("product-1", "shop"),
+            ("product-2", "twice"),
+            ("product-3", "twice"),
+            ("product-4", "web"),
+            ("web", "web"),
+            ("product-05", "five"),
+            ("new", "otherwise"),
+        ] {
+            let manifest = json!({ "apiVersion": API_VERSION, "kind": "Product",
+                "metadata": { "name": name }, "spec": { "name": group } });
+            for resource in parse_json(manifest, &Context::new("", Form::Git)).resources {
+                all.insert(resource);
+            }
+        }
+        for (name, shown) in [
+            ("product-1", "shop"),
+            ("product-2", "product-2"),
+            ("product-4", "product-4"),
+            ("web", "web"),
+            ("product-05", "product-05"),
+            ("new", "new"),
+            ("product-9", "product-9"),
+        ] {
+            assert_eq!(of_product(&all.tenant, name), shown);
+            let found = all.tenant.find_product(shown).one();
+            assert!(found.is_none_or(|found| found == name), "{shown}");
         }
     }
 

@@ -117,13 +117,44 @@ pub async fn gate_tenant(app: &App, caller: &Caller, action: Action) -> Result<(
 /// # Errors
 /// He lacks the level, or the forge does not answer. What he may not even see is "not found" to him.
 pub async fn gate(app: &App, caller: &Caller, action: Action, identity: &Identity) -> Result<(), ApiError> {
+    let asked = identity
+        .product
+        .as_ref()
+        .map_or(identity.name.as_str(), |p| p.as_str());
+    gate_asked(app, caller, action, identity, asked).await
+}
+
+/// Lets a caller through who has called a product as he did, or says what he lacks.
+///
+/// # Errors
+/// See [`gate`]. He is told no other name than that by which he asked.
+pub async fn gate_asked(
+    app: &App,
+    caller: &Caller,
+    action: Action,
+    identity: &Identity,
+    asked: &str,
+) -> Result<(), ApiError> {
     match needed(app, action, identity).await? {
-        Some(needed) => admit(app, caller, action, identity, needed).await,
+        Some(needed) => admit(app, caller, action, (identity, asked), needed).await,
         None => Ok(()),
     }
 }
 
-/// Lets a caller through who has a level on a place, or says what he lacks.
+/// Lets a caller through who may see a group, or says that there is none.
+///
+/// # Errors
+/// See [`gate`].
+pub async fn gate_group(app: &App, caller: &Caller, group: &str) -> Result<(), ApiError> {
+    let place = Place::group(group);
+    match app.forge("access", caller.session.access(&place)).await? {
+        has if has < AccessLevel::Reporter => Err(hidden(&place.to_string())),
+        _ => Ok(()),
+    }
+}
+
+/// Lets a caller through who has a level on a place, or says what he lacks. Of a product that he may not see he is told
+/// the name by which he asked.
 ///
 /// # Errors
 /// See [`gate`].
@@ -131,7 +162,7 @@ pub async fn admit(
     app: &App,
     caller: &Caller,
     action: Action,
-    identity: &Identity,
+    (identity, asked): (&Identity, &str),
     (place, level): (Place, AccessLevel),
 ) -> Result<(), ApiError> {
     let has = app.forge("access", caller.session.access(&place)).await?;
@@ -139,10 +170,18 @@ pub async fn admit(
         return Ok(());
     }
     if has == AccessLevel::None && identity.kind != Kind::Cluster {
-        return Err(ApiError::not_found(format!("{place} not found"))
-            .hint("check the name; what you may not see does not show either"));
+        // The group may be called otherwise, which is not for him to know.
+        return Err(hidden(&match &place {
+            Place::Group(_) => Place::group(asked).to_string(),
+            Place::Repository(_) => place.to_string(),
+        }));
     }
     Err(lacking(caller, action, &identity.to_string(), &place, level, has))
+}
+
+fn hidden(what: &str) -> ApiError {
+    ApiError::not_found(format!("{what} not found"))
+        .hint("check the name; what you may not see does not show either")
 }
 
 fn lacking(

@@ -10,20 +10,22 @@
 //! * Groups are made by the platform's account, which owns them; the caller becomes an owner too.
 
 use axum::http::StatusCode;
-use nautes_gitops::RepoPath;
 use nautes_gitops::host::{AccessLevel, Group, GroupSpec, Place, RepoSpec, Repository, Visibility};
 use nautes_model::Class;
 use nautes_model::kinds::Product;
 use nautes_model::kinds::product::Registration;
-use nautes_model::layout::DEFAULT_PROJECT;
+use nautes_model::name::ProductName;
+use nautes_model::scope::Broken;
+use nautes_runtime::platform::paths::{default_project, group_of};
 
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, internal};
+use crate::names;
 
 /// Returns the marker of a group that is made for a product on behalf of a caller: nobody else's request may
-/// complete it.
-fn marker(app: &App, product: &str, caller: &Caller) -> String {
+/// complete it, and no request for another product.
+fn marker(app: &App, product: &ProductName, caller: &Caller) -> String {
     format!(
         "nautes:{}:{product}:{}",
         app.platform().tenant().name,
@@ -32,40 +34,50 @@ fn marker(app: &App, product: &str, caller: &Caller) -> String {
 }
 
 /// Makes sure that the group and the repository of a product are there, and returns what proves it, with the
-/// address of the repository.
+/// address of the repository. `unreadable` is a file that may say whose a group is that is there already.
 ///
 /// # Errors
 /// A group of the name belongs to somebody else, or the forge refuses or does not answer.
 pub async fn ensure(
     app: &App,
     caller: &Caller,
+    of: &ProductName,
     product: &Product,
+    unreadable: Option<&Broken>,
 ) -> Result<(Registration, String), ApiError> {
     let _one = app.registering().lock().await;
-    let name = product.spec.name.as_str();
+    let name = group_of(of, Some(product));
     let platform = app.platform().host().platform().await?;
-    let marker = marker(app, name, caller);
-    let group = match platform.group(name).await? {
-        Some(group) if group.marker.as_deref() == Some(marker.as_str()) => group,
-        Some(_) => return Err(taken(name)),
-        None => match platform.create_group(&group_spec(product, marker.clone())).await {
-            // The same request may be there twice, on another server. A group that the platform cannot even see is in
-            // the way as well.
-            Err(error) if error.class() == Class::Conflict => platform
-                .group(name)
-                .await?
-                .filter(|group| group.marker.as_deref() == Some(marker.as_str()))
-                .ok_or_else(|| taken(name))?,
-            made => made?,
-        },
+    let marker = marker(app, of, caller);
+    let is_ours = |group: &Group| group.marker.as_deref() == Some(marker.as_str());
+    let group = match (platform.group(name).await?, unreadable) {
+        // Its marker says for what it was made, and not what has become of it since.
+        (Some(_), Some(file)) => {
+            let what = format!("the group {name} exists already, and whose it is");
+            return Err(names::unreadable(&what, file));
+        }
+        (Some(group), None) if is_ours(&group) => group,
+        (Some(_), None) => return Err(taken(name)),
+        (None, _) => {
+            let spec = group_spec(name, product, marker.clone());
+            match platform.create_group(&spec).await {
+                // The same request may be there twice, on another server. A group that the platform cannot even see is
+                // in the way as well.
+                Err(error) if error.class() == Class::Conflict => {
+                    let made = platform.group(name).await?;
+                    made.filter(is_ours).ok_or_else(|| taken(name))?
+                }
+                made => made?,
+            }
+        }
     };
     if caller.session.access(&Place::group(name)).await? < AccessLevel::Owner {
         platform
             .add_member(&Place::group(name), &caller.user.name, AccessLevel::Owner)
             .await?;
     }
-    let path = RepoPath::new(name, DEFAULT_PROJECT)
-        .map_err(|e| internal("the path of a product's repository", &e))?;
+    let path =
+        default_project(of, Some(product)).map_err(|e| internal("the path of a product's repository", &e))?;
     let repository = match platform.repository(&path).await? {
         // A product that was removed and kept comes back with what it had.
         Some(repository) if repository.archived => platform.archive_repository(&path, false).await?,
@@ -81,7 +93,7 @@ pub async fn ensure(
     Ok((registration(&group, &repository, caller), url))
 }
 
-fn taken(name: &str) -> ApiError {
+pub(crate) fn taken(name: &str) -> ApiError {
     ApiError::new(
         StatusCode::CONFLICT,
         "GROUP_EXISTS",
@@ -90,10 +102,10 @@ fn taken(name: &str) -> ApiError {
     .hint("choose another name for the product")
 }
 
-fn group_spec(product: &Product, marker: String) -> GroupSpec {
+fn group_spec(name: &str, product: &Product, marker: String) -> GroupSpec {
     let gitlab = product.spec.git.as_ref().and_then(|g| g.gitlab.as_ref());
     GroupSpec {
-        name: product.spec.name.clone(),
+        name: name.to_owned(),
         marker: Some(marker),
         description: gitlab.and_then(|g| g.description.clone()).unwrap_or_default(),
         visibility: match gitlab.and_then(|g| g.visibility).unwrap_or_default() {

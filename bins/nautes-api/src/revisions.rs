@@ -116,7 +116,7 @@ fn hide(plan: &mut RevisionPlan, sight: &Sight) {
 
 /// Reads `Kind/product/name` or `Kind/name`.
 fn identity(text: &str) -> Option<Identity> {
-    crate::routes::path::resource(text, None).ok()
+    crate::routes::path::written(text, None).ok()
 }
 
 async fn revision(mirror: &Mirror, path: &nautes_gitops::RepoPath, text: &str) -> Result<Oid, ApiError> {

@@ -43,6 +43,8 @@ mod matrix;
 mod names;
 #[path = "api/paths.rs"]
 mod paths;
+#[path = "api/products.rs"]
+mod products;
 #[path = "api/reference.rs"]
 mod reference;
 #[path = "api/runs.rs"]
@@ -51,6 +53,8 @@ mod runs;
 mod serve;
 #[path = "api/status.rs"]
 mod status;
+#[path = "api/unreadable.rs"]
+mod unreadable;
 #[path = "api/watch.rs"]
 mod watch;
 #[allow(dead_code, reason = "shared with the tests of faults")]

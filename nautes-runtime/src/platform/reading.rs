@@ -20,7 +20,7 @@ use nautes_gitops::{HostError, Oid, RepoPath, RepoRef, Session};
 use nautes_model::kinds::Product;
 use nautes_model::layout::DEFAULT_PROJECT;
 use nautes_model::name::ProductName;
-use nautes_model::{Class, Finding, ProductScope, TenantScope};
+use nautes_model::{Class, Finding, Meaning, ProductScope, TenantScope};
 
 use super::{Mirrors, Platform, paths};
 
@@ -185,6 +185,35 @@ impl Platform {
         Ok(paths::group_of(product, registered).to_owned())
     }
 
+    /// Finds a product as people name it: by its own name, else by the path of its group; see
+    /// [`TenantScope::find_product`].
+    ///
+    /// A name that was declared when the tenant's repository was last read needs no reading.
+    ///
+    /// # Errors
+    /// The tenant's repository cannot be read and never could.
+    pub async fn find_product(&self, text: &str) -> Result<Meaning<ProductName>, ReadError> {
+        if let Ok(name) = ProductName::new(text)
+            && self.is_registered(&name)
+        {
+            return Ok(Meaning::One(name));
+        }
+        let ((tenant, _), _) = self.read_tenant().await?;
+        Ok(tenant.find_product(text))
+    }
+
+    /// Whether a product was declared when the tenant's repository was last read.
+    #[must_use]
+    pub fn is_registered(&self, product: &ProductName) -> bool {
+        self.known_group(product).is_some()
+    }
+
+    /// Returns the last good reading of the tenant's repository; `None` before the first.
+    #[must_use]
+    pub fn last_tenant(&self) -> Option<Arc<Reading>> {
+        self.inner.readings.of(&RepoRef::Tenant).last()
+    }
+
     /// Returns the path of a repository on the forge, as what is declared was last read.
     ///
     /// # Errors
@@ -197,7 +226,7 @@ impl Platform {
     }
 
     fn known_group(&self, product: &ProductName) -> Option<String> {
-        let last = self.inner.readings.of(&RepoRef::Tenant).last()?;
+        let last = self.last_tenant()?;
         let Scope::Tenant(tenant) = &last.scope else {
             return None;
         };

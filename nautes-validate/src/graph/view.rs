@@ -172,6 +172,18 @@ impl View {
         self
     }
 
+    /// Calls resources otherwise; no two of them may get the same name.
+    #[must_use]
+    pub fn called(self, name: impl Fn(Identity) -> Identity) -> Self {
+        let nodes = self.nodes.into_iter().map(|(of, node)| (name(of), node));
+        let edges = self.edges.into_iter();
+        let edges = edges.map(|((from, to), edge)| ((name(from), name(to)), edge));
+        Self {
+            nodes: nodes.collect(),
+            edges: edges.collect(),
+        }
+    }
+
     /// Keeps what belongs to some products, and what stands at the ends of arrows from and to it.
     #[must_use]
     pub fn of_products(self, products: &BTreeSet<ProductName>) -> Self {

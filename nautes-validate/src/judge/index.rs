@@ -175,8 +175,9 @@ pub(super) fn gives(of: &Sourced) -> Vec<Key> {
             keys.push(Key::Product(Arc::from(r.spec.name.as_str())));
         }
         Resource::CodeRepo(r) => {
-            let product = identity.product.clone();
-            keys.extend(product.map(|p| Key::Path(p, Arc::from(r.spec.repo_name.as_str()))));
+            let paths = [identity.name.as_str(), r.spec.repo_name.as_str()];
+            let product = identity.product.iter();
+            keys.extend(product.flat_map(|p| paths.map(|path| Key::Path(p.clone(), Arc::from(path)))));
         }
         Resource::CodeRepoProvider(_) | Resource::ArtifactRepoProvider(_) => keys.push(Key::Provider),
         _ => {}

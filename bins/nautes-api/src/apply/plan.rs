@@ -113,7 +113,7 @@ pub(crate) fn pins(
         pins.insert(of.clone(), revision);
     }
     for (repository, revision) in &expected.by_repository {
-        let of = known(app, before, &touched, repository)?;
+        let of = known(app, change, before, repository)?;
         if pins.insert(of, *revision).is_some_and(|other| other != *revision) {
             return Err(ApiError::malformed(format!(
                 "two revisions are expected of {repository}"
@@ -124,7 +124,7 @@ pub(crate) fn pins(
     for (of, expected) in pins.iter().filter(|(of, _)| !done.contains_key(*of)) {
         let found = revision(before, of);
         if found.as_deref() != Some(expected.to_string().as_str()) {
-            let path = name(app, of);
+            let path = name(app, change, of);
             let there = found.as_deref().unwrap_or("no revision");
             return Err(ApiError::stale(
                 "STALE_REVISION",
@@ -140,20 +140,16 @@ pub(crate) fn pins(
 }
 
 /// Returns the repository of a name, which is the tenant's, one that the request touches, or a registered product's.
-fn known(
-    app: &App,
-    before: &Scopes,
-    touched: &std::collections::BTreeSet<RepoRef>,
-    repository: &str,
-) -> Result<RepoRef, ApiError> {
+fn known(app: &App, change: &Change, before: &Scopes, repository: &str) -> Result<RepoRef, ApiError> {
+    let touched = change.repositories();
     let products = before.products.keys().cloned().map(RepoRef::Product);
     std::iter::once(RepoRef::Tenant)
         .chain(products)
         .chain(touched.iter().cloned())
-        .find(|of| name(app, of) == repository)
+        .find(|of| name(app, change, of) == repository)
         .ok_or_else(|| {
             let shown: String = repository.chars().take(200).collect();
-            let touched: Vec<String> = touched.iter().map(|of| name(app, of)).collect();
+            let touched: Vec<String> = touched.iter().map(|of| name(app, change, of)).collect();
             ApiError::malformed(format!("a revision of {shown:?} is expected, which is not known"))
                 .hint(format!("the request touches {}", touched.join(", ")))
         })
@@ -168,9 +164,9 @@ pub(crate) fn seen(before: &Scopes, order: &[RepoRef]) -> Pins {
 }
 
 /// Returns the name of a repository, `group/name`.
-pub(crate) fn name(app: &App, of: &RepoRef) -> String {
-    app.platform()
-        .path_of(of)
+pub(crate) fn name(app: &App, change: &Change, of: &RepoRef) -> String {
+    change
+        .path_of(app, of)
         .map_or_else(|_| of.to_string(), |path| path.to_string())
 }
 
@@ -255,7 +251,7 @@ pub(crate) fn must_be(
     .with("planHash", found)
     .hint("ask for the plan again with dry_run=true, and look at it");
     for of in change.repositories() {
-        let key = format!("revision {}", name(app, &of));
+        let key = format!("revision {}", name(app, change, &of));
         error = error.with(&key, revision(before, &of).unwrap_or_default());
     }
     Err(error)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use nautes_gitops::host::{HostError, PushError, Session};
-use nautes_gitops::{Author, ChangeSet, PublishError, Publisher, RepoRef, Scope, Target};
+use nautes_gitops::{Author, ChangeSet, PublishError, Publisher, RepoPath, RepoRef, Scope, Target};
 use nautes_model::layout::DEFAULT_PROJECT;
 use nautes_model::name::ProductName;
 use nautes_model::{Class, Finding, Resource, Scopes};
@@ -15,6 +15,7 @@ use super::{Change, Mode, Options, secrets};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, outside};
+use crate::names::written::unreadable_product;
 use crate::register;
 use crate::wire::{Done, Outcome, RepositoryResult};
 
@@ -94,19 +95,20 @@ async fn register_new(
     before: &Scopes,
 ) -> Result<(), ApiError> {
     let new = change.new_products(before);
+    let unreadable = unreadable_product(&before.tenant);
     for resource in &mut change.upserts {
         let Resource::Product(product) = &mut resource.resource else {
             continue;
         };
-        if new.contains(resource.identity.name.as_str()) {
-            let made = within(app, register::ensure(app, caller, product)).await?;
-            let (registration, url) = made?;
+        if let Some(name) = new.get(resource.identity.name.as_str()) {
+            let made = register::ensure(app, caller, name, product, unreadable);
+            let (registration, url) = within(app, made).await??;
             product.spec.registration = Some(registration);
             product.spec.meta_data_path = Some(url);
         }
     }
     for product in new {
-        within(app, first_commit(app, caller, &product)).await??;
+        within(app, first_commit(app, caller, change, &product)).await??;
     }
     Ok(())
 }
@@ -120,10 +122,15 @@ async fn within<T>(app: &App, work: impl Future<Output = T>) -> Result<T, ApiErr
 
 /// Gives a new `default.project` its first commit, the empty list of manifests: a repository without a branch
 /// cannot be told from one that cannot be read.
-async fn first_commit(app: &App, caller: &Caller, product: &ProductName) -> Result<(), ApiError> {
+async fn first_commit(
+    app: &App,
+    caller: &Caller,
+    change: &Change,
+    product: &ProductName,
+) -> Result<(), ApiError> {
     let platform = app.platform();
     let of = RepoRef::Product(product.clone());
-    let path = path(app, &of)?;
+    let path = path(app, change, &of)?;
     let session = platform.host().platform().await?;
     let mirror = platform
         .mirrors()
@@ -194,13 +201,14 @@ async fn one(
             Err(rejected)
         }
     };
+    let path = path(app, change, of)?;
     let session = session(app, caller, change, of).await?;
     let written = if *of == RepoRef::Tenant {
         secrets::write(app, change).await?
     } else {
         Vec::new()
     };
-    let published = match publish(app, &*session, caller, of, &set, check).await {
+    let published = match publish(app, &*session, caller, (of, &path), &set, check).await {
         Ok(published) => published,
         Err(Failed { error, unknown }) => {
             // A push without an answer may have arrived: its commit must find its secrets.
@@ -227,7 +235,7 @@ async fn one(
     let mut resources: Vec<Outcome> = here(change, of).map(|r| outcome(&r.identity)).collect();
     resources.extend(set.removals.iter().rev().map(outcome));
     Ok(RepositoryResult {
-        repository: path(app, of)?.to_string(),
+        repository: path.to_string(),
         commit: published.commit.map(|c| c.to_string()),
         revision: published.revision.map(|c| c.to_string()),
         resources,
@@ -267,7 +275,7 @@ async fn publish<C>(
     app: &App,
     session: &dyn Session,
     caller: &Caller,
-    of: &RepoRef,
+    (of, path): (&RepoRef, &RepoPath),
     change: &ChangeSet,
     check: C,
 ) -> Result<nautes_gitops::Published, Failed>
@@ -279,13 +287,12 @@ where
         error,
         unknown: false,
     };
-    let path = path(app, of).map_err(sure)?;
-    let mirror = platform.mirrors().open(&path).await;
+    let mirror = platform.mirrors().open(path).await;
     let mirror = mirror.map_err(|e| sure(crate::error::internal("the mirror", &e)))?;
     let target = Target {
         session,
         of,
-        path: &path,
+        path,
         mirror: &mirror,
         branch: &platform.tenant().branch,
     };
@@ -363,9 +370,9 @@ fn list(moved: &[nautes_gitops::publish::Moved]) -> String {
     all.join("; ")
 }
 
-fn path(app: &App, of: &RepoRef) -> Result<nautes_gitops::RepoPath, ApiError> {
-    app.platform()
-        .path_of(of)
+fn path(app: &App, change: &Change, of: &RepoRef) -> Result<RepoPath, ApiError> {
+    change
+        .path_of(app, of)
         .map_err(|e| ApiError::malformed(format!("{DEFAULT_PROJECT}: {e}")))
 }
 
@@ -390,7 +397,7 @@ fn placed(everything: &Scopes, scope: &Scope) -> Scopes {
 
 fn unwritten(app: &App, change: &Change, of: &RepoRef, error: String) -> RepositoryResult {
     RepositoryResult {
-        repository: plan::name(app, of),
+        repository: plan::name(app, change, of),
         commit: None,
         revision: None,
         resources: here(change, of)
@@ -405,8 +412,8 @@ fn unwritten(app: &App, change: &Change, of: &RepoRef, error: String) -> Reposit
 
 #[cfg(test)]
 mod tests {
+    use nautes_gitops::Oid;
     use nautes_gitops::publish::Moved;
-    use nautes_gitops::{Oid, RepoPath};
 
     use super::*;
 

@@ -51,9 +51,8 @@ pub(crate) async fn find(
         let Some(tip) = plan::revision(before, of).and_then(|text| text.parse::<Oid>().ok()) else {
             continue;
         };
-        let path = app
-            .platform()
-            .path_of(of)
+        let path = change
+            .path_of(app, of)
             .map_err(|e| ApiError::malformed(e.to_string()))?;
         let mirror = app.platform().mirrors().open(&path).await;
         let mirror = mirror.map_err(|e| internal("the mirror cannot be opened", &e))?;
@@ -82,7 +81,7 @@ pub(crate) async fn find(
             .results
             .entry(of.clone())
             .or_insert_with(|| RepositoryResult {
-                repository: plan::name(app, of),
+                repository: plan::name(app, change, of),
                 commit: None,
                 revision: plan::revision(before, of),
                 resources: here(change, of)

@@ -34,11 +34,7 @@ pub(crate) fn operations() -> Vec<Operation> {
                 Needs::Product(Action::Read),
                 audit_of,
             )
-            .with(Parameter::path::<ProductName>(
-                "product",
-                "The name of the product.",
-                "shop",
-            )),
+            .with(Parameter::product()),
             "Who changed what of a product",
         ),
     ]
@@ -127,10 +123,12 @@ async fn answer(
 ) -> Result<Json<AuditReply>, ApiError> {
     let Query(query) = query.map_err(|e| ApiError::malformed(e.body_text()))?;
     let page = Page::read(query.limit, query.mark.as_deref(), 3)?;
+    // Reading what is declared brings the mirrors to where the forge is.
+    let scopes = scopes(app).await?;
     let some = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
     let filter = Filter {
         resource: some(&query.resource)
-            .map(|text| path::resource(&text, product))
+            .map(|text| path::resource(&scopes, &text, product))
             .transpose()?,
         author: some(&query.author).map(|author| author.to_lowercase()),
         since: some(&query.since).map(|text| moment(&text)).transpose()?,
@@ -139,8 +137,6 @@ async fn answer(
         let where_it_is = RepoRef::of(resource);
         repos.retain(|of| *of == where_it_is);
     }
-    // Reading what is declared brings the mirrors to where the forge is.
-    let scopes = scopes(app).await?;
     let known = |of: &RepoRef| match of.product() {
         None => true,
         Some(name) => scopes.tenant.product(name.as_str()).is_some(),

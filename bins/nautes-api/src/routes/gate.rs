@@ -1,7 +1,7 @@
 //! The one gate: made from the table, it stands before every handler.
 //!
 //! # Flow
-//! token -> the user of the forge -> names in the path -> what the operation takes -> handler.
+//! token -> the user of the forge -> names in the path -> what the operation takes -> handler -> names in the answer.
 //!
 //! # Guarantees
 //! * Nothing of a request beyond its head is read before its caller is known and, where the path decides, allowed.
@@ -25,8 +25,8 @@ use crate::auth::{Caller, bearer};
 use crate::error::ApiError;
 use crate::legacy::camel;
 use crate::limits::{Callers, count};
-use crate::names;
-use crate::policy::{Action, gate, gate_tenant};
+use crate::names::{self, answer};
+use crate::policy::{Action, gate_asked, gate_tenant};
 
 /// The id of the operation that answered; an extension of the answer.
 #[derive(Clone, Debug)]
@@ -81,23 +81,33 @@ impl Gate {
 
 /// Lets a request through to its handler, or answers itself.
 pub(crate) async fn pass(State(entry): State<Gate>, request: Request, next: Next) -> Response {
-    let mut response = match through(&entry, request, next).await {
+    let mut caller = None;
+    let mut response = match through(&entry, request, next, &mut caller).await {
         Ok(response) => response,
         Err(error) => error.into_response(),
     };
+    if let Some(caller) = &caller {
+        response = answer::show(&entry.app, caller, response).await;
+    }
     response
         .extensions_mut()
         .insert(OperationId(Arc::clone(&entry.id)));
     response
 }
 
-async fn through(entry: &Gate, request: Request, next: Next) -> Result<Response, ApiError> {
+async fn through(
+    entry: &Gate,
+    request: Request,
+    next: Next,
+    who: &mut Option<Caller>,
+) -> Result<Response, ApiError> {
     let (mut parts, body) = request.into_parts();
     if entry.needs == Needs::Public {
         known_query(entry, &parts)?;
         return Ok(next.run(Request::from_parts(parts, body)).await);
     }
     let caller = authenticate(entry, &parts).await?;
+    *who = Some(caller.clone());
     let place = entry.callers.enter(caller.user.id)?;
     check(entry, &caller, &mut parts).await?;
     parts.extensions.insert(caller.clone());
@@ -121,38 +131,47 @@ async fn authenticate(entry: &Gate, parts: &Parts) -> Result<Caller, ApiError> {
 async fn check(entry: &Gate, caller: &Caller, parts: &mut Parts) -> Result<(), ApiError> {
     let (product, name) = names_of(entry, parts).await?;
     known_query(entry, parts)?;
+    let product = match product {
+        Some(asked) => {
+            let found = names::product(&entry.app, caller, &asked).await;
+            let name = if entry.writes {
+                found?
+            } else {
+                found.map_err(names::not_found)?
+            };
+            Some(AskedProduct { name, asked })
+        }
+        None => None,
+    };
     authorise(entry, caller, product.as_ref(), name, parts).await?;
     if let Some(product) = product {
-        parts.extensions.insert(InProduct(product));
+        parts.extensions.insert(InProduct(product.name));
     }
     Ok(())
 }
 
+/// A product, and how the caller has called it.
+struct AskedProduct {
+    name: ProductName,
+    asked: String,
+}
+
 /// Reads the names of the path, percent-decoded.
-async fn names_of(
-    entry: &Gate,
-    parts: &mut Parts,
-) -> Result<(Option<ProductName>, Option<String>), ApiError> {
+async fn names_of(entry: &Gate, parts: &mut Parts) -> Result<(Option<String>, Option<String>), ApiError> {
     if !entry.names_in_path {
         return Ok((None, None));
     }
-    let malformed = |error: NameError| ApiError::malformed(error.to_string());
     let all = RawPathParams::from_request_parts(parts, &())
         .await
         .map_err(|error| ApiError::malformed(error.to_string()))?;
     let find = |wanted: &str| all.iter().find(|(key, _)| *key == wanted).map(|(_, value)| value);
-    let product = find("product").map(ProductName::new).transpose();
-    let name = find("name").map(ResourceName::new);
+    // Paths on the forge have more letters than names.
     let of_code_repo = matches!(entry.needs, Needs::Resource(Kind::CodeRepo, _));
-    let product = product.map_err(malformed)?;
-    match name {
-        // Paths on the forge have more letters than names.
-        Some(Err(_)) if of_code_repo => Ok((product, find("name").map(str::to_owned))),
-        name => Ok((
-            product,
-            name.transpose().map_err(malformed)?.map(|name| name.to_string()),
-        )),
+    let name = find("name");
+    if let Some(name) = name.filter(|_| !of_code_repo) {
+        ResourceName::new(name).map_err(|error: NameError| ApiError::malformed(error.to_string()))?;
     }
+    Ok((find("product").map(str::to_owned), name.map(str::to_owned)))
 }
 
 /// A mistyped `dry_run` must not become a write.
@@ -178,17 +197,19 @@ fn known_query(entry: &Gate, parts: &Parts) -> Result<(), ApiError> {
 async fn authorise(
     entry: &Gate,
     caller: &Caller,
-    product: Option<&ProductName>,
+    product: Option<&AskedProduct>,
     name: Option<String>,
     parts: &mut Parts,
 ) -> Result<(), ApiError> {
     let app = &entry.app;
+    let asked = product.map_or("", |product| product.asked.as_str());
+    let product = product.map(|product| &product.name);
     match entry.needs {
         Needs::Public | Needs::Caller | Needs::Each => Ok(()),
         Needs::Tenant(action) => gate_tenant(app, caller, action).await,
         Needs::Product(action) => {
             let identity = itself(product)?;
-            gate(app, caller, action, &identity).await?;
+            gate_asked(app, caller, action, &identity, asked).await?;
             parts.extensions.insert(Named(identity));
             Ok(())
         }
@@ -197,7 +218,7 @@ async fn authorise(
                 (Kind::Product, product, _) => itself(product)?,
                 (Kind::CodeRepo, Some(own), Some(name)) => {
                     // What a path means is told only to those who may see the product.
-                    gate(app, caller, Action::Read, &itself(product)?).await?;
+                    gate_asked(app, caller, Action::Read, &itself(product)?, asked).await?;
                     let found = names::code_repo(&*scopes(app).await?, own, &name);
                     match access {
                         Access::Read => found.map_err(names::not_found)?,
@@ -216,7 +237,7 @@ async fn authorise(
                 Access::Save if scopes(app).await?.get(&identity).is_some() => Action::Change,
                 Access::Save => Action::Create,
             };
-            gate(app, caller, action, &identity).await?;
+            gate_asked(app, caller, action, &identity, asked).await?;
             parts.extensions.insert(Named(identity));
             Ok(())
         }
@@ -230,8 +251,7 @@ fn named(text: &str) -> Result<ResourceName, ApiError> {
 /// Names the product itself.
 fn itself(product: Option<&ProductName>) -> Result<Identity, ApiError> {
     let product = product.ok_or_else(unnamed)?;
-    let name = ResourceName::new(product.as_str()).map_err(|e| ApiError::malformed(e.to_string()))?;
-    Ok(Identity::tenant(Kind::Product, name))
+    Ok(Identity::tenant(Kind::Product, product.as_resource()))
 }
 
 /// The table names a path that lacks what its operation needs; a test of the table keeps this from happening.

@@ -21,6 +21,7 @@ use crate::app::App;
 use crate::apply::scopes;
 use crate::auth::Caller;
 use crate::error::{ApiError, internal};
+use crate::names::answer;
 use crate::policy::Action;
 use crate::sight::Sight;
 
@@ -39,7 +40,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ances
 
 /// The rows of the table.
 pub(crate) fn operations() -> Vec<Operation> {
-    let product = Parameter::path::<ProductName>("product", "The name of the product.", "shop");
+    let product = Parameter::product();
     vec![
         described(
             Operation::get("/api/v1/graph", "graph", Needs::Caller, graph),
@@ -215,14 +216,15 @@ async fn answer(
         .map(str::trim)
         .filter(|word| !word.is_empty());
     let kinds: BTreeSet<Kind> = words.map(path::kind).collect::<Result<_, _>>()?;
-    let focus = match query.focus.as_str() {
-        "" => None,
-        text => Some(path::resource(text, product.as_ref())?),
-    };
     let format = query.format.unwrap_or_else(|| accepted(headers));
     let sight = Sight::of(app, caller).await?;
     let scopes = scopes(app).await?;
+    let focus = match query.focus.as_str() {
+        "" => None,
+        text => Some((path::resource(&scopes, text, product.as_ref())?, text.to_owned())),
+    };
     let platform = app.platform().clone();
+    let shown = answer::known_to(app, &sight);
     let work = move || {
         let graph = Graph::of(&scopes);
         let report = check(&scopes, platform.rules());
@@ -231,9 +233,9 @@ async fn answer(
             .view()
             .with_findings(&findings)
             .readable_by(|of| sight.sees(of));
-        if let Some(focus) = &focus {
+        if let Some((focus, asked)) = &focus {
             if !view.nodes().any(|(of, _)| of == focus) {
-                return Err(ApiError::not_found(format!("{focus} not found"))
+                return Err(ApiError::not_found(format!("{asked} not found"))
                     .hint("check the name; what you may not see does not show either"));
             }
             view = view.around(focus, depth);
@@ -243,7 +245,7 @@ async fn answer(
         if !kinds.is_empty() {
             view = view.of_kinds(&kinds);
         }
-        render(&view, format)
+        render(&view.called(|of| shown.called(of)), format)
     };
     tokio::task::spawn_blocking(work)
         .await

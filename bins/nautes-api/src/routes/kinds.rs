@@ -67,11 +67,7 @@ fn of_kind(kind: Kind) -> [Operation; 4] {
         let operation = if kind == Kind::Cluster {
             operation
         } else {
-            operation.with(Parameter::path::<ProductName>(
-                "product",
-                "The name of the product.",
-                "shop",
-            ))
+            operation.with(Parameter::product())
         };
         if kind == Kind::Product {
             return operation;
@@ -97,11 +93,7 @@ fn of_kind(kind: Kind) -> [Operation; 4] {
             all_need,
             move |c, s, InProduct(p), q| list(kind, c, s, Some(p), q),
         )
-        .with(Parameter::path::<ProductName>(
-            "product",
-            "The name of the product.",
-            "shop",
-        ))
+        .with(Parameter::product())
     } else {
         Operation::get(&many, &format!("list{kind}s"), all_need, move |c, s, q| {
             list(kind, c, s, None, q)
@@ -300,7 +292,7 @@ async fn save(
     let product = identity.product.as_ref().map(ProductName::as_str);
     let mut manifest = legacy::manifest(identity.kind, product, identity.name.as_str(), body);
     let mut name = identity.name.to_string();
-    if identity.kind == Kind::CodeRepo {
+    if matches!(identity.kind, Kind::CodeRepo | Kind::Product) {
         let scopes = apply::scopes(&app).await?;
         keep_path(&mut manifest, &scopes, &identity);
         name = names::known_as(&scopes, &identity);
@@ -312,15 +304,21 @@ async fn save(
     Ok(Json(done("saved", &name, identity.kind, reply)))
 }
 
-/// A repository whose name is not its path stays where it is: the body of the reference does not say so.
+/// What is called otherwise than its path stays where it is: the body of the reference does not say so.
 fn keep_path(manifest: &mut Value, scopes: &Scopes, identity: &Identity) {
     let before = scopes.get(identity).map(|before| &before.resource);
-    if let Some(Resource::CodeRepo(before)) = before
-        && !before.spec.repo_name.is_empty()
-        && let Some(spec) = manifest.get_mut("spec").and_then(Value::as_object_mut)
-    {
-        spec.entry("repoName")
-            .or_insert_with(|| Value::from(before.spec.repo_name.as_str()));
+    let Some(spec) = manifest.get_mut("spec").and_then(Value::as_object_mut) else {
+        return;
+    };
+    match before {
+        Some(Resource::CodeRepo(before)) if !before.spec.repo_name.is_empty() => {
+            spec.entry("repoName")
+                .or_insert_with(|| Value::from(before.spec.repo_name.as_str()));
+        }
+        Some(Resource::Product(before)) if !before.spec.name.is_empty() => {
+            spec.insert("name".to_owned(), Value::from(before.spec.name.as_str()));
+        }
+        _ => {}
     }
 }
 
@@ -333,7 +331,7 @@ async fn delete(
 ) -> Result<Json<Message>, ApiError> {
     let Query(query) = query.map_err(|e| ApiError::malformed(e.body_text()))?;
     let name = match identity.kind {
-        Kind::CodeRepo => names::known_as(&*apply::scopes(&app).await?, &identity),
+        Kind::CodeRepo | Kind::Product => names::known_as(&*apply::scopes(&app).await?, &identity),
         _ => identity.name.to_string(),
     };
     let reply = apply::remove_one(&app, &caller, &identity, query.options(Mode::Remove, &heads)?).await?;

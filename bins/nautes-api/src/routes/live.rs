@@ -26,7 +26,7 @@ use crate::trees;
 
 /// The rows of the table.
 pub(crate) fn operations() -> Vec<Operation> {
-    let product = || Parameter::path::<ProductName>("product", "The name of the product.", "shop");
+    let product = || Parameter::product();
     vec![
         Operation::get("/api/v1/status", "status", Needs::Caller, status)
             .says(

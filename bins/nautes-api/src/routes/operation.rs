@@ -7,6 +7,7 @@ use axum::handler::Handler;
 use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use nautes_model::Kind;
+use nautes_model::name::ProductName;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::Value;
 
@@ -196,6 +197,13 @@ impl Parameter {
             example: Some(example),
             ..Self::new::<T>(name, Place::Path, description)
         }
+    }
+
+    /// The product of the path.
+    #[must_use]
+    pub fn product() -> Self {
+        let description = "The name of the product, or the path of its group where no other has it.";
+        Self::path::<ProductName>("product", description, "shop")
     }
 
     /// A parameter of the query.

@@ -4,7 +4,7 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use nautes_model::kind::KINDS;
 use nautes_model::name::{ProductName, ResourceName};
-use nautes_model::{Identity, Kind};
+use nautes_model::{Identity, Kind, Scopes};
 
 use super::gate::InProduct;
 use crate::app::App;
@@ -73,11 +73,23 @@ pub(crate) fn identity(kind: Kind, product: Option<&ProductName>, name: &str) ->
     }
 }
 
-/// Reads a resource as people write it: `KIND/NAME`, or `KIND/PRODUCT/NAME`.
+/// Reads a resource as people write it: `KIND/NAME`, or `KIND/PRODUCT/NAME`, by names or paths on the forge.
 ///
 /// # Errors
 /// The text names no resource.
-pub(crate) fn resource(text: &str, product: Option<&ProductName>) -> Result<Identity, ApiError> {
+pub(crate) fn resource(
+    scopes: &Scopes,
+    text: &str,
+    product: Option<&ProductName>,
+) -> Result<Identity, ApiError> {
+    Ok(names::written::meant(scopes, &written(text, product)?))
+}
+
+/// Reads a resource as it is declared: `KIND/NAME`, or `KIND/PRODUCT/NAME`.
+///
+/// # Errors
+/// The text names no resource.
+pub(crate) fn written(text: &str, product: Option<&ProductName>) -> Result<Identity, ApiError> {
     let parts: Vec<&str> = text.split('/').collect();
     let shape = || {
         let shown: String = text.chars().take(120).collect();

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use nautes_model::Kind;
-use nautes_model::name::{ProductName, ResourceName};
+use nautes_model::name::ResourceName;
 use nautes_runtime::status_report::{ResourceStatus, report_one};
 
 use super::live::report_error;
@@ -30,11 +30,7 @@ pub(crate) fn operations() -> Vec<Operation> {
             Needs::Product(Action::Read),
             status,
         )
-        .with(Parameter::path::<ProductName>(
-            "product",
-            "The name of the product.",
-            "shop",
-        ))
+        .with(Parameter::product())
         .with(kind("environments"))
         .with(name("dev"))
         .says(

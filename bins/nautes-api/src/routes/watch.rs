@@ -13,8 +13,9 @@ use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, StreamExt as _, stream};
 use nautes_model::name::ProductName;
-use nautes_model::{Kind, Secret};
+use nautes_model::{Identity, Kind, Secret};
 use serde::Deserialize;
+use serde_json::Value;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::operation::{Form, Needs, Operation, Parameter, Tag};
@@ -22,6 +23,9 @@ use super::path;
 use crate::app::App;
 use crate::auth::{Caller, bearer};
 use crate::error::ApiError;
+use crate::names::{self, answer};
+use crate::policy::{Action, gate_asked};
+use crate::sight::Sight;
 use crate::watch::{EndReason, Frame, WatchEvent, WatchMessage, Watcher, pump, sight};
 
 /// The names of events that can be asked for.
@@ -75,7 +79,7 @@ pub(crate) fn operations() -> Vec<Operation> {
 #[derive(Clone, Debug, Default, Deserialize)]
 struct WatchQuery {
     #[serde(default)]
-    product: Option<ProductName>,
+    product: Option<String>,
     #[serde(default)]
     kind: String,
     #[serde(default)]
@@ -106,7 +110,17 @@ async fn watch(
     let Query(query) = query.map_err(|e| ApiError::malformed(e.body_text()))?;
     let kinds = kinds(&query.kind)?;
     let events = events(&query.events)?;
-    let sight = sight(&app, &caller, query.product.as_ref()).await?;
+    let product = match query.product.as_deref() {
+        Some(asked) => {
+            let found = names::product(&app, &caller, asked).await;
+            let found = found.map_err(names::not_found)?;
+            let itself = Identity::tenant(Kind::Product, found.as_resource());
+            gate_asked(&app, &caller, Action::Read, &itself, asked).await?;
+            Some(found)
+        }
+        None => None,
+    };
+    let sight = sight(&app, &caller, product.as_ref()).await?;
     let hub = Arc::clone(app.watching());
     let seat = match hub.seat(&caller.user.name) {
         Ok(seat) => seat,
@@ -126,13 +140,14 @@ async fn watch(
         text.parse().unwrap_or_default()
     });
     let longest = hub.limits.lifetime;
+    let shown = (app.clone(), sight.clone());
     let watcher = Watcher {
         lifetime: query
             .timeout
             .map_or(longest, |seconds| longest.min(Duration::from_secs(seconds))),
         app,
         token,
-        product: query.product,
+        product,
         kinds,
         events,
         seat,
@@ -150,35 +165,44 @@ async fn watch(
             drop(keep);
         }
     });
-    Ok(Sse::new(told(ReceiverStream::new(frames), end)).into_response())
+    Ok(Sse::new(told(ReceiverStream::new(frames), end, shown)).into_response())
 }
 
 /// The frames as events, and at last why it ends.
 fn told(
     frames: ReceiverStream<Frame>,
     end: Arc<Mutex<Option<EndReason>>>,
+    (app, sight): (App, Sight),
 ) -> impl Stream<Item = Result<Event, Infallible>> + Send + 'static {
     let last = stream::once(async move {
         let reason = end.lock().unwrap_or_else(PoisonError::into_inner).take();
-        event(None, &WatchEvent::end(reason.unwrap_or(EndReason::Shutdown)))
+        let end = WatchEvent::end(reason.unwrap_or(EndReason::Shutdown));
+        event(None, &end, None)
     });
     frames
-        .map(|frame| match frame {
+        .map(move |frame| match frame {
             Frame::Heartbeat => Event::default().comment("heartbeat"),
-            Frame::Event(at, data) => event(at.map(|at| at.to_string()), &data),
+            Frame::Event(at, data) => {
+                let shown = answer::event(&app, &sight, &*data);
+                event(at.map(|at| at.to_string()), &data, shown)
+            }
         })
         .chain(last)
         .map(Ok)
 }
 
-fn event(id: Option<String>, data: &WatchEvent) -> Event {
+fn event(id: Option<String>, data: &WatchEvent, shown: Option<Value>) -> Event {
     let made = Event::default().event(data.name());
     let made = match id {
         Some(id) => made.id(id),
         None => made,
     };
     // Statuses are plain data, which JSON always takes.
-    made.json_data(data).unwrap_or_default()
+    let made = match shown {
+        Some(shown) => made.json_data(shown),
+        None => made.json_data(data),
+    };
+    made.unwrap_or_default()
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {

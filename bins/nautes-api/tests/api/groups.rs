@@ -2,6 +2,7 @@
 
 use axum::http::{Method, StatusCode};
 use nautes_gitops::{AccessLevel, GitHost as _, GroupSpec, Place, RepoPath, RepoSpec};
+use nautes_model::kind::API_VERSION;
 use serde_json::{Value, json};
 
 use crate::support::{World, physical, product};
@@ -9,7 +10,7 @@ use crate::support::{World, physical, product};
 const PROJECTS: &str = "/api/v1/products/product-560/projects";
 
 /// A product `product-560` in the group `shop`.
-async fn world() -> World {
+pub(crate) async fn world() -> World {
     let world = World::new().await;
     let admin = &world.admin;
     world
@@ -30,9 +31,35 @@ async fn world() -> World {
     world
         .remove_file("nautes/management", &format!("{FOLDER}/shop.yaml"))
         .await;
+    let manifest = |kind: &str, name: &str, more: Value| {
+        let mut spec = more;
+        spec["product"] = json!("product-560");
+        json!({ "apiVersion": API_VERSION, "kind": kind, "metadata": { "name": name }, "spec": spec })
+            .to_string()
+    };
+    let files = [
+        (
+            "envs/dev.yaml",
+            manifest(
+                "Environment",
+                "dev",
+                json!({ "cluster": "deploys", "envType": "dev" }),
+            ),
+        ),
+        (
+            "projects/web/web.yaml",
+            manifest("Project", "web", json!({ "language": "rust" })),
+        ),
+        (
+            "code-repos/source/source.yaml",
+            manifest("CodeRepo", "source", json!({ "project": "web" })),
+        ),
+    ];
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    world.push("shop/default.project", &files).await;
     let scopes = world.scopes().await;
     assert!(scopes.tenant.product("shop").is_none());
-    assert!(scopes.products.contains_key("product-560"));
+    assert_eq!(scopes.products["product-560"].resources.len(), 3);
     world
 }
 

@@ -9,7 +9,7 @@ use crate::support::{World, physical};
 const REPOS: &str = "/api/v1/products/shop/coderepos";
 
 /// A product `shop` whose repository `source` is declared as `repo-297`, and a product `books`.
-async fn world() -> World {
+pub(crate) async fn world() -> World {
     let world = World::new().await;
     let admin = &world.admin;
     world

@@ -18,17 +18,18 @@ use crate::app::App;
 use crate::apply::scopes;
 use crate::auth::Caller;
 use crate::error::{ApiError, internal};
+use crate::names::written;
 use crate::page::{Page, mark};
 use crate::sight::Sight;
 
 /// `GET /api/v1/access/who-can`.
 pub(super) async fn who_can(caller: Caller, State(app): State<App>, query: Asked) -> Answer<WhoCan> {
     let query = read(query)?;
-    let item = item(&query.item)?;
     let page = Page::read(query.limit, query.mark.as_deref(), 1)?;
     let scopes = scopes(&app).await?;
+    let item = item(&scopes, &query.item)?;
     let eyes = Eyes::of(&app, &caller, [product_of(item.repo())]).await?;
-    eyes.must_see(item.repo())?;
+    eyes.must_see(item.repo(), &query.item)?;
     declared(&scopes, &item)?;
     let level = Level::from(query.level);
     let asked = item.clone();
@@ -60,8 +61,9 @@ pub(super) async fn who_can(caller: Caller, State(app): State<App>, query: Asked
 /// `GET /api/v1/access/can`.
 pub(super) async fn can(caller: Caller, State(app): State<App>, query: Asked) -> Answer<Can> {
     let query = read(query)?;
-    let (subject, item) = (subject(&query.subject)?, item(&query.item)?);
-    let one = explain_one(&app, &caller, &subject, &item).await?;
+    let scopes = scopes(&app).await?;
+    let (subject, item) = (subject(&scopes, &query.subject)?, item(&scopes, &query.item)?);
+    let one = explain_one(&app, &caller, &scopes, &subject, (&item, &query.item)).await?;
     Ok(Json(Can {
         subject: subject.to_string(),
         item: item.to_string(),
@@ -73,20 +75,20 @@ pub(super) async fn can(caller: Caller, State(app): State<App>, query: Asked) ->
 /// `GET /api/v1/access/explain`.
 pub(super) async fn explain(caller: Caller, State(app): State<App>, query: Asked) -> Answer<Explained> {
     let query = read(query)?;
-    let who = subject(&query.subject)?;
     let page = Page::read(query.limit, query.mark.as_deref(), 1)?;
+    let scopes = scopes(&app).await?;
+    let who = subject(&scopes, &query.subject)?;
     if !query.item.is_empty() {
-        let item = item(&query.item)?;
-        let one = explain_one(&app, &caller, &who, &item).await?;
+        let item = item(&scopes, &query.item)?;
+        let one = explain_one(&app, &caller, &scopes, &who, (&item, &query.item)).await?;
         return Ok(Json(Explained {
             subject: who.to_string(),
             items: vec![one],
             continue_: None,
         }));
     }
-    let scopes = scopes(&app).await?;
     let eyes = Eyes::of(&app, &caller, [Some(who.product().clone())]).await?;
-    eyes.must_see_product(who.product())?;
+    eyes.must_see_product(who.product(), &query.subject)?;
     known(&app, &scopes, &who).await?;
     let asked = who.clone();
     let mut all = ask(&app, &scopes, move |permissions| {
@@ -117,24 +119,24 @@ pub(super) async fn explain(caller: Caller, State(app): State<App>, query: Asked
 async fn explain_one(
     app: &App,
     caller: &Caller,
+    scopes: &Arc<Scopes>,
     who: &Subject,
-    item: &Item,
+    (item, asked): (&Item, &str),
 ) -> Result<AccessExplanation, ApiError> {
-    let scopes = scopes(app).await?;
     let ends = [Some(who.product().clone()), product_of(item.repo())];
     let eyes = Eyes::of(app, caller, ends).await?;
     let (sees_who, sees_item) = (eyes.sees_product(who.product()), eyes.sees(item.repo()));
     if !sees_who {
-        eyes.must_see(item.repo())?;
+        eyes.must_see(item.repo(), asked)?;
     }
     if sees_item {
-        declared(&scopes, item)?;
+        declared(scopes, item)?;
     }
     if sees_who {
-        known(app, &scopes, who).await?;
+        known(app, scopes, who).await?;
     }
     let (asked, about) = (who.clone(), item.clone());
-    let found = ask(app, &scopes, move |permissions| {
+    let found = ask(app, scopes, move |permissions| {
         permissions.explain(&asked, &about)
     })
     .await?;
@@ -187,18 +189,20 @@ impl Eyes {
         self.0.sees(of)
     }
 
-    fn must_see(&self, of: &Identity) -> Result<(), ApiError> {
+    /// He is told no other name than that by which he asked.
+    fn must_see(&self, of: &Identity, asked: &str) -> Result<(), ApiError> {
         match product_of(of) {
-            Some(product) => self.must_see_product(&product),
+            Some(product) => self.must_see_product(&product, asked),
             None => Err(ApiError::not_found(format!("{of} not found"))),
         }
     }
 
-    fn must_see_product(&self, product: &ProductName) -> Result<(), ApiError> {
+    fn must_see_product(&self, product: &ProductName, asked: &str) -> Result<(), ApiError> {
         if self.sees_product(product) {
             return Ok(());
         }
-        Err(ApiError::not_found(format!("{product} not found"))
+        let asked: String = asked.chars().take(120).collect();
+        Err(ApiError::not_found(format!("{asked} not found"))
             .hint("check the name; what you may not see does not show either"))
     }
 
@@ -291,27 +295,46 @@ fn read(query: Asked) -> Result<AccessQuery, ApiError> {
         .map_err(|e| ApiError::malformed(e.body_text()))
 }
 
-fn item(text: &str) -> Result<Item, ApiError> {
+fn item(scopes: &Scopes, text: &str) -> Result<Item, ApiError> {
     let whole = if text.contains(':') {
         text.to_owned()
     } else {
         format!("repo:{text}")
     };
-    whole.parse().map_err(|_| {
+    let parsed = whole.parse().map_err(|_| {
         shape("item", text).hint("write PRODUCT/NAME or secret:PRODUCT/NAME/KEY, for example shop/source")
+    });
+    Ok(match parsed? {
+        Item::Repo(repo) => Item::Repo(written::meant(scopes, &repo)),
+        Item::Secret(repo, key) => Item::Secret(written::meant(scopes, &repo), key),
     })
 }
 
-fn subject(text: &str) -> Result<Subject, ApiError> {
+fn subject(scopes: &Scopes, text: &str) -> Result<Subject, ApiError> {
     let whole = match text {
         text if text.contains(':') => text.to_owned(),
         text if text.contains('/') => format!("project:{text}"),
         text => format!("product:{text}"),
     };
-    whole.parse().map_err(|_| {
+    let parsed = whole.parse().map_err(|_| {
         shape("subject", text).hint(
             "write PRODUCT, PRODUCT/PROJECT, account:PRODUCT/NAME@CLUSTER or group:PRODUCT, for example shop/web",
         )
+    });
+    let product = |name| written::product(scopes, name);
+    Ok(match parsed? {
+        Subject::Product(of) => Subject::Product(product(of)),
+        Subject::Project(of, name) => Subject::Project(product(of), name),
+        Subject::Account {
+            product: of,
+            account,
+            cluster,
+        } => Subject::Account {
+            product: product(of),
+            account,
+            cluster,
+        },
+        Subject::Group(of) => Subject::Group(product(of)),
     })
 }
 
