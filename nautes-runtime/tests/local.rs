@@ -13,6 +13,8 @@ mod durability;
 mod kubectl;
 #[path = "local/lifecycle.rs"]
 mod lifecycle;
+#[path = "local/logs.rs"]
+mod logs;
 #[path = "local/resources.rs"]
 mod resources;
 #[path = "local/security.rs"]

@@ -22,7 +22,7 @@ use super::{
     call::{Call, Target, User},
     discovery,
     kinds::{Registry, ResourceType, Version},
-    openapi, read, review, scale,
+    logs, openapi, read, review, scale,
     status::Status,
     store::{Progress, Store},
     watch as watching, write,
@@ -54,6 +54,7 @@ pub(crate) struct Server {
     pub(crate) audit: Audit,
     pub(crate) admission: Option<Admission>,
     pub(crate) tokens: RwLock<BTreeMap<String, User>>,
+    pub(crate) logs: logs::Logs,
     pub(crate) token_key: [u8; 32],
     /// Rung after writes that the controllers of the server may have to follow up.
     pub(crate) follow_up: Notify,
@@ -290,6 +291,7 @@ async fn route(server: &Arc<Server>, scope: &Scope<'_>, body: &Bytes) -> Result<
         ("scale", "update" | "patch") if scope.version.scale.is_some() => {
             kept(server, scale::change(scope, body)).await
         }
+        ("log", "get") if scope.kind.is("", "pods") => logs::get(scope),
         ("finalize", "update") if scope.kind.is("", "namespaces") => {
             kept(server, write::change(scope, body)).await
         }
