@@ -117,8 +117,7 @@ impl Drop for Terminal {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_watched_is_drawn_anew_and_ctrl_c_leaves_the_terminal_as_it_was() {
-    if !run_setsid() {
-        eprintln!("skipped: there is no setsid that can give a terminal away (util-linux)");
+    if !has_setsid() {
         return;
     }
     let _one = ONE_PLATFORM.lock().await;
@@ -155,10 +154,16 @@ async fn what_is_watched_is_drawn_anew_and_ctrl_c_leaves_the_terminal_as_it_was(
     instance.stop().await.unwrap();
 }
 
-fn run_setsid() -> bool {
+/// Whether a terminal can be given away; says so where not.
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+fn has_setsid() -> bool {
     #[expect(clippy::disallowed_methods, reason = "it is looked whether it is there")]
     let found = Command::new("setsid").arg("--help").output();
-    found.is_ok_and(|help| String::from_utf8_lossy(&help.stdout).contains("--ctty"))
+    let can = found.is_ok_and(|help| String::from_utf8_lossy(&help.stdout).contains("--ctty"));
+    if !can {
+        eprintln!("skipped: there is no setsid that can give a terminal away (util-linux)");
+    }
+    can
 }
 
 /// Its repository is empty, so that the deployment has nothing to deploy and waits.
