@@ -135,7 +135,8 @@ impl Field {
         self.json_to(if recursive { DEEPEST } else { 1 })
     }
 
-    /// Returns it as JSON, with the fields of its value as deep as is said.
+    /// Returns it as JSON, with the fields of its value as deep as is said: the keywords of its schema, and in `limits` the
+    /// same in words.
     #[must_use]
     pub fn json_to(&self, depth: usize) -> Value {
         let mut shown = Map::new();
@@ -159,6 +160,10 @@ impl Field {
             if let Some(value) = self.schema.get(key) {
                 shown.insert(key.to_owned(), value.clone());
             }
+        }
+        let limits = self.limits();
+        if !limits.is_empty() {
+            shown.insert("limits".to_owned(), json!(limits));
         }
         let children = self.children();
         if !children.is_empty() && depth > 0 {

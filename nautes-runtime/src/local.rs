@@ -30,7 +30,7 @@
 //! * No request, of any size or shape, ends the server.
 //!
 //! # Caveats
-//! * No pods run, no nodes exist; of the controllers of Kubernetes there are those for namespaces, custom
+//! * No pods run, no nodes exist: what a pod has written is what [`LocalCluster::write_log`] says; of the controllers of Kubernetes there are those for namespaces, custom
 //!   resource definitions, garbage collection and aggregated roles.
 //! * Custom resources are not converted between versions (`None` strategy only); webhooks are not called.
 //! * Answers are JSON. Bodies are JSON or YAML; of protobuf only the small kinds that kubectl itself makes
@@ -56,6 +56,7 @@ mod fields;
 mod http;
 mod json;
 mod kinds;
+mod logs;
 mod managed;
 mod names;
 mod namespace;
@@ -308,6 +309,7 @@ impl LocalCluster {
             admission,
             faults,
             tokens: RwLock::new(BTreeMap::new()),
+            logs: logs::Logs::default(),
             token_key,
             follow_up: Notify::new(),
             stopped: CancellationToken::new(),
@@ -392,6 +394,15 @@ impl LocalCluster {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(token);
+    }
+
+    /// Lets a container of a pod have written a text, after what it has written before: there is no kubelet here. Logs
+    /// are not kept across restarts.
+    ///
+    /// # Errors
+    /// The pod is not there, or has no such container.
+    pub fn write_log(&self, namespace: &str, pod: &str, container: &str, text: &str) -> Result<(), Status> {
+        logs::write(&self.inner.server, namespace, pod, container, text)
     }
 
     /// A kubeconfig for HTTPS with a token. It names no server where no port is open.

@@ -15,6 +15,8 @@ mod faults;
 mod kubectl;
 #[path = "local/lifecycle.rs"]
 mod lifecycle;
+#[path = "local/logs.rs"]
+mod logs;
 #[path = "local/resources.rs"]
 mod resources;
 #[path = "local/security.rs"]

@@ -209,6 +209,14 @@ pub struct Apply {
 }
 
 const APPLY: &str = "\
+With --wait the server tells what becomes of the resources. A connection that breaks off is taken up again where it \
+was; a server that does not let watch is asked twice a second instead. On a terminal the list of what is still open is \
+drawn anew; elsewhere each change is a line on stderr.
+
+Exit codes: 0 it is done (with --wait: and ready, or gone), 1 refused by rules, or with --wait failed or not there in \
+time, or with --dry-run something would change, 5 others were faster or still need it, 6 some repositories could not be \
+written, 7 the server does not answer, 130 ctrl-C; the others as in nautes --help.
+
 Examples:
   nautes apply -f shop.yaml --wait            declares, and waits until everything is ready
   nautes apply -f shop --confirm              shows the plan first and asks
@@ -352,12 +360,18 @@ pub struct Plan {
     #[arg(long = "filename", short = 'f', value_name = "FILE")]
     pub filename: Vec<String>,
     /// The tree that is left: plans from tree to tree, without a server. A folder, a file, or one of these at a
-    /// revision (FOLDER@REVISION); may be repeated, what comes later is laid over what came before.
+    /// revision (FOLDER@REVISION); may be repeated, what comes later is laid over what came before. With --live, a
+    /// branch, a tag or a commit of the product's repository.
     #[arg(long, value_name = "TREE", conflicts_with = "filename")]
     pub from: Vec<String>,
-    /// The tree that is to be; may be repeated. The current folder when absent.
+    /// The tree that is to be; may be repeated. The current folder when absent. With --live, a revision; what is declared
+    /// now when absent.
     #[arg(long, value_name = "TREE", requires = "from")]
     pub to: Vec<String>,
+    /// Asks the server for the plan between two revisions of a product, instead of reading trees. A server that is named
+    /// with --server or --context is asked without it.
+    #[arg(long, requires = "from")]
+    pub live: bool,
     /// Keeps the plan in a file as well, as JSON with the revisions and a hash. With manifests (-f), nautes apply --plan
     /// does exactly that.
     #[arg(long, value_name = "FILE", requires = "planned")]
@@ -379,7 +393,8 @@ Examples:
   nautes plan -f new-env.yaml                      what manifests would do
   nautes plan -f shop --out plan.json              keeps the plan, for nautes apply --plan
   nautes plan --from platform --to platform-new    from tree to tree, without a server
-  nautes plan --from .@main --to . --out plan.json what a branch changes; keeps the plan";
+  nautes plan --from .@main --to . --out plan.json what a branch changes; keeps the plan
+  nautes plan shop --live --from v1 --to main      from revision to revision, as the server has them";
 
 /// `nautes crds`.
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! The API as the commands call it.
 
 pub mod events;
+pub mod told;
 
 use std::path::Path;
 use std::time::Duration;
@@ -34,6 +35,9 @@ const LONGEST: Duration = Duration::from_secs(15);
 
 /// How long a stream of events may last; the server ends it long before.
 const FOREVER: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// What may be wrong where something answers that is no API of Nautes.
+const NO_API: &str = "is it the address of the API? a proxy in between may answer as well";
 
 /// A request.
 struct Ask<'a, B> {
@@ -275,13 +279,8 @@ impl Client {
         let (status, after) = (response.status(), retry_after(&response));
         let bytes = response.bytes().await.map_err(|e| self.unreachable(&e))?;
         if status.is_success() {
-            return serde_json::from_slice(&bytes).map_err(|e| {
-                let failure = Failure::new(
-                    Exit::Internal,
-                    format!("the answer of {} cannot be read: {e}", self.server),
-                );
-                Refusal::at_last(failure.hint("compare the versions: nautes version"))
-            });
+            return serde_json::from_slice(&bytes)
+                .map_err(|e| Refusal::at_last(self.not_understood(ask.path, &bytes, &e)));
         }
         Err(self.refused(status, after, &bytes))
     }
@@ -357,6 +356,34 @@ impl Client {
             .hint(format!("log in with another: nautes login {}", self.server))
     }
 
+    /// Reads a part of an answer.
+    ///
+    /// # Errors
+    /// It is something else than this version reads.
+    pub fn understood<T: DeserializeOwned>(&self, path: &str, said: Value) -> Result<T, Failure> {
+        serde_json::from_value(said).map_err(|e| self.unread(path, &e))
+    }
+
+    /// Says that an answer is another than this version reads.
+    fn not_understood(&self, path: &str, bytes: &[u8], error: &serde_json::Error) -> Failure {
+        if serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_err() {
+            return Failure::new(
+                Exit::Unavailable,
+                format!("{} does not answer {path} as the API of Nautes does", self.server),
+            )
+            .hint(NO_API);
+        }
+        self.unread(path, error)
+    }
+
+    fn unread(&self, path: &str, error: &serde_json::Error) -> Failure {
+        let message = format!(
+            "{} answers {path} with something that this version does not read: {error}",
+            self.server
+        );
+        Failure::new(Exit::Internal, message).hint("compare the versions: nautes version")
+    }
+
     fn unreachable(&self, error: &reqwest::Error) -> Refusal {
         let mut text = String::new();
         let mut source: Option<&dyn std::error::Error> = std::error::Error::source(error);
@@ -408,6 +435,8 @@ fn refused(status: StatusCode, body: &[u8]) -> Failure {
         | StatusCode::BAD_GATEWAY
         | StatusCode::SERVICE_UNAVAILABLE
         | StatusCode::GATEWAY_TIMEOUT => Exit::Unavailable,
+        // What the server cannot read and does not put down to a manifest was typed here.
+        StatusCode::BAD_REQUEST if findings.is_empty() => Exit::Usage,
         s if s.is_client_error() => Exit::Findings,
         _ => Exit::Internal,
     };
@@ -415,8 +444,10 @@ fn refused(status: StatusCode, body: &[u8]) -> Failure {
         .as_ref()
         .map_or_else(|| format!("the server answers {status}"), |e| e.message.clone());
     let mut failure = Failure::new(exit, message);
-    if let Some(hint) = envelope.as_ref().and_then(|e| e.metadata.get("hint")) {
-        failure = failure.hint(hint.clone());
+    match &envelope {
+        Some(envelope) => failure.hints.extend(envelope.metadata.get("hint").cloned()),
+        None if status.is_redirection() || status == StatusCode::NOT_FOUND => failure = failure.hint(NO_API),
+        None => {}
     }
     failure.findings = findings;
     failure

@@ -34,6 +34,7 @@ use crate::client::Client;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 use crate::settings::Settings;
+use crate::target;
 
 /// `nautes version`: this program's, and the API's if there is one.
 ///
@@ -72,20 +73,11 @@ pub fn completion(shell: clap_complete::Shell) -> Outcome {
 /// # Errors
 /// A word is no kind, or both forms are mixed.
 pub fn targets(what: &[String]) -> Result<Vec<(Kind, Option<String>)>, Failure> {
-    let kind = |text: &str| {
-        Kind::find(text).ok_or_else(|| {
-            let known: Vec<String> = nautes_model::kind::KINDS
-                .iter()
-                .map(|k| k.name.to_lowercase())
-                .collect();
-            Failure::usage(format!("{text:?} is not a kind")).hint(format!("kinds: {}", known.join(", ")))
-        })
-    };
     if what.iter().any(|w| w.contains('/')) {
         return what
             .iter()
             .map(|word| match word.split_once('/') {
-                Some((k, name)) if !name.is_empty() => Ok((kind(k)?, Some(name.to_owned()))),
+                Some((k, name)) if !name.is_empty() => Ok((target::kind(k)?, Some(name.to_owned()))),
                 _ => Err(Failure::usage(format!(
                     "{word:?} is not KIND/NAME; all words must be, or none"
                 ))),
@@ -95,7 +87,7 @@ pub fn targets(what: &[String]) -> Result<Vec<(Kind, Option<String>)>, Failure> 
     let Some((first, names)) = what.split_first() else {
         return Err(Failure::usage("no kind is given"));
     };
-    let first = kind(first)?;
+    let first = target::kind(first)?;
     if names.is_empty() {
         return Ok(vec![(first, None)]);
     }

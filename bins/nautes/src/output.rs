@@ -1,5 +1,8 @@
 //! How results are printed: data on stdout, talk on stderr.
 
+pub mod list;
+pub mod screen;
+
 use std::io::Write as _;
 
 use anstream::{eprintln, stdout};
@@ -119,6 +122,16 @@ pub fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
         text.push('\n');
     }
     text
+}
+
+/// Makes a table, and nothing where there are no rows.
+#[must_use]
+pub fn filled(head: &[&str], rows: Vec<Vec<String>>) -> String {
+    if rows.is_empty() {
+        String::new()
+    } else {
+        table(head, rows)
+    }
 }
 
 /// Prints an answer as it was asked for; `text` makes what people read.

@@ -32,6 +32,10 @@ pub struct Settings {
     pub context: Option<String>,
     /// The file of contexts; `None` where there is no home folder to look for it.
     pub config: Option<PathBuf>,
+    /// Whether the command line itself names a server or a context: commands that could do without ask it then.
+    pub names_server: bool,
+    /// Whether the terminal can do nothing but print lines (`TERM=dumb`).
+    pub is_dumb: bool,
 }
 
 /// A server and how it is talked to, decided.
@@ -71,6 +75,7 @@ pub struct Environment {
     digest_key: Option<Secret>,
     context: Option<String>,
     config: Option<PathBuf>,
+    is_dumb: bool,
     /// The folder of `nautes local`.
     pub home: Option<PathBuf>,
     /// The key of the secret store of `nautes local`.
@@ -102,6 +107,7 @@ impl Environment {
             config: first(&["NAUTES_CONFIG"])
                 .map(PathBuf::from)
                 .or_else(|| folder("XDG_CONFIG_HOME", ".config").map(|f| f.join("nautes/config.yaml"))),
+            is_dumb: first(&["TERM"]).is_some_and(|terminal| terminal == "dumb"),
             home: first(&["NAUTES_HOME"])
                 .map(PathBuf::from)
                 .or_else(|| folder("XDG_DATA_HOME", ".local/share").map(|f| f.join("nautes"))),
@@ -155,6 +161,8 @@ impl Settings {
             digest_key: environment.digest_key.clone(),
             context: global.context.clone().or_else(|| environment.context.clone()),
             config: environment.config.clone(),
+            names_server: global.server.is_some() || global.context.is_some(),
+            is_dumb: environment.is_dumb,
         })
     }
 
@@ -292,6 +300,8 @@ mod tests {
             digest_key: None,
             context: None,
             config: Some(files.config().to_owned()),
+            names_server: false,
+            is_dumb: false,
         }
     }
 

@@ -19,6 +19,12 @@ mod convert;
 mod inputs;
 #[path = "all/kit.rs"]
 mod kit;
+#[cfg(feature = "local")]
+#[path = "all/live.rs"]
+mod live;
+#[cfg(feature = "local")]
+#[path = "all/logs.rs"]
+mod logs;
 #[path = "all/mending.rs"]
 mod mending;
 #[path = "all/pages.rs"]
@@ -33,6 +39,9 @@ mod restart;
 #[cfg(feature = "local")]
 #[path = "all/story.rs"]
 mod story;
+#[cfg(all(unix, feature = "local"))]
+#[path = "all/terminal.rs"]
+mod terminal;
 #[path = "all/validate.rs"]
 mod validate;
 #[cfg(feature = "local")]

@@ -96,6 +96,9 @@ fn subresources(kind: &ResourceType, version: &Version) -> Vec<Sub> {
     if version.scale.is_some() {
         subs.push(("scale", of("autoscaling", "v1", "Scale"), change()));
     }
+    if kind.is("", "pods") {
+        subs.push(("log", own(), vec!["get"]));
+    }
     if kind.is("", "namespaces") {
         subs.push(("finalize", own(), vec!["update"]));
     }

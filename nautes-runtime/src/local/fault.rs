@@ -395,6 +395,12 @@ pub(crate) fn obeying(faults: Faults, call: Call, user: String, body: Body, piec
     StreamBody::new(stream).boxed_unsync()
 }
 
+/// Waits before a request is served.
+#[allow(clippy::disallowed_methods, reason = "the time itself is what was asked for")]
+pub(crate) async fn delay(by: Duration) {
+    tokio::time::sleep(by).await;
+}
+
 /// The answer of a request that is refused.
 pub(crate) fn refusal(code: u16) -> Status {
     match code {

@@ -23,7 +23,7 @@ use super::{
     discovery,
     fault::{self, Effect, Faults, Lost},
     kinds::{Registry, ResourceType, Version},
-    openapi, read, review, scale,
+    logs, openapi, read, review, scale,
     status::Status,
     store::{Progress, Store},
     watch as watching, write,
@@ -56,6 +56,7 @@ pub(crate) struct Server {
     pub(crate) admission: Option<Admission>,
     pub(crate) faults: Faults,
     pub(crate) tokens: RwLock<BTreeMap<String, User>>,
+    pub(crate) logs: logs::Logs,
     pub(crate) token_key: [u8; 32],
     /// Rung after writes that the controllers of the server may have to follow up.
     pub(crate) follow_up: Notify,
@@ -211,7 +212,7 @@ where
     match &effect {
         Some(Effect::LoseRequest) => return Err(Failure::Lost(Lost)),
         Some(Effect::Refuse(code)) => return Err(fault::refusal(*code).into()),
-        Some(Effect::Delay(by)) => tokio::time::sleep(*by.start()).await,
+        Some(Effect::Delay(by)) => fault::delay(*by.start()).await,
         _ => {}
     }
     let client = user.name.clone();
@@ -345,6 +346,7 @@ async fn route(server: &Arc<Server>, scope: &Scope<'_>, body: &Bytes) -> Result<
         ("scale", "update" | "patch") if scope.version.scale.is_some() => {
             kept(server, scale::change(scope, body)).await
         }
+        ("log", "get") if scope.kind.is("", "pods") => logs::get(scope),
         ("finalize", "update") if scope.kind.is("", "namespaces") => {
             kept(server, write::change(scope, body)).await
         }

@@ -121,7 +121,10 @@ async fn is_settled(world: &World) {
         .map(|node| format!("{} {}: {}", node.resource, node.reason, node.message))
         .collect();
     assert!(open.is_empty(), "{open:#?}");
-    let again = Controllers::new(world.platform.clone()).reconcile_all().await.unwrap();
+    let again = Controllers::new(world.platform.clone())
+        .reconcile_all()
+        .await
+        .unwrap();
     assert_eq!(again.writes, 0, "{again:#?}");
     assert_eq!(world.runs().await.len(), 1);
 }
@@ -136,7 +139,10 @@ async fn dies(crash: Crash, allowed: u64) {
     let (want, have) = (everything(&calm).await, everything(&world).await);
     let missing: Vec<_> = want.difference(&have).collect();
     let extra: Vec<_> = have.difference(&want).collect();
-    assert!(missing.is_empty() && extra.is_empty(), "missing {missing:#?}\nextra {extra:#?}");
+    assert!(
+        missing.is_empty() && extra.is_empty(),
+        "missing {missing:#?}\nextra {extra:#?}"
+    );
 
     world.remove(RepoRef::Tenant, &["Product/shop"]).await;
     live(&world, Some((crash, allowed))).await;

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use axum::http::StatusCode;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, PostParams};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use nautes_runtime::controller::reconcile_all;
 use nautes_runtime::local::{LocalCluster, Options};
 use serde_json::{Value, json};
@@ -166,6 +166,76 @@ async fn runs_are_told_in_pages_with_what_became_of_them() {
         let answer = world.get(&world.admin, &format!("{RUNS}{bad}")).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{bad}");
     }
+}
+
+async fn create_pod(cluster: &LocalCluster, name: &str, run: &str, task: &str, begin: &str) {
+    let pods: Api<Pod> = Api::namespaced(cluster.client(), "build");
+    let pod = json!({
+        "metadata": {
+            "name": name,
+            "labels": { "tekton.dev/pipelineRun": run, "tekton.dev/pipelineTask": task },
+        },
+        "spec": { "containers": [
+            { "name": "step-clone", "image": "none" }, { "name": "step-make", "image": "none" },
+        ] },
+    });
+    pods.create(&PostParams::default(), &serde_json::from_value(pod).unwrap())
+        .await
+        .unwrap();
+    let status = json!({ "status": { "startTime": begin } });
+    pods.patch_status(name, &PatchParams::default(), &Patch::Merge(&status))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn logs_are_those_of_the_run_in_the_order_in_which_its_pods_began() {
+    let (world, twin) = world().await;
+    world.clusters.put("pipelines", &twin);
+    serve_runs(&twin).await;
+    let namespaces: Api<Namespace> = Api::all(twin.client());
+    let namespace = json!({ "metadata": { "name": "build" } });
+    let namespace = serde_json::from_value(namespace).unwrap();
+    namespaces
+        .create(&PostParams::default(), &namespace)
+        .await
+        .unwrap();
+    for run in ["build-1", "build-2"] {
+        create_run(&twin, run, "build", json!({})).await;
+    }
+    create_pod(&twin, "a-later", "build-1", "test", "2024-01-01T00:01:00Z").await;
+    create_pod(&twin, "b-first", "build-1", "compile", "2024-01-01T00:00:00Z").await;
+    create_pod(&twin, "of-other", "build-2", "compile", "2024-01-01T00:00:00Z").await;
+    for (pod, container, text) in [
+        ("b-first", "step-clone", "cloned\n"),
+        ("b-first", "step-make", "one\ntwo\nthree\n"),
+        ("a-later", "step-make", "tested\n"),
+        ("of-other", "step-make", "canary of another run\n"),
+    ] {
+        twin.write_log("build", pod, container, text).unwrap();
+    }
+    let logs = world
+        .get(&world.admin, &format!("{RUNS}/build-1/logs?lines=2"))
+        .await;
+    assert_eq!(logs.status, StatusCode::OK, "{:#}", logs.body);
+    let told: Vec<[&str; 3]> = logs.body["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|log| ["task", "container", "text"].map(|key| log[key].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ["compile", "step-clone", "cloned\n"],
+            ["compile", "step-make", "two\nthree\n"],
+            ["test", "step-clone", ""],
+            ["test", "step-make", "tested\n"],
+        ]
+    );
+    assert_eq!(logs.body["items"][2]["error"], "the cluster says 400");
+    assert!(logs.body["items"][3]["error"].is_null());
+    assert!(!logs.text.contains("canary"), "{}", logs.text);
 }
 
 #[tokio::test]

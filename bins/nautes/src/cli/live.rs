@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 
 use super::offline::Show;
 use super::{Output, duration};
@@ -46,7 +47,7 @@ pub struct Runs {
     #[arg(long, short = 'p', value_name = "PRODUCT")]
     pub product: Option<String>,
     /// How many are shown of each runtime, newest first.
-    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000))]
     pub limit: usize,
     /// How the runs are printed.
     #[arg(long, short = 'o', value_enum, default_value_t = Show::Text)]
@@ -55,6 +56,7 @@ pub struct Runs {
 
 /// `nautes logs`.
 #[derive(Debug, Args)]
+#[command(after_help = LOGS)]
 pub struct Logs {
     /// The pipeline runtime.
     #[arg(value_name = "RUNTIME")]
@@ -65,13 +67,21 @@ pub struct Logs {
     /// The product.
     #[arg(long, short = 'p', value_name = "PRODUCT")]
     pub product: Option<String>,
-    /// How many lines of each container, the last.
-    #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
+    /// How many lines of each container, the last: 1 to 10000.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub lines: u32,
     /// How the logs are printed.
     #[arg(long, short = 'o', value_enum, default_value_t = Show::Text)]
     pub output: Show,
 }
+
+const LOGS: &str = "\
+Each container of each task, in the order in which they began. A cluster keeps logs as long as it keeps the pods of \
+the run; the local platform runs none, and has no logs (code 4).
+
+Examples:
+  nautes logs web-builder -p shop              what the newest run has written
+  nautes logs web-builder RUN -p shop --lines 50";
 
 /// `nautes deployments`.
 #[derive(Debug, Args)]
@@ -107,7 +117,7 @@ pub struct Audit {
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
     /// How many are shown.
-    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000))]
     pub limit: usize,
     /// How they are printed.
     #[arg(long, short = 'o', value_enum, default_value_t = Show::Text)]

@@ -26,6 +26,10 @@ pub struct Explain {
     /// Shows every field below as well.
     #[arg(long, short = 'r')]
     pub recursive: bool,
+    /// Asks the server: it knows the rules of the organisation as well, and is the one that judges by them. A server that
+    /// is named with --server or --context is asked without it.
+    #[arg(long)]
+    pub live: bool,
     /// How the answer is printed.
     #[arg(long, short = 'o', value_enum, default_value_t = Show::Text)]
     pub output: Show,
@@ -36,7 +40,9 @@ Examples:
   nautes explain                                    every kind and every rule
   nautes explain environment                        what an environment is, and its fields
   nautes explain dr.spec.destination --recursive    a field of a deployment runtime, and all below
-  nautes explain EnvironmentClusterMissing          a rule, with the way out";
+  nautes explain EnvironmentClusterMissing          a rule, with the way out
+  nautes explain --live                             every kind and every rule that the server judges by
+  nautes explain --live AcmeTwoReplicas             a rule of the organisation";
 
 /// `nautes init`.
 #[derive(Debug, Args)]
@@ -128,7 +134,8 @@ pub struct Graph {
     /// Where manifests come from.
     #[command(flatten)]
     pub tree: TreeArgs,
-    /// Draws what the server declares, instead of files.
+    /// Draws what the server declares, instead of files. A server that is named with --server or --context is asked
+    /// without it.
     #[arg(long, conflicts_with = "filename")]
     pub live: bool,
     /// How many steps away from the focus things are drawn.
@@ -173,7 +180,8 @@ pub struct Why {
     /// Where manifests come from.
     #[command(flatten)]
     pub tree: TreeArgs,
-    /// Asks the server what it knows of the resource, instead of judging files.
+    /// Asks the server what it knows of the resource, instead of judging files. A server that is named with --server or
+    /// --context is asked without it.
     #[arg(long, conflicts_with = "filename")]
     pub live: bool,
     /// How the answer is printed.

@@ -7,6 +7,7 @@ use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use nautes_api::watch::{EndReason, WatchEvent};
 use reqwest::Method;
+use tokio::time::Instant;
 
 use super::{Ask, Client};
 use crate::exit::{Exit, Failure};
@@ -29,6 +30,10 @@ pub struct Watch<'c> {
     last: Option<String>,
     events: Option<Events>,
     failed: u32,
+    /// Until when the server is left alone.
+    rest: Option<Instant>,
+    /// Tells people what goes on.
+    say: Box<dyn Fn(&str) + Send + Sync + 'c>,
 }
 
 impl std::fmt::Debug for Watch<'_> {
@@ -42,14 +47,23 @@ impl std::fmt::Debug for Watch<'_> {
 impl<'c> Watch<'c> {
     /// Follows what a query selects; nothing is sent yet.
     #[must_use]
-    pub const fn new(client: &'c Client, query: Vec<(&'static str, String)>) -> Self {
+    pub fn new(client: &'c Client, query: Vec<(&'static str, String)>) -> Self {
         Self {
             client,
             query,
             last: None,
             events: None,
             failed: 0,
+            rest: None,
+            say: Box::new(output::say),
         }
+    }
+
+    /// Says what goes on in another way than on stderr, where something else is drawn there.
+    #[must_use]
+    pub fn saying(mut self, say: impl Fn(&str) + Send + Sync + 'c) -> Self {
+        self.say = Box::new(say);
+        self
     }
 
     /// Waits for the next event. It may be cancelled: nothing is lost by that.
@@ -58,6 +72,11 @@ impl<'c> Watch<'c> {
     /// The server refuses, or does not come back.
     pub async fn next(&mut self) -> Result<WatchEvent, Failure> {
         loop {
+            // Whoever is cancelled here rests on the next time: a server that is away is not asked without a pause.
+            if let Some(rest) = self.rest {
+                tokio::time::sleep_until(rest).await;
+                self.rest = None;
+            }
             if self.events.is_none() {
                 self.connect().await?;
             }
@@ -86,52 +105,47 @@ impl<'c> Watch<'c> {
             };
             self.events = None;
             if let Some(why) = broken {
-                self.pause(&Failure::new(Exit::Unavailable, why)).await?;
+                self.pause(&Failure::new(Exit::Unavailable, why))?;
             }
         }
     }
 
+    /// Opens the stream, or begins a rest.
     async fn connect(&mut self) -> Result<(), Failure> {
-        loop {
-            let ask = Ask {
-                query: &self.query,
-                last: self.last.as_deref(),
-                is_stream: true,
-                ..Ask::<()>::new(Method::GET, "api/v1/watch")
-            };
-            match self.client.open(&ask).await {
-                Ok(response) => {
-                    let events = response.bytes_stream().eventsource().map(|event| {
-                        let event = event.map_err(|e| format!("the connection broke off: {e}"))?;
-                        let data = serde_json::from_str(&event.data)
-                            .map_err(|e| format!("an event cannot be read: {e}"))?;
-                        Ok((event.id, data))
-                    });
-                    self.events = Some(events.boxed());
-                    return Ok(());
-                }
-                // Only who has been there before waits for a server to come back.
-                Err(failure) if failure.exit == Exit::Unavailable && self.last.is_some() => {
-                    self.pause(&failure).await?;
-                }
-                Err(failure) => return Err(failure),
+        let ask = Ask {
+            query: &self.query,
+            last: self.last.as_deref(),
+            is_stream: true,
+            ..Ask::<()>::new(Method::GET, "api/v1/watch")
+        };
+        match self.client.open(&ask).await {
+            Ok(response) => {
+                let events = response.bytes_stream().eventsource().map(|event| {
+                    let event = event.map_err(|e| format!("the connection broke off: {e}"))?;
+                    let data = serde_json::from_str(&event.data)
+                        .map_err(|e| format!("an event cannot be read: {e}"))?;
+                    Ok((event.id, data))
+                });
+                self.events = Some(events.boxed());
+                Ok(())
             }
+            // Only who has been there before waits for a server to come back.
+            Err(failure) if failure.exit == Exit::Unavailable && self.last.is_some() => self.pause(&failure),
+            Err(failure) => Err(failure),
         }
     }
 
-    /// Waits before the server is asked again, each time longer, and gives up at last.
-    async fn pause(&mut self, failure: &Failure) -> Result<(), Failure> {
+    /// Lets the server rest before it is asked again, each time longer, and gives up at last.
+    fn pause(&mut self, failure: &Failure) -> Result<(), Failure> {
         if self.failed >= TRIES {
             return Err(Failure::new(failure.exit, failure.message.clone())
                 .hint("it was tried several times to come back"));
         }
         if self.failed == 0 {
-            output::say(&format!("{}; coming back", failure.message));
+            (self.say)(&format!("{}; coming back", failure.message));
         }
-        let pause = PAUSE * 2_u32.pow(self.failed);
+        self.rest = Some(Instant::now() + PAUSE * 2_u32.pow(self.failed));
         self.failed += 1;
-        #[expect(clippy::disallowed_methods, reason = "the server is given time")]
-        tokio::time::sleep(pause).await;
         Ok(())
     }
 }

@@ -197,7 +197,7 @@ fn who_can(level: Level, repo: &Identity, on: &Checked<'_>, output: Show) -> Out
             .iter()
             .map(|one| vec![one.subject.to_string(), may(one.level), because(one, Some(level))])
             .collect();
-        output::table(&["who", "may", "because"], rows)
+        output::filled(&["who", "may", "because"], rows)
     };
     print(
         output,
@@ -294,7 +294,7 @@ fn everything(who: &Subject, on: &Checked<'_>, output: Show) -> Outcome {
             .iter()
             .map(|one| vec![one.item.to_string(), may(one.level), because(one, one.level)])
             .collect();
-        output::table(&["repository", "may", "because"], rows)
+        output::filled(&["repository", "may", "because"], rows)
     };
     print(output, text, || json!({ "subject": who, "items": all }))?;
     if all.is_empty() {

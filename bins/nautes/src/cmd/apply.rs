@@ -68,7 +68,7 @@ pub async fn run(settings: &Settings, args: &Apply, verb: Verb) -> Outcome {
         ),
     };
     print(&reply, args.output)?;
-    finish(&client, &reply, args, verb).await
+    finish(settings, &client, &reply, args, verb).await
 }
 
 /// What the server says of its query parameters is of no use to somebody at a command line.
@@ -79,7 +79,13 @@ fn moved(mut failure: Failure, is_agreed: bool) -> Failure {
     failure
 }
 
-async fn finish(client: &Client, reply: &ApplyReply, args: &Apply, verb: Verb) -> Outcome {
+async fn finish(
+    settings: &Settings,
+    client: &Client,
+    reply: &ApplyReply,
+    args: &Apply,
+    verb: Verb,
+) -> Outcome {
     if reply.is_partial() {
         return Err(Failure::new(Exit::Partial, reply.message.clone())
             .hint("run the same command again for the rest"));
@@ -89,7 +95,7 @@ async fn finish(client: &Client, reply: &ApplyReply, args: &Apply, verb: Verb) -
             Verb::Apply => Until::Ready,
             Verb::Remove => Until::Gone,
         };
-        return wait::run(client, reply, until, args.timeout).await;
+        return wait::run(settings, client, reply, until, args.timeout).await;
     }
     Ok(if args.dry_run && plan::changes(reply) {
         Exit::Findings

@@ -1,13 +1,14 @@
 //! `nautes audit`: who changed what.
 
-use nautes_model::Identity;
-use serde_json::{Value, json};
+use nautes_api::audit::AuditEntry;
+use serde_json::json;
 
 use crate::cli::live::Audit;
 use crate::cli::offline::Show;
-use crate::client::{Client, text_at};
+use crate::client::Client;
+use crate::client::told::{Listed, Told};
 use crate::cmd::follow::short;
-use crate::cmd::{runs, status};
+use crate::cmd::status;
 use crate::exit::{Exit, Outcome};
 use crate::output::{self, DIM, YELLOW};
 use crate::settings::Settings;
@@ -28,48 +29,48 @@ pub async fn run(settings: &Settings, args: &Audit) -> Outcome {
         .into_iter()
         .filter_map(|(name, value)| Some((name, value.clone()?)))
         .collect();
-    let entries = runs::pages(&client, &status::path("audit", product), &query, args.limit).await?;
-    output::show(args.output, &json!({ "items": entries }), || {
-        entries.iter().map(entry).collect()
+    let found: Listed<Told<AuditEntry>> = client
+        .pages(&status::path("audit", product), &query, args.limit)
+        .await?;
+    output::show(args.output, &json!({ "items": found.items }), || {
+        found.items.iter().map(|one| entry(one)).collect()
     })?;
-    if entries.is_empty() && args.output == Show::Text {
+    if found.items.is_empty() && args.output == Show::Text {
         output::say("no changes");
+    }
+    if found.has_more {
+        output::say("note: there are older ones; --limit shows more");
+    }
+    if found.truncated {
+        output::say("note: a repository has older commits than the server looks at");
     }
     Ok(Exit::Clean)
 }
 
-fn entry(entry: &Value) -> String {
-    let request = text_at(entry, "requestId");
-    let how = if request.is_empty() {
-        format!(" {DIM}pushed{DIM:#}")
-    } else {
-        String::new()
+fn entry(entry: &AuditEntry) -> String {
+    let how = match &entry.request_id {
+        Some(_) => String::new(),
+        None => format!(" {DIM}pushed{DIM:#}"),
     };
     let mut text = format!(
         "{}  {}  {}  {DIM}{}{DIM:#}  {}{how}\n",
-        text_at(entry, "time"),
-        text_at(entry, "author"),
-        text_at(entry, "repository"),
-        short(&text_at(entry, "revision")),
-        text_at(entry, "message"),
+        entry.time,
+        entry.author,
+        entry.repository,
+        short(&entry.revision),
+        entry.message,
     );
-    for outcome in entry
-        .get("resources")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
-        let resource = outcome.get("resource").cloned().unwrap_or_default();
-        let resource =
-            serde_json::from_value::<Identity>(resource).map_or_else(|_| String::new(), |i| i.to_string());
-        text.push_str(&format!("    {resource} {}\n", text_at(outcome, "done")));
+    for outcome in &entry.resources {
+        text.push_str(&format!("    {} {}\n", outcome.resource, outcome.done.word()));
     }
-    if entry.get("complete").and_then(Value::as_bool) == Some(false) {
+    if !entry.complete {
         text.push_str(&format!("    {DIM}and more that cannot be told{DIM:#}\n"));
     }
-    let skipped = text_at(entry, "skippedRules");
-    if !skipped.is_empty() {
-        text.push_str(&format!("    {YELLOW}skipped{YELLOW:#} {skipped}\n"));
+    if !entry.skipped_rules.is_empty() {
+        text.push_str(&format!(
+            "    {YELLOW}skipped{YELLOW:#} {}\n",
+            entry.skipped_rules.join(",")
+        ));
     }
     text
 }

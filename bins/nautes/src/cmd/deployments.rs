@@ -1,12 +1,16 @@
 //! `nautes deployments`: what deployment runtimes have deployed, and what differs.
 
-use serde_json::{Value, json};
+use nautes_runtime::deploy::DeploymentReport;
+use nautes_runtime::status_report::State;
+use serde_json::json;
 
 use crate::cli::live::Deployments;
 use crate::cli::offline::Show;
-use crate::client::{Client, text_at};
+use crate::client::Client;
+use crate::client::told::Told;
 use crate::cmd::follow::short;
-use crate::cmd::runs::{product, runtimes};
+use crate::cmd::plan;
+use crate::cmd::runs::{or_near, product, runtimes};
 use crate::exit::{Exit, Outcome};
 use crate::output::{self, DIM, YELLOW};
 use crate::settings::Settings;
@@ -21,46 +25,41 @@ const RUNTIMES: &str = "deploymentruntimes";
 pub async fn run(settings: &Settings, args: &Deployments) -> Outcome {
     let client = Client::connect(settings).await?;
     let product = product(settings, args.product.as_deref())?;
-    let mut all: Vec<(String, Value)> = Vec::new();
+    let mut all: Vec<Told<DeploymentReport>> = Vec::new();
     for runtime in runtimes(&client, &product, RUNTIMES, args.runtime.as_deref()).await? {
         let path = format!("api/v1/products/{product}/{RUNTIMES}/{runtime}/deployment");
-        let found = client.get(&path).await?;
-        all.push((runtime, found));
+        let found = client.get(&path).await;
+        all.push(or_near(found, &client, &product, RUNTIMES, &runtime).await?);
     }
-    let items: Vec<&Value> = all.iter().map(|(_, found)| found).collect();
-    output::show(args.output, &json!({ "items": items }), || text(&all))?;
+    output::show(args.output, &json!({ "items": all }), || text(&all))?;
     if all.is_empty() && args.output == Show::Text {
         output::say("no deployment runtimes");
     }
-    let is_well = |found: &Value| {
-        found.get("inSync").and_then(Value::as_bool) == Some(true) && text_at(found, "health") == "Ready"
-    };
-    Ok(if args.check && !all.iter().all(|(_, found)| is_well(found)) {
+    let is_well = |found: &DeploymentReport| found.in_sync == Some(true) && found.health == State::Ready;
+    Ok(if args.check && !all.iter().all(|found| is_well(found)) {
         Exit::Findings
     } else {
         Exit::Clean
     })
 }
 
-fn text(all: &[(String, Value)]) -> String {
-    if all.is_empty() {
-        return String::new();
-    }
-    let rows = all.iter().map(|(runtime, found)| {
-        let in_sync = match found.get("inSync").and_then(Value::as_bool) {
+fn text(all: &[Told<DeploymentReport>]) -> String {
+    let commit = |revision: &Option<String>| revision.as_deref().map(short).unwrap_or_default().to_owned();
+    let rows = all.iter().map(|found| {
+        let in_sync = match found.in_sync {
             Some(true) => "yes",
             Some(false) => "no",
             None => "unknown",
         };
         vec![
-            runtime.clone(),
-            text_at(found, "health"),
+            found.runtime.name.to_string(),
+            format!("{:?}", found.health),
             in_sync.to_owned(),
-            short(&text_at(found, "wanted")).to_owned(),
-            short(&text_at(found, "actual")).to_owned(),
-            text_at(found, "objects"),
-            text_at(found, "cluster"),
-            text_at(found, "namespaces"),
+            commit(&found.wanted),
+            commit(&found.actual),
+            found.objects.to_string(),
+            found.cluster.clone().unwrap_or_default(),
+            found.namespaces.join(","),
         ]
     });
     let head = [
@@ -73,23 +72,21 @@ fn text(all: &[(String, Value)]) -> String {
         "cluster",
         "namespaces",
     ];
-    let mut text = output::table(&head, rows.collect());
-    for (runtime, found) in all {
-        let mut more = Vec::new();
-        if text_at(found, "health") != "Ready" {
-            more.push(text_at(found, "message"));
-        }
-        more.push(text_at(found, "unknown"));
+    let mut text = output::filled(&head, rows.collect());
+    for found in all {
+        let name = &found.runtime.name;
+        let why = Some(&found.message).filter(|_| found.health != State::Ready);
+        let mut more: Vec<&String> = why.into_iter().chain(&found.unknown).collect();
         more.dedup();
         for one in more.iter().filter(|one| !one.is_empty()) {
-            text.push_str(&format!("{DIM}{runtime}:{DIM:#} {one}\n"));
+            text.push_str(&format!("{DIM}{name}:{DIM:#} {one}\n"));
         }
-        for drift in found.get("drift").and_then(Value::as_array).into_iter().flatten() {
+        for drift in &found.drift {
             text.push_str(&format!(
-                "{DIM}{runtime}:{DIM:#} {YELLOW}{}{YELLOW:#} {} {}\n",
-                text_at(drift, "action"),
-                text_at(drift, "object"),
-                text_at(drift, "message")
+                "{DIM}{name}:{DIM:#} {YELLOW}{}{YELLOW:#} {} {}\n",
+                plan::word(drift.action),
+                drift.object,
+                drift.message
             ));
         }
     }

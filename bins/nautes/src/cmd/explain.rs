@@ -1,33 +1,41 @@
 //! `nautes explain`: what a kind, a field or a rule is.
 
 pub mod field;
+mod live;
 mod rule;
+mod shown;
 mod text;
 
-use nautes_model::kind::{API_VERSION, KINDS};
+use nautes_model::kind::KINDS;
 use nautes_model::{Kind, layout};
 use nautes_validate::{Explained, explain, explained};
 use serde_json::{Value, json};
 
+use self::shown::{KindShown, RuleLine, Shown};
 use crate::cli::offline::{Explain, Show};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
+use crate::settings::Settings;
 use crate::suggest::nearest;
-use field::Field;
 
 /// Runs the command.
 ///
 /// # Errors
-/// What is asked for is neither a kind, nor a field of one, nor a rule.
-pub fn run(args: &Explain) -> Outcome {
-    let answer = match args.what.as_deref().map(str::trim) {
-        None => Answer::All,
-        Some(what) => find(what)?,
+/// What is asked for is neither a kind, nor a field of one, nor a rule; or the server does not answer.
+pub async fn run(settings: &Settings, args: &Explain) -> Outcome {
+    let what = args.what.as_deref().map(str::trim);
+    let answer = if args.live || settings.names_server {
+        live::find(settings, what, args.recursive).await?
+    } else {
+        match what {
+            None => Answer::of_this_program(),
+            Some(what) => find(settings, what, args.recursive)?,
+        }
     };
     let text = match args.output {
         Show::Text => answer.text(args.recursive),
-        Show::Json => format!("{:#}\n", answer.json(args.recursive)),
-        Show::Yaml => output::yaml(&answer.json(args.recursive))?,
+        Show::Json => format!("{:#}\n", answer.json()),
+        Show::Yaml => output::yaml(&answer.json())?,
     };
     output::data(&text)?;
     Ok(Exit::Clean)
@@ -35,30 +43,45 @@ pub fn run(args: &Explain) -> Outcome {
 
 /// What was asked for.
 enum Answer {
-    All,
-    Field(Kind, Vec<Field>),
+    All(Vec<KindShown>, Vec<RuleLine>),
+    Field(Box<Shown>),
     Rule(Box<Explained>),
 }
 
-fn find(what: &str) -> Result<Answer, Failure> {
+fn find(settings: &Settings, what: &str, recursive: bool) -> Result<Answer, Failure> {
     let mut parts = what.split('.');
     let first = parts.next().unwrap_or_default();
     if let Some(kind) = Kind::find(first) {
-        return field::find(kind, parts).map(|path| Answer::Field(kind, path));
+        let path = field::find(kind, parts)?;
+        return Ok(Answer::Field(Box::new(Shown::of(kind, &path, recursive)?)));
     }
     if let Some(rule) = explain(what) {
         return Ok(Answer::Rule(Box::new(rule)));
     }
-    let kinds = KINDS
-        .iter()
-        .flat_map(|k| k.short_names.iter().copied().chain([k.name, k.plural]));
     let rules: Vec<Explained> = explained().collect();
-    let known = kinds.chain(rules.iter().map(|rule| rule.id.as_ref()));
-    let failure = Failure::new(Exit::NotFound, format!("{first:?} is neither a kind nor a rule"));
-    Err(match nearest(first, known) {
+    let mut known: Vec<&str> = known_kinds().collect();
+    known.extend(rules.iter().map(|rule| rule.id.as_ref()));
+    let failure = unknown(first, known.into_iter());
+    // An organisation has rules of its own, which the server knows.
+    Err(match settings.find_connection() {
+        Ok(Some(_)) => failure.hint(format!("the server may know it: nautes explain --live {what}")),
+        Ok(None) | Err(_) => failure,
+    })
+}
+
+fn known_kinds() -> impl Iterator<Item = &'static str> {
+    KINDS
+        .iter()
+        .flat_map(|k| k.short_names.iter().copied().chain([k.name, k.plural]))
+}
+
+/// Says that a word is neither a kind nor a rule, and which is the nearest.
+fn unknown<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Failure {
+    let failure = Failure::new(Exit::NotFound, format!("{word:?} is neither a kind nor a rule"));
+    match nearest(word, known) {
         Some(near) => failure.hint(format!("did you mean {}?", near_kind(near))),
         None => failure.hint("nautes explain lists all kinds and rules"),
-    })
+    }
 }
 
 /// The name of the kind that a word stands for, so that a suggestion is never a short name.
@@ -67,46 +90,27 @@ fn near_kind(word: &str) -> String {
 }
 
 impl Answer {
+    fn of_this_program() -> Self {
+        let kinds = KINDS.iter().map(|k| KindShown::of(k.kind)).collect();
+        let rules = explained().map(RuleLine::from).collect();
+        Self::All(kinds, rules)
+    }
+
     fn text(&self, recursive: bool) -> String {
         match self {
-            Self::All => text::all(),
-            Self::Field(kind, path) => text::field(*kind, path, recursive),
+            Self::All(kinds, rules) => text::all(kinds, rules),
+            Self::Field(shown) => text::field(shown, recursive),
             Self::Rule(rule) => rule::text(rule),
         }
     }
 
-    fn json(&self, recursive: bool) -> Value {
+    fn json(&self) -> Value {
         match self {
-            Self::All => json!({
-                "kinds": KINDS.iter().map(|k| kind_json(k.kind)).collect::<Vec<_>>(),
-                "rules": explained()
-                    .map(|rule| json!({ "id": rule.id, "severity": rule.severity, "summary": rule.summary }))
-                    .collect::<Vec<_>>(),
-            }),
-            Self::Field(kind, path) => {
-                let mut shown = kind_json(*kind);
-                shown["apiVersion"] = json!(API_VERSION);
-                if let Some(last) = path.last() {
-                    shown["field"] = last.json(recursive);
-                    shown["field"]["path"] = json!(field::path_of(path));
-                }
-                shown
-            }
+            Self::All(kinds, rules) => json!({ "kinds": kinds, "rules": rules }),
+            Self::Field(shown) => shown.json(),
             Self::Rule(rule) => json!(rule),
         }
     }
-}
-
-fn kind_json(kind: Kind) -> Value {
-    let info = kind.info();
-    json!({
-        "kind": info.name,
-        "plural": info.plural,
-        "shortNames": info.short_names,
-        "scope": if kind.is_of_product() { "product" } else { "tenant" },
-        "description": field::about(kind),
-        "file": home(kind),
-    })
 }
 
 /// The pattern of the file in which a resource of a kind is kept.

@@ -1,27 +1,20 @@
 //! What happens on a server, as it happens: `nautes events`, and `nautes status --watch`.
 
+mod drawn;
+
 use std::io::IsTerminal as _;
-use std::time::Duration;
 
 use nautes_api::watch::{ResetReason, WatchEvent};
-use nautes_runtime::status_report::{State, StatusNode, StatusTree};
-use tokio::time::{Instant, timeout, timeout_at};
+use nautes_runtime::status_report::{State, StatusNode};
+use tokio::time::{Instant, timeout_at};
 
 use crate::cli::live::Events;
 use crate::cli::{Output, Status};
 use crate::client::Client;
 use crate::client::events::Watch;
-use crate::cmd::status;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::{self, DIM, GREEN, RED, YELLOW};
 use crate::settings::Settings;
-
-/// Changes that come so close together are shown at once.
-const TOGETHER: Duration = Duration::from_millis(150);
-/// The picture is drawn anew after this time, even if nothing is told.
-const AGAIN: Duration = Duration::from_secs(5);
-/// Clears the terminal and goes to its first line.
-const CLEAR: &str = "\x1b[H\x1b[2J";
 
 /// Runs `nautes events`.
 ///
@@ -36,6 +29,9 @@ pub async fn events(settings: &Settings, args: &Events) -> Outcome {
         }
     }
     let mut watch = Watch::new(&client, query);
+    if std::io::stdout().is_terminal() {
+        output::say(&format!("{DIM}what happens from now on; ctrl-C ends{DIM:#}"));
+    }
     let end = args.limit.map(|limit| Instant::now() + limit);
     loop {
         let event = match end {
@@ -70,43 +66,24 @@ fn of_product(product: Option<&str>) -> Vec<(&'static str, String)> {
 pub async fn status(settings: &Settings, args: &Status) -> Outcome {
     let client = Client::connect(settings).await?;
     let product = args.product.as_deref().or(settings.product.as_deref());
-    let is_drawn = matches!(args.output, Output::Table | Output::Wide) && std::io::stdout().is_terminal();
-    let mut watch = Watch::new(&client, of_product(product));
+    let is_drawn = matches!(args.output, Output::Table | Output::Wide)
+        && std::io::stdout().is_terminal()
+        && !settings.is_dumb;
+    let watch = Watch::new(&client, of_product(product));
+    if is_drawn {
+        return drawn::run(&client, watch, product, args.output == Output::Wide).await;
+    }
+    let mut watch = watch;
     loop {
-        if !is_drawn {
-            match watch.next().await? {
-                WatchEvent::Reset { items, .. } => {
-                    for item in items {
-                        let item = Box::new(item);
-                        print(&WatchEvent::Status { item }, args.output)?;
-                    }
+        match watch.next().await? {
+            WatchEvent::Reset { items, .. } => {
+                for item in items {
+                    let item = Box::new(item);
+                    print(&WatchEvent::Status { item }, args.output)?;
                 }
-                event => print(&event, args.output)?,
             }
-            continue;
+            event => print(&event, args.output)?,
         }
-        // What is new to the caller, such as a product of his own, is not told at once: it is looked at again now and then.
-        if let Ok(event) = timeout(AGAIN, watch.next()).await {
-            event?;
-        }
-        // What comes right after it is in the same picture.
-        while let Ok(more) = timeout(TOGETHER, watch.next()).await {
-            more?;
-        }
-        let tree: StatusTree = match client.get(&status::path("status", product)).await {
-            Ok(tree) => tree,
-            Err(failure) if failure.exit == Exit::Unavailable => {
-                output::say(&failure.message);
-                continue;
-            }
-            Err(failure) => return Err(failure),
-        };
-        let text = status::draw(&tree, args.output == Output::Wide);
-        output::data(&format!(
-            "{CLEAR}{text}{DIM}{}, at {}; ctrl-C ends{DIM:#}\n",
-            status::summary(&tree),
-            clock()
-        ))?;
     }
 }
 

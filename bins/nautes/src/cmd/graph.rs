@@ -21,7 +21,7 @@ use crate::tree;
 /// # Errors
 /// The tree cannot be read, what is asked for is not in it, or the server does not answer.
 pub async fn run(settings: &Settings, args: &Graph) -> Outcome {
-    if args.live {
+    if args.live || (settings.names_server && args.tree.filename.is_empty()) {
         return live(settings, args).await;
     }
     of_files(settings, args)

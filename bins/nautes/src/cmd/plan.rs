@@ -1,12 +1,15 @@
-//! `nautes plan`: what manifests would do, what is not yet as declared, or what leads from one tree to another.
+//! `nautes plan`: what manifests would do, what is not yet as declared, or what leads from one state to another.
 
+mod between;
+mod text;
 mod trees;
 
 use nautes_api::wire::{ApplyReply, ApplyRequest, Done};
-use serde_json::Value;
+use nautes_runtime::preview::{Action, Change, Preview};
 
 use crate::cli::{Output, Plan};
-use crate::client::{Client, text_at};
+use crate::client::Client;
+use crate::client::told::Told;
 use crate::cmd::{apply, status};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::input;
@@ -18,7 +21,9 @@ use crate::settings::Settings;
 /// # Errors
 /// The input is wrong, the API refuses, or does not answer.
 pub async fn run(settings: &Settings, args: &Plan) -> Outcome {
-    if !args.from.is_empty() {
+    if !args.from.is_empty() && (args.live || settings.names_server) {
+        between::run(settings, args).await
+    } else if !args.from.is_empty() {
         trees::run(settings, args)
     } else if args.filename.is_empty() {
         standing(settings, args).await
@@ -70,24 +75,20 @@ async fn standing(settings: &Settings, args: &Plan) -> Outcome {
         .as_deref()
         .or(args.only.as_deref())
         .or(settings.product.as_deref());
-    let answer: Value = client.get(&status::path("plan", product)).await?;
-    let changes = answer.get("changes").and_then(Value::as_array).ok_or_else(|| {
-        Failure::new(Exit::Internal, "the answer names no changes")
-            .hint("compare the versions: nautes version")
-    })?;
+    let answer: Told<Preview> = client.get(&status::path("plan", product)).await?;
     match args.output {
-        Output::Json => output::data(&format!("{answer:#}\n"))?,
+        Output::Json => output::data(&format!("{:#}\n", serde_json::to_value(&answer)?))?,
         Output::Yaml => output::data(&output::yaml(&answer)?)?,
         Output::Table | Output::Wide | Output::Name => {
-            for change in changes {
+            for change in &answer.changes {
                 output::data(&line(change, args.output))?;
             }
         }
     }
-    if changes.is_empty() {
+    if answer.changes.is_empty() {
         return Ok(nothing());
     }
-    output::say(&format!("{} not yet as declared", changes.len()));
+    output::say(&format!("{} not yet as declared", answer.changes.len()));
     Ok(Exit::Findings)
 }
 
@@ -96,31 +97,47 @@ fn nothing() -> Exit {
     Exit::Clean
 }
 
-fn line(change: &Value, how: Output) -> String {
-    let what = match text_at(change, "object") {
-        text if text.is_empty() => text_at(change, "resource"),
-        text => text,
+fn line(change: &Change, how: Output) -> String {
+    let what = match &change.resource {
+        Some(resource) if change.object.is_empty() => resource.to_string(),
+        _ => change.object.clone(),
     };
     if how == Output::Name {
         return format!("{what}\n");
     }
-    let action = text_at(change, "action");
-    let (style, sign) = match action.as_str() {
-        "create" => (GREEN, "+"),
-        "delete" | "prune" | "remove" => (RED, "-"),
-        _ => (YELLOW, "~"),
+    let (style, sign) = match change.action {
+        Action::Grant => (GREEN, "+"),
+        Action::Prune | Action::Revoke => (RED, "-"),
+        Action::Write => (YELLOW, "~"),
+        Action::Hold => (YELLOW, "="),
+        Action::Wait => (YELLOW, "\u{2026}"),
+        Action::Fail => (RED, "!"),
     };
-    let cluster = text_at(change, "cluster");
-    let place = if cluster.is_empty() {
+    let place = if change.cluster.is_empty() {
         String::new()
     } else {
-        format!(" in {cluster}")
+        format!(" in {}", change.cluster)
     };
-    let message = text_at(change, "message");
-    let why = if message.is_empty() {
+    let why = if change.message.is_empty() {
         String::new()
     } else {
-        format!(": {message}")
+        format!(": {}", change.message)
     };
-    format!("{style}{sign} {action}{style:#} {what}{place}{why}\n")
+    format!(
+        "{style}{sign} {}{style:#} {what}{place}{why}\n",
+        word(change.action)
+    )
+}
+
+/// What would be done, as the API writes it.
+pub(crate) const fn word(action: Action) -> &'static str {
+    match action {
+        Action::Write => "write",
+        Action::Prune => "prune",
+        Action::Grant => "grant",
+        Action::Revoke => "revoke",
+        Action::Hold => "hold",
+        Action::Wait => "wait",
+        Action::Fail => "fail",
+    }
 }

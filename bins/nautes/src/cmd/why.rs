@@ -25,7 +25,7 @@ const MANY: usize = 20;
 /// # Errors
 /// The tree cannot be read, the resource is not there, or the server does not answer.
 pub async fn run(settings: &Settings, args: &Why) -> Outcome {
-    if args.live {
+    if args.live || (settings.names_server && args.tree.filename.is_empty()) {
         return live(settings, args).await;
     }
     let tree = tree::read(settings, &args.tree)?;

@@ -82,6 +82,7 @@ impl Clusters {
                 data: Some(data.at("clusters").join(name)),
                 listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, ports.wanted(name)))),
                 admission: (name == TENANT).then(|| Arc::clone(&admission)),
+                ..Options::default()
             };
             let cluster = LocalCluster::start(options).await.map_err(|e| {
                 let hint = e.hint();

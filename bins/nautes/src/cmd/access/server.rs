@@ -1,9 +1,12 @@
 //! Questions about access that the server answers.
 
+use nautes_api::routes::access::{AccessExplanation, AccessVerb, Can, Explained, WhoCan};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::cli::offline::{AccessArgs, Question, Show, Verb};
-use crate::client::{Client, text_at};
+use crate::client::Client;
+use crate::client::told::Told;
 use crate::cmd::runs;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::{self, BOLD, GREEN, RED};
@@ -23,17 +26,18 @@ pub(super) async fn run(settings: &Settings, question: &Question) -> Outcome {
         } => {
             let item = item(settings, repository, on)?;
             let query = [("item", item.clone()), ("level", word(*level).to_owned())];
-            let answer = whole(&client, "who-can", &query, "who").await?;
-            let all = list(&answer, "who");
+            let answer: Told<WhoCan> = whole(&client, "who-can", &query, "who").await?;
             output::show(on.output, &answer, || {
-                let rows = all.iter().map(|one| row(one, "subject"));
-                output::table(&["who", "may", "because"], rows.collect())
+                let rows = answer.who.iter().map(|one| row(&one.subject, one));
+                output::filled(&["who", "may", "because"], rows.collect())
             })?;
-            let hidden = answer.get("hidden").and_then(Value::as_u64).unwrap_or_default();
-            if hidden > 0 {
-                output::say(&format!("note: and {hidden} of products that you may not see"));
+            if answer.hidden > 0 {
+                output::say(&format!(
+                    "note: and {} of products that you may not see",
+                    answer.hidden
+                ));
             }
-            if all.is_empty() && hidden == 0 {
+            if answer.who.is_empty() && answer.hidden == 0 {
                 output::say(&format!("nobody may {} {item}", word(*level)));
                 return Ok(Exit::Findings);
             }
@@ -50,16 +54,15 @@ pub(super) async fn run(settings: &Settings, question: &Question) -> Outcome {
                 ("item", item(settings, repository, on)?),
                 ("level", word(*level).to_owned()),
             ];
-            let answer: Value = client.read("api/v1/access/can", &query).await?;
-            let can = answer.get("can").and_then(Value::as_bool) == Some(true);
+            let answer: Told<Can> = client.read("api/v1/access/can", &query).await?;
             output::show(on.output, &answer, || {
-                if can {
+                if answer.can {
                     format!("{GREEN}yes{GREEN:#}\n")
                 } else {
                     format!("{RED}no{RED:#}\n")
                 }
             })?;
-            Ok(if can { Exit::Clean } else { Exit::Findings })
+            Ok(if answer.can { Exit::Clean } else { Exit::Findings })
         }
         Question::Explain {
             subject,
@@ -71,14 +74,12 @@ pub(super) async fn run(settings: &Settings, question: &Question) -> Outcome {
             if let Some(repository) = repository {
                 query.push(("item", item(settings, repository, on)?));
             }
-            let answer = whole(&client, "explain", &query, "items").await?;
-            let all = list(&answer, "items");
+            let answer: Told<Explained> = whole(&client, "explain", &query, "items").await?;
             output::show(on.output, &answer, || {
-                let rows = all.iter().map(|one| row(one, "item"));
-                output::table(&["repository", "may", "because"], rows.collect())
+                let rows = answer.items.iter().map(|one| row(&one.item, one));
+                output::filled(&["repository", "may", "because"], rows.collect())
             })?;
-            let may = |one: &&Value| !text_at(one, "level").is_empty();
-            if all.iter().filter(may).count() == 0 {
+            if answer.items.iter().all(|one| one.level.is_none()) {
                 if on.output == Show::Text {
                     output::say(&format!("{BOLD}{who}{BOLD:#} may use nothing of it"));
                 }
@@ -96,36 +97,32 @@ const fn word(level: Verb) -> &'static str {
     }
 }
 
-/// Reads every page of an answer into one.
-async fn whole(
+/// Reads every page of an answer into one; `field` is the list that goes on.
+async fn whole<T: DeserializeOwned>(
     client: &Client,
     question: &str,
     query: &[(&str, String)],
     field: &str,
-) -> Result<Value, Failure> {
+) -> Result<T, Failure> {
     let path = format!("api/v1/access/{question}");
     let mut first: Value = client.read(&path, query).await?;
-    let mut mark = text_at(&first, "continue");
-    while !mark.is_empty() && list(&first, field).len() < MOST {
+    while let Some(mark) = first.as_object_mut().and_then(|all| all.remove("continue")) {
+        let Some(mark) = mark.as_str().filter(|mark| !mark.is_empty()) else {
+            break;
+        };
         let mut query = query.to_vec();
-        query.push(("continue", mark));
-        let page: Value = client.read(&path, &query).await?;
-        mark = text_at(&page, "continue");
-        if let Some(all) = first.get_mut(field).and_then(Value::as_array_mut) {
-            all.extend(list(&page, field).iter().cloned());
+        query.push(("continue", mark.to_owned()));
+        let mut page: Value = client.read(&path, &query).await?;
+        let more = page[field].take();
+        match (first[field].as_array_mut(), more) {
+            (Some(all), Value::Array(more)) if all.len() < MOST => all.extend(more),
+            _ => break,
+        }
+        if let Some(mark) = page.get_mut("continue") {
+            first["continue"] = mark.take();
         }
     }
-    if let Some(object) = first.as_object_mut() {
-        object.remove("continue");
-    }
-    Ok(first)
-}
-
-fn list<'a>(answer: &'a Value, field: &str) -> &'a [Value] {
-    answer
-        .get(field)
-        .and_then(Value::as_array)
-        .map_or(&[], Vec::as_slice)
+    client.understood(&path, first)
 }
 
 /// The repository that a text names, in full.
@@ -159,27 +156,24 @@ fn who(settings: &Settings, text: &str, on: &AccessArgs) -> Result<String, Failu
 }
 
 /// A row: who or what, how much, and every way that leads there.
-fn row(one: &Value, first: &str) -> Vec<String> {
-    let level = text_at(one, "level");
-    let chains = list(one, "chains").iter().map(|chain| {
-        let steps: Vec<String> = list(chain, "steps")
-            .iter()
-            .map(|step| text_at(step, "text"))
-            .collect();
-        let hidden = chain.get("hidden").and_then(Value::as_u64).unwrap_or_default();
-        if hidden > 0 {
-            format!("{} (and {hidden} steps that you may not see)", steps.join(", "))
-        } else {
-            steps.join(", ")
+fn row(first: &str, one: &AccessExplanation) -> Vec<String> {
+    let chains = one.chains.iter().map(|chain| {
+        let steps: Vec<&str> = chain.steps.iter().map(|step| step.text.as_str()).collect();
+        let hidden = chain.hidden;
+        match steps.is_empty() {
+            false if hidden > 0 => format!("{} (and {hidden} steps that you may not see)", steps.join(", ")),
+            true if hidden > 0 => format!("{hidden} steps that you may not see"),
+            _ => steps.join(", "),
         }
     });
+    let level = match one.level {
+        Some(AccessVerb::Read) => "read",
+        Some(AccessVerb::Write) => "write",
+        None => "nothing",
+    };
     vec![
-        text_at(one, first),
-        if level.is_empty() {
-            "nothing".to_owned()
-        } else {
-            level
-        },
+        first.to_owned(),
+        level.to_owned(),
         chains.collect::<Vec<_>>().join("; "),
     ]
 }

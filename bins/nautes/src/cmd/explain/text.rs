@@ -1,102 +1,88 @@
 //! Kinds and fields for people.
 
-use nautes_model::Kind;
-use nautes_model::kind::{API_VERSION, KINDS};
-use nautes_validate::explained;
-
-use super::field::{self, Field};
-use super::home;
+use super::shown::{KindShown, Part, RuleLine, Shown};
 use crate::output;
 
 /// How wide texts are, without what stands before them.
 const WIDTH: usize = 92;
 
 /// Lists kinds and rules.
-pub(super) fn all() -> String {
-    let first_line = |text: String| text.lines().next().unwrap_or_default().to_owned();
-    let kinds = KINDS
+pub(super) fn all(kinds: &[KindShown], rules: &[RuleLine]) -> String {
+    let first_line = |text: &str| text.lines().next().unwrap_or_default().to_owned();
+    let kinds = kinds.iter().map(|k| {
+        vec![
+            k.kind.to_lowercase(),
+            k.short_names.join(","),
+            first_line(&k.description),
+        ]
+    });
+    let rules = rules
         .iter()
-        .map(|k| {
-            vec![
-                k.name.to_lowercase(),
-                k.short_names.join(","),
-                first_line(field::about(k.kind)),
-            ]
-        })
-        .collect();
-    let rules = explained().map(|rule| vec![rule.id.into_owned(), rule.summary.into_owned()]);
+        .map(|rule| vec![rule.id.clone(), rule.summary.clone()]);
     format!(
         "{}\n{}",
-        output::table(&["kind", "short", "what it is"], kinds),
+        output::table(&["kind", "short", "what it is"], kinds.collect()),
         output::table(&["rule", "what must hold"], rules.collect())
     )
 }
 
 /// Shows a kind or one of its fields.
-pub(super) fn field(kind: Kind, path: &[Field], recursive: bool) -> String {
-    let Some(last) = path.last() else {
-        return String::new();
-    };
-    let mut out = format!("KIND:     {kind}\nVERSION:  {API_VERSION}\n");
-    if path.len() == 1 {
-        let info = kind.info();
+pub(super) fn field(shown: &Shown, recursive: bool) -> String {
+    let (kind, part) = (&shown.kind, &shown.part);
+    let mut out = format!("KIND:     {}\nVERSION:  {}\n", kind.kind, shown.version);
+    if shown.path.is_empty() {
         out.push_str(&format!(
             "NAMES:    {}, {}\n",
-            info.plural,
-            info.short_names.join(", ")
+            kind.plural,
+            kind.short_names.join(", ")
         ));
-        let place = if kind.is_of_product() {
+        let place = if kind.scope == "product" {
             "in a product's default.project"
         } else {
             "in the tenant's repository"
         };
-        out.push_str(&format!("FILE:     {} {place}\n", home(kind)));
+        if let Some(file) = &kind.file {
+            out.push_str(&format!("FILE:     {file} {place}\n"));
+        }
     } else {
         out.push_str(&format!(
             "FIELD:    {} <{}>{}\n",
-            field::path_of(path),
-            last.type_name(),
-            mark(last)
+            shown.path,
+            part.type_name,
+            mark(part)
         ));
     }
-    let about = field::description(&last.schema);
-    if !about.is_empty() {
+    if !part.description.is_empty() {
         out.push_str("\nDESCRIPTION:\n");
-        out.push_str(&wrap(&about, "  "));
+        out.push_str(&wrap(&part.description, "  "));
     }
-    let limits = last.limits();
-    if !limits.is_empty() {
+    if !part.limits.is_empty() {
         out.push_str("\nVALUES:\n");
-        limits.iter().for_each(|limit| out.push_str(&wrap(limit, "  ")));
+        part.limits
+            .iter()
+            .for_each(|limit| out.push_str(&wrap(limit, "  ")));
     }
-    let children = last.children();
-    if !children.is_empty() {
+    if !part.fields.is_empty() {
         out.push_str("\nFIELDS:\n");
         if recursive {
-            tree(&children, 1, &mut out);
+            tree(&part.fields, 1, &mut out);
         } else {
-            children.iter().for_each(|child| list(child, &mut out));
+            part.fields.iter().for_each(|child| list(child, &mut out));
         }
     }
     out
 }
 
-const fn mark(field: &Field) -> &'static str {
-    if field.required { " -required-" } else { "" }
+const fn mark(part: &Part) -> &'static str {
+    if part.required { " -required-" } else { "" }
 }
 
 /// A field with its description.
-fn list(field: &Field, out: &mut String) {
-    out.push_str(&format!(
-        "  {} <{}>{}\n",
-        field.name,
-        field.type_name(),
-        mark(field)
-    ));
-    let about = field::description(&field.schema);
-    out.push_str(&wrap(&about, "    "));
-    for limit in field
-        .limits()
+fn list(part: &Part, out: &mut String) {
+    out.push_str(&format!("  {} <{}>{}\n", part.name, part.type_name, mark(part)));
+    out.push_str(&wrap(&part.description, "    "));
+    for limit in part
+        .limits
         .iter()
         .filter(|l| l.starts_with("one of") || l.starts_with("default"))
     {
@@ -106,19 +92,19 @@ fn list(field: &Field, out: &mut String) {
 }
 
 /// Fields by name and type only, with everything below.
-fn tree(fields: &[Field], depth: usize, out: &mut String) {
-    for field in fields {
-        let values = field.limits().into_iter().find(|l| l.starts_with("one of"));
+fn tree(parts: &[Part], depth: usize, out: &mut String) {
+    for part in parts {
+        let values = part.limits.iter().find(|l| l.starts_with("one of"));
         let values = values.map(|v| format!("  {v}")).unwrap_or_default();
         out.push_str(&format!(
             "{:2$}{} <{3}>{4}{values}\n",
             "",
-            field.name,
+            part.name,
             depth * 2,
-            field.type_name(),
-            mark(field)
+            part.type_name,
+            mark(part)
         ));
-        tree(&field.children(), depth + 1, out);
+        tree(&part.fields, depth + 1, out);
     }
 }
 

@@ -1,7 +1,5 @@
 //! `nautes plan --from .. --to ..`: from tree to tree, without a server.
 
-mod text;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -16,9 +14,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::text;
 use crate::cli::{Output, Plan};
 use crate::exit::{Exit, Failure, Outcome};
-use crate::output;
+use crate::output::{self, DIM};
 use crate::settings::Settings;
 use crate::tree::{self, Tree};
 
@@ -80,13 +79,16 @@ pub(super) fn run(settings: &Settings, args: &Plan) -> Outcome {
                 output::data(&format!("{}\n", change.resource))?;
             }
         }
-        Output::Table | Output::Wide => output::data(&text::of(&plan, args.output == Output::Wide))?,
+        Output::Table | Output::Wide => {
+            let (from, to) = (side(&plan.from), side(&plan.to));
+            output::data(&text::of(&from, &to, &plan.changes, args.output == Output::Wide))?;
+        }
     }
     output::findings(&plan.findings);
     if plan.changes.is_empty() {
         return Ok(super::nothing());
     }
-    output::say(&text::summary(&plan));
+    output::say(&text::summary(&plan.changes));
     Ok(Exit::Findings)
 }
 
@@ -121,19 +123,12 @@ fn plan(
     {
         changes = changes.of_product(product);
     }
-    let mut summary = BTreeMap::new();
-    let actions = changes
-        .resources
-        .iter()
-        .map(|r| r.action)
-        .chain(changes.steps.iter().map(|s| s.action));
-    actions.for_each(|action| *summary.entry(action).or_insert(0) += 1);
     Ok(TreePlan {
         form: FORM,
         from: of(&args.from, &before.scopes),
         to: of(to, &after.scopes),
         hash: hash(&changes)?,
-        summary,
+        summary: text::counted(&changes),
         changes,
         findings: report.rejected,
     })
@@ -153,6 +148,20 @@ fn of(sources: &[String], scopes: &Scopes) -> Of {
         sources: sources.to_vec(),
         revisions: tenant.into_iter().chain(products).collect(),
     }
+}
+
+fn side(of: &Of) -> String {
+    let revisions: Vec<String> = of
+        .revisions
+        .iter()
+        .map(|(whose, r)| format!("{whose} {}", r.get(..12).unwrap_or(r)))
+        .collect();
+    let revisions = if revisions.is_empty() {
+        String::new()
+    } else {
+        format!("  {DIM}({}){DIM:#}", revisions.join(", "))
+    };
+    format!("{}{revisions}", of.sources.join(" "))
 }
 
 /// What two plans have in common exactly if they do the same, wherever the trees were read from.
@@ -200,7 +209,7 @@ fn digest(key: &DigestKey, of: &Identity, field: &str, value: &Secret) -> String
 }
 
 /// Keeps a plan: the file is whole, or as it was.
-fn keep(file: &Path, plan: &Value) -> Result<(), Failure> {
+pub(super) fn keep(file: &Path, plan: &Value) -> Result<(), Failure> {
     let wrong = |e: std::io::Error| Failure::usage(format!("{}: {e}", file.display()));
     let name = file
         .file_name()

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use nautes_model::Identity;
 use nautes_runtime::status_report::{State, StatusNode};
 
 use super::{Seen, Until};
+use crate::output::list::List;
 use crate::output::{self, DIM, GREEN, RED, YELLOW};
 
 /// How many resources the living list names.
@@ -17,78 +18,78 @@ const MANY: usize = 12;
 /// Says what becomes of resources.
 pub(super) struct Progress {
     until: Until,
+    begun: Instant,
     /// The list; `None` without a terminal.
-    list: Option<ProgressBar>,
-    /// Whether the terminal is to have no colours: the list does not look after that itself.
-    is_plain: bool,
+    list: Option<Arc<Mutex<List>>>,
     /// What was said last of each.
     said: BTreeMap<Identity, String>,
 }
 
 impl Progress {
-    /// Begins, on stderr.
-    pub(super) fn begin(until: Until, all: usize) -> Self {
-        let list = std::io::stderr().is_terminal().then(|| {
-            let list = ProgressBar::new(all as u64);
-            let style = ProgressStyle::with_template("{spinner} {pos} of {len} {prefix}, {elapsed}{msg}");
-            list.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-            list.set_prefix(until.word());
-            list.enable_steady_tick(Duration::from_millis(120));
-            list
-        });
+    /// Begins, on stderr; `is_dumb` where the terminal can do nothing but print lines.
+    pub(super) fn begin(until: Until, is_dumb: bool) -> Self {
+        let is_living = std::io::stderr().is_terminal() && !is_dumb;
         Self {
             until,
-            list,
-            is_plain: anstream::AutoStream::choice(&std::io::stderr()) == anstream::ColorChoice::Never,
+            begun: Instant::now(),
+            list: is_living.then(|| Arc::new(Mutex::new(List::begin()))),
             said: BTreeMap::new(),
         }
     }
 
-    /// Says what has changed.
+    /// Returns what says something else meanwhile, so that the list stays whole.
+    pub(super) fn voice(&self) -> impl Fn(&str) + Send + Sync + use<> {
+        let list = self.list.clone();
+        move |text| {
+            if let Some(list) = &list {
+                list.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            }
+            output::say(text);
+        }
+    }
+
+    /// Says what has changed, and draws the list anew.
     pub(super) fn show(&mut self, seen: &[Seen]) {
+        let mut above = Vec::new();
         for (identity, node) in seen {
-            let is_there = self.until.holds(node.as_ref());
             let text = format!("{identity} {}", told(self.until, node.as_ref()));
             if self.said.get(identity) == Some(&text) {
                 continue;
             }
             match &self.list {
                 None => output::say(&text),
-                Some(list) if is_there => list.println(self.coloured(&text)),
+                Some(_) if self.until.holds(node.as_ref()) => above.push(text.clone()),
                 Some(_) => {}
             }
             self.said.insert(identity.clone(), text);
         }
-        if let Some(list) = &self.list {
-            let open: Vec<&Seen> = seen
-                .iter()
-                .filter(|(_, n)| !self.until.holds(n.as_ref()))
-                .collect();
-            let mut rows = String::new();
-            for (identity, _) in open.iter().take(MANY) {
-                let text = self.said.get(identity).map_or("", String::as_str);
-                rows.push_str(&format!("\n  {text}"));
-            }
-            if open.len() > MANY {
-                rows.push_str(&format!("\n  {DIM}and {} more{DIM:#}", open.len() - MANY));
-            }
-            list.set_position((seen.len() - open.len()) as u64);
-            list.set_message(self.coloured(&rows));
+        let Some(list) = &self.list else { return };
+        let open: Vec<&Identity> = seen
+            .iter()
+            .filter(|(_, node)| !self.until.holds(node.as_ref()))
+            .map(|(identity, _)| identity)
+            .collect();
+        let mut rows = vec![format!(
+            "{DIM}{} of {} {}, {} s{DIM:#}",
+            seen.len() - open.len(),
+            seen.len(),
+            self.until.word(),
+            self.begun.elapsed().as_secs()
+        )];
+        let said = open.iter().take(MANY).filter_map(|one| self.said.get(one));
+        rows.extend(said.map(|text| format!("  {text}")));
+        if open.len() > MANY {
+            rows.push(format!("  {DIM}and {} more{DIM:#}", open.len() - MANY));
         }
-    }
-
-    fn coloured(&self, text: &str) -> String {
-        if self.is_plain {
-            anstream::adapter::strip_str(text).to_string()
-        } else {
-            text.to_owned()
-        }
+        list.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .draw(&above, &rows);
     }
 
     /// Leaves the terminal as it was, but for what is there to stay.
     pub(super) fn end(&self) {
         if let Some(list) = &self.list {
-            list.finish_and_clear();
+            list.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
     }
 }

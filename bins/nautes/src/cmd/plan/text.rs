@@ -1,13 +1,12 @@
-//! A plan from tree to tree, for people.
+//! A plan from one state to another, for people.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use anstyle::Style;
 use nautes_model::name::ProductName;
-use nautes_runtime::plan::compare::{Done, FieldChange, Removal, Step, System};
+use nautes_runtime::plan::compare::{Comparison, Done, FieldChange, Removal, Step, System};
 use serde_json::Value;
 
-use super::{Of, TreePlan};
 use crate::output::{BOLD, DIM, GREEN, RED, YELLOW};
 
 /// How many reasons are named on one line.
@@ -16,14 +15,14 @@ const REASONS: usize = 3;
 const LONG: usize = 60;
 
 /// Writes a plan; a wide one names every reason and file.
-pub(super) fn of(plan: &TreePlan, wide: bool) -> String {
+pub(super) fn of(from: &str, to: &str, changes: &Comparison, wide: bool) -> String {
     let mut out = String::new();
-    out.push_str(&format!("{DIM}from{DIM:#} {}\n", side(&plan.from)));
-    out.push_str(&format!("{DIM}to{DIM:#}   {}\n", side(&plan.to)));
-    if !plan.changes.resources.is_empty() {
+    out.push_str(&format!("{DIM}from{DIM:#} {from}\n"));
+    out.push_str(&format!("{DIM}to{DIM:#}   {to}\n"));
+    if !changes.resources.is_empty() {
         out.push_str(&format!("\n{BOLD}resources{BOLD:#}\n"));
     }
-    for change in &plan.changes.resources {
+    for change in &changes.resources {
         let (style, sign) = look(change.action);
         let mut note = String::new();
         if wide {
@@ -38,7 +37,7 @@ pub(super) fn of(plan: &TreePlan, wide: bool) -> String {
             out.push_str(&field_line(field));
         }
     }
-    for (product, systems) in grouped(&plan.changes.steps) {
+    for (product, systems) in grouped(&changes.steps) {
         let title = product.map_or_else(|| "tenant".to_owned(), |p| format!("product {p}"));
         out.push_str(&format!("\n{BOLD}{title}{BOLD:#}\n"));
         for (system, steps) in systems {
@@ -48,14 +47,24 @@ pub(super) fn of(plan: &TreePlan, wide: bool) -> String {
             }
         }
     }
-    removals(&plan.changes.removals, &mut out);
+    removals(&changes.removals, &mut out);
     out
 }
 
+/// Counts what is done to resources and to things.
+pub(super) fn counted(changes: &Comparison) -> BTreeMap<Done, usize> {
+    let mut all = BTreeMap::new();
+    let resources = changes.resources.iter().map(|r| r.action);
+    let steps = changes.steps.iter().map(|s| s.action);
+    for action in resources.chain(steps) {
+        *all.entry(action).or_insert(0) += 1;
+    }
+    all
+}
+
 /// Says in a line how much there is.
-pub(super) fn summary(plan: &TreePlan) -> String {
-    let parts: Vec<String> = plan
-        .summary
+pub(super) fn summary(changes: &Comparison) -> String {
+    let parts: Vec<String> = counted(changes)
         .iter()
         .map(|(done, count)| {
             let word = match done {
@@ -69,27 +78,13 @@ pub(super) fn summary(plan: &TreePlan) -> String {
             format!("{count} {word}")
         })
         .collect();
-    let breaks: BTreeSet<&String> = plan.changes.removals.iter().flat_map(|r| &r.breaks).collect();
+    let breaks: BTreeSet<&String> = changes.removals.iter().flat_map(|r| &r.breaks).collect();
     let breaks = match breaks.len() {
         0 => String::new(),
         1 => "; 1 resource stops working".to_owned(),
         n => format!("; {n} resources stop working"),
     };
     format!("{}{breaks}", parts.join(", "))
-}
-
-fn side(of: &Of) -> String {
-    let revisions: Vec<String> = of
-        .revisions
-        .iter()
-        .map(|(whose, r)| format!("{whose} {}", r.get(..12).unwrap_or(r)))
-        .collect();
-    let revisions = if revisions.is_empty() {
-        String::new()
-    } else {
-        format!("  {DIM}({}){DIM:#}", revisions.join(", "))
-    };
-    format!("{}{revisions}", of.sources.join(" "))
 }
 
 const fn look(done: Done) -> (Style, &'static str) {
