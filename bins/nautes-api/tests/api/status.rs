@@ -75,7 +75,7 @@ async fn the_tree_of_a_product_moves_with_what_is_declared_and_what_is_live() {
         all
     };
     // What is live is followed: it is known a moment after it is written.
-    let until = async |wanted: &dyn Fn(&[(String, String)]) -> bool| {
+    let until = async |wanted: fn(&[(String, String)]) -> bool| {
         let mut last = Vec::new();
         for _ in 0..400 {
             last = tree().await;
@@ -86,7 +86,7 @@ async fn the_tree_of_a_product_moves_with_what_is_declared_and_what_is_live() {
         }
         panic!("{last:#?}");
     };
-    let ready = until(&|all| all.iter().all(|(_, state)| state.contains("Ready"))).await;
+    let ready = until(|all| all.iter().all(|(_, state)| state.contains("Ready"))).await;
     assert!(ready.len() > 3, "{ready:#?}");
 
     // What is declared is never an old one, whatever is kept.
@@ -100,7 +100,7 @@ spec: {name: another, product: shop, language: go}
     let another = now.iter().find(|(name, _)| name.contains("another")).unwrap();
     assert!(another.1.contains("Pending"), "{another:?}");
     reconcile_all(&world.platform).await.unwrap();
-    until(&|all| all.iter().all(|(_, state)| state.contains("Ready"))).await;
+    until(|all| all.iter().all(|(_, state)| state.contains("Ready"))).await;
 
     let all = world.get(&world.admin, "/api/v1/status").await.body;
     let mut of_all = Vec::new();
