@@ -124,11 +124,7 @@ pub(crate) fn require(state: &State, user: &User, attributes: &Attributes<'_>) -
         return Ok(());
     }
     let status = Status::new(403, "Forbidden", attributes.message(user));
-    Err(if attributes.path.is_empty() {
-        status.detail(attributes.name, attributes.group, attributes.resource)
-    } else {
-        status
-    })
+    Err(status.detail(attributes.name, attributes.group, attributes.resource))
 }
 
 /// True where some role of the user allows the access.

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, Method};
 
-use super::status::Status;
+use super::status::{Cause, Status};
 
 /// Who asks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -122,6 +122,16 @@ impl Call {
             .unwrap_or_default()
     }
 
+    /// The kind of the options that a write of this verb takes.
+    pub(crate) fn options(&self) -> &'static str {
+        match self.verb {
+            "create" => "CreateOptions",
+            "update" => "UpdateOptions",
+            "patch" => "PatchOptions",
+            _ => "DeleteOptions",
+        }
+    }
+
     pub(crate) fn flag(&self, name: &str) -> bool {
         ["true", "1"].contains(&self.param(name))
     }
@@ -130,11 +140,10 @@ impl Call {
         match self.param("dryRun") {
             "" => Ok(false),
             "All" => Ok(true),
-            other => Err(Status::new(
-                422,
-                "Invalid",
-                format!("dryRun: Unsupported value: {other:?}: supported values: \"All\""),
-            )),
+            other => {
+                let cause = Cause::not_supported("dryRun", &serde_json::json!([other]), &["All".to_owned()]);
+                Err(Status::invalid("meta.k8s.io", self.options(), "", vec![cause]))
+            }
         }
     }
 

@@ -306,7 +306,13 @@ fn column(column: &Value) -> Column {
         name: text("name"),
         ty: text("type"),
         format: text("format"),
-        description: text("description"),
+        description: match text("description") {
+            none if none.is_empty() => format!(
+                "Custom resource definition column (in JSONPath format): {}",
+                text("jsonPath")
+            ),
+            told => told,
+        },
         priority: column.get("priority").and_then(Value::as_i64).unwrap_or(0),
         path: text("jsonPath"),
     }

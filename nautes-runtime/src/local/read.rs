@@ -67,6 +67,16 @@ pub(crate) fn shown(object: &Value, kind: &ResourceType, version: &Version) -> V
     object
 }
 
+/// An object as an item of a list: the items of built-in kinds do not say their kind.
+pub(crate) fn item(object: &Value, kind: &ResourceType, version: &Version) -> Value {
+    let mut item = shown(object, kind, version);
+    if let Some(map) = item.as_object_mut().filter(|_| !kind.custom) {
+        map.remove("apiVersion");
+        map.remove("kind");
+    }
+    item
+}
+
 /// The metadata of an object as an object of its own.
 pub(crate) fn metadata_only(object: &Value) -> Value {
     json!({
@@ -129,11 +139,16 @@ struct Continue {
 
 impl Continue {
     fn read(text: &str) -> Result<Self, Status> {
-        let bad = || Status::bad_request("continue key is not valid");
+        let not_valid = |why: &str| {
+            let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+            Status::bad_request(format!("invalid continue token: continue key is not valid{why}"))
+        };
+        let bad = || not_valid("");
         let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD
             .decode(text)
             .map_err(|_| bad())?;
-        let value: Value = serde_json::from_slice(&bytes).map_err(|_| bad())?;
+        let value: Value =
+            serde_json::from_slice(&bytes).map_err(|e| not_valid(&super::json::syntax_error(&bytes, &e)))?;
         let text = |key: &str| {
             value
                 .get(key)
@@ -160,7 +175,17 @@ fn number(text: &str, what: &str) -> Result<u64, Status> {
         return Ok(0);
     }
     text.parse()
-        .map_err(|_| Status::bad_request(format!("invalid {what}: {text:?}")))
+        .map_err(|_| Status::bad_request(format!("{what}parsing {text:?}: invalid syntax")))
+}
+
+/// A revision that a request names, 0 where it names none.
+pub(crate) fn version(text: &str) -> Result<u64, String> {
+    if text.is_empty() {
+        return Ok(0);
+    }
+    text.parse().map_err(|_| {
+        format!("resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax")
+    })
 }
 
 /// The selector of a list or watch; a name in the path narrows it as well.
@@ -206,8 +231,9 @@ fn check_options(scope: &Scope<'_>) -> Result<(), Status> {
 pub(crate) fn list(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
     let selector = selector(scope)?;
     let form = form(&scope.call.accept)?;
-    let limit = usize::try_from(number(scope.call.param("limit"), "limit")?).unwrap_or(usize::MAX);
-    let wanted = number(scope.call.param("resourceVersion"), "resourceVersion")?;
+    let limit = usize::try_from(number(scope.call.param("limit"), "strconv.ParseInt: ")?).unwrap_or(usize::MAX);
+    let wanted = version(scope.call.param("resourceVersion"))
+        .map_err(|why| Status::bad_request(format!("invalid resource version: {why}")))?;
     let exact = scope.call.param("resourceVersionMatch") == "Exact";
     check_options(scope)?;
     let resume = match scope.call.param("continue") {
@@ -276,9 +302,10 @@ pub(crate) fn list(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
             metadata["remainingItemCount"] = left.into();
         }
     }
+    let face = if form == Form::Whole { item } else { shown };
     let items: Vec<Value> = items
         .iter()
-        .map(|o| shown(o, &scope.kind, &scope.version))
+        .map(|o| face(o, &scope.kind, &scope.version))
         .collect();
     let body = match form {
         Form::Table => table::of(&items, &scope.kind, &scope.version, scope.call, &metadata),

@@ -89,6 +89,17 @@ impl Scope<'_> {
         self.target.subresource.as_deref().unwrap_or_default()
     }
 
+    /// Where Kubernetes keeps the object, which some messages show.
+    pub(crate) fn registry_key(&self) -> String {
+        let kind = if self.kind.custom {
+            format!("{}/{}", self.kind.group, self.kind.plural)
+        } else {
+            self.kind.plural.clone()
+        };
+        let parts = ["/registry", &kind, self.namespace(), self.name()];
+        parts.into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join("/")
+    }
+
     pub(crate) fn api_version(&self) -> String {
         self.kind.api_version(&self.version.name)
     }

@@ -17,7 +17,7 @@ pub(crate) use self::{
 use super::{
     AdmissionRequest, Operation, crd, events, json,
     managed::Writer,
-    names, prepare, protobuf, schema,
+    names, prepare, protobuf, scale, schema,
     server::Scope,
     status::{Cause, Status},
     store::Store,
@@ -27,7 +27,7 @@ use super::{
 const DEPTH: usize = 200;
 
 pub(crate) fn parse(scope: &Scope<'_>, body: &Bytes) -> Result<Value, Status> {
-    let value: Value = parse_any(&scope.call.content_type, body)?;
+    let value: Value = parse_any(&scope.call.content_type, body, &scope.kind.kind)?;
     if !value.is_object() {
         return Err(Status::bad_request(format!(
             "the object provided is unrecognized (must be of type {}): the body is no object",
@@ -40,7 +40,19 @@ pub(crate) fn parse(scope: &Scope<'_>, body: &Bytes) -> Result<Value, Status> {
     Ok(value)
 }
 
-fn parse_any(content_type: &str, body: &Bytes) -> Result<Value, Status> {
+/// The first of what was sent, for messages about it.
+fn summary(body: &[u8]) -> String {
+    const MOST: usize = 30;
+    let first = &body[..body.len().min(MOST)];
+    let more = if body.len() > MOST { " ..." } else { "" };
+    match body.first() {
+        None => "<empty>".to_owned(),
+        Some(b'{') => format!("{}{more}", String::from_utf8_lossy(first)),
+        Some(_) => format!("{}{more}", first.iter().map(|b| format!("{b:02x}")).collect::<String>()),
+    }
+}
+
+fn parse_any(content_type: &str, body: &Bytes, wanted: &str) -> Result<Value, Status> {
     let media = content_type.split(';').next().unwrap_or_default().trim();
     let known = [
         "",
@@ -71,7 +83,10 @@ fn parse_any(content_type: &str, body: &Bytes) -> Result<Value, Status> {
         Err(_) if media.ends_with("yaml") => serde_yaml::from_slice(body)
             .map_err(|e| Status::bad_request(format!("error converting YAML to JSON: {e}"))),
         Err(e) => Err(Status::bad_request(format!(
-            "couldn't get version/kind; json parse error: {e}"
+            "the object provided is unrecognized (must be of type {wanted}): couldn't get version/kind; json parse \
+             error: {} ({})",
+            json::syntax_error(body, &e),
+            summary(body)
         ))),
     }
 }
@@ -147,14 +162,9 @@ fn check_shape(scope: &Scope<'_>, object: &mut Value, warnings: &mut Vec<String>
         "" => "Warn",
         mode @ ("Ignore" | "Warn" | "Strict") => mode,
         other => {
-            let options = match scope.call.verb {
-                "create" => "CreateOptions",
-                "update" => "UpdateOptions",
-                _ => "PatchOptions",
-            };
             let known = ["", "Ignore", "Strict", "Warn"].map(str::to_owned);
             let cause = Cause::not_supported("fieldValidation", &Value::from(other), &known);
-            return Err(Status::invalid("meta.k8s.io", options, "", vec![cause]));
+            return Err(Status::invalid("meta.k8s.io", scope.call.options(), "", vec![cause]));
         }
     };
     let pruned = schema::prune(object, view);
@@ -236,6 +246,21 @@ fn writer(scope: &Scope<'_>) -> Writer {
     }
 }
 
+/// What makes an object too broken for its rules.
+const BLOCKING: [&str; 5] = [
+    "FieldValueRequired",
+    "FieldValueTooLong",
+    "FieldValueTooMany",
+    "FieldValueDuplicate",
+    "FieldValueTypeInvalid",
+];
+
+fn rules_not_checked() -> Cause {
+    let detail = "some validation rules were not checked because the object was invalid; correct the existing errors \
+                  to complete validation";
+    Cause::invalid("<nil>", &Value::Null, detail)
+}
+
 /// What is wrong with an object, in every respect.
 fn validate(scope: &Scope<'_>, object: &Value, old: Option<&Value>) -> Result<(), Status> {
     let mut causes = Vec::new();
@@ -244,21 +269,21 @@ fn validate(scope: &Scope<'_>, object: &Value, old: Option<&Value>) -> Result<()
     }
     let faced = events::shown(object, &scope.kind);
     let subject = faced.as_ref().unwrap_or(object);
-    let by_schema = schema::validate(subject, scope.version.schema.view());
-    let sound = by_schema.is_empty();
-    causes.extend(by_schema);
-    if sound && let Some(rules) = &scope.version.rules {
-        causes.extend(rules.check(object, old));
-    }
-    if !scope.kind.custom {
-        for cause in prepare::causes(object, old, &scope.kind) {
-            if !causes
-                .iter()
-                .any(|c| c.field == cause.field && c.reason == cause.reason)
-            {
-                causes.push(cause);
-            }
+    let mut by_schema = schema::validate(subject, scope.version.schema.view());
+    if scope.kind.custom {
+        let before = causes.len();
+        causes.extend(by_schema);
+        causes.extend(scale::causes(object, &scope.version));
+        if let Some(rules) = &scope.version.rules {
+            let blocked = causes[before..].iter().any(|c| BLOCKING.contains(&c.reason));
+            causes.extend(if blocked { vec![rules_not_checked()] } else { rules.check(object, old) });
         }
+    } else {
+        // What is checked by hand is said in the words of that check, at its place.
+        let own = prepare::causes(object, old, &scope.kind);
+        by_schema.retain(|c| !own.iter().any(|o| o.field == c.field && o.reason == c.reason));
+        causes.extend(by_schema);
+        causes.extend(own);
     }
     if causes.is_empty() {
         return Ok(());

@@ -116,15 +116,14 @@ fn check_enum(value: &Value, node: &Node, path: &str, causes: &mut Vec<Cause>) {
 fn check_text(text: &str, node: &Node, path: &str, causes: &mut Vec<Cause>) {
     let value = || Value::from(text);
     let chars = text.chars().count() as u64;
-    if let Some(least) = node.lengths.0.filter(|l| chars < *l) {
-        let detail = format!("{}should be at least {least} chars long", in_body(path));
-        causes.push(Cause::invalid(shown(path), &value(), detail));
-    }
+    // Length and pattern are one check: what fails first is said.
     if let Some(most) = node.lengths.1.filter(|m| chars > *m) {
         let message = format!("Too long: may not be more than {most} bytes");
         causes.push(Cause::new("FieldValueTooLong", shown(path), message));
-    }
-    if let Some((source, Some(pattern))) = &node.pattern
+    } else if let Some(least) = node.lengths.0.filter(|l| chars < *l) {
+        let detail = format!("{}should be at least {least} chars long", in_body(path));
+        causes.push(Cause::invalid(shown(path), &value(), detail));
+    } else if let Some((source, Some(pattern))) = &node.pattern
         && !pattern.is_match(text)
     {
         let detail = format!("{}should match '{source}'", in_body(path));

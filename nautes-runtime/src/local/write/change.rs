@@ -20,6 +20,13 @@ use crate::local::{
     strategic,
 };
 
+/// The media types of patches other than an apply.
+const PATCHES: [&str; 3] = [
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+];
+
 pub(crate) fn change(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, Status> {
     check_manager(scope)?;
     let mut warnings = read::warnings(scope);
@@ -45,8 +52,15 @@ pub(crate) fn change(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, 
         drop(state);
         return read::answer(scope, code, &object, &warnings);
     }
+    if !PATCHES.contains(&media.as_str()) {
+        return Err(Status::unsupported_media());
+    }
+    if !scope.call.param("force").is_empty() {
+        let cause = Cause::forbidden("force", "may not be specified for non-apply patch");
+        return Err(Status::invalid("meta.k8s.io", "PatchOptions", "", vec![cause]));
+    }
     let change: Value = serde_json::from_slice(body)
-        .map_err(|e| Status::bad_request(format!("error decoding patch: {e}")))?;
+        .map_err(|e| Status::bad_request(format!("error decoding patch: {}", json::syntax_error(body, &e))))?;
     if json::depth(&change) > DEPTH {
         return Err(Status::bad_request("the patch is nested too deeply"));
     }
@@ -77,12 +91,7 @@ pub(crate) fn patched(scope: &Scope<'_>, media: &str, old: &Value, change: &Valu
         "application/strategic-merge-patch+json" if !scope.kind.custom => {
             strategic::strategic_merge(old, change, scope.version.schema.view())
         }
-        _ => Err(Status::new(
-            415,
-            "UnsupportedMediaType",
-            "the body of the request was in an unknown format - accepted media types include: \
-             application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
-        )),
+        _ => Err(Status::unsupported_media()),
     }
 }
 
@@ -216,7 +225,7 @@ fn check_preconditions(scope: &Scope<'_>, old: &Value, new: &Value, whole: bool)
         );
         return Err(Status::invalid(
             &scope.kind.group,
-            &scope.kind.kind,
+            &scope.kind.plural,
             scope.name(),
             vec![cause],
         ));
@@ -224,7 +233,9 @@ fn check_preconditions(scope: &Scope<'_>, old: &Value, new: &Value, whole: bool)
     let uid = json::uid(new);
     if !uid.is_empty() && uid != json::uid(old) {
         let detail = format!(
-            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: Precondition \
+             failed: UID in precondition: {uid}, UID in object meta: {}",
+            scope.registry_key(),
             json::uid(old)
         );
         return Err(Status::conflict(&scope.kind, scope.name(), &detail));
@@ -412,6 +423,7 @@ fn check_finalizers(scope: &Scope<'_>, old: &Value, new: &Value) -> Result<(), S
         &scope.kind.group,
         &scope.kind.kind,
         scope.name(),
-        vec![cause],
+        // The checks of all kinds and those of this kind both say so.
+        vec![cause.clone(), cause],
     ))
 }
