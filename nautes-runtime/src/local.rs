@@ -49,6 +49,7 @@ mod cel;
 mod controllers;
 mod crd;
 mod discovery;
+mod duplicates;
 mod durable;
 mod events;
 mod fields;

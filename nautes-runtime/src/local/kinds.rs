@@ -180,6 +180,13 @@ impl Registry {
         self.types.values()
     }
 
+    /// True where some kind of this version of a group is served.
+    pub(crate) fn serves(&self, group: &str, version: &str) -> bool {
+        self.types
+            .values()
+            .any(|t| t.group == group && t.version(version).is_some())
+    }
+
     /// The versions of a group that are served, preferred first.
     pub(crate) fn versions(&self, group: &str) -> Vec<String> {
         let mut found: Vec<String> = Vec::new();

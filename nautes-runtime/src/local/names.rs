@@ -192,7 +192,7 @@ fn owner_causes(object: &Value, causes: &mut Vec<Cause>) {
                 causes.push(Cause::invalid(
                     path,
                     &Value::from(""),
-                    format!("{field} must not be empty"),
+                    "must not be empty",
                 ));
             }
         }

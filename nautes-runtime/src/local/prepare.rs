@@ -477,7 +477,8 @@ fn binding_causes(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) 
                 &all,
             ));
         }
-        if kind == "ServiceAccount" && json::namespace_of_subject(subject).is_empty() {
+        let anywhere = json::text(object, &["kind"]) == "ClusterRoleBinding";
+        if kind == "ServiceAccount" && anywhere && json::namespace_of_subject(subject).is_empty() {
             causes.push(Cause::required(format!("{at}.namespace"), ""));
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
+use base64::{Engine as _, engine::GeneralPurpose};
 use http::Response;
 use serde_json::{Value, json};
 
@@ -130,6 +130,12 @@ pub(crate) fn warnings(scope: &Scope<'_>) -> Vec<String> {
         .collect()
 }
 
+/// What is read as a continue token, and then found to be none, is told apart from what cannot be read.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::URL_SAFE,
+    base64::engine::general_purpose::NO_PAD.with_decode_allow_trailing_bits(true),
+);
+
 /// Where a list goes on: the revision it was begun at and the last object it gave.
 struct Continue {
     revision: u64,
@@ -144,9 +150,7 @@ impl Continue {
             Status::bad_request(format!("invalid continue token: continue key is not valid{why}"))
         };
         let bad = || not_valid("");
-        let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD
-            .decode(text)
-            .map_err(|_| bad())?;
+        let bytes = LENIENT.decode(text).map_err(|_| bad())?;
         let value: Value =
             serde_json::from_slice(&bytes).map_err(|e| not_valid(&super::json::syntax_error(&bytes, &e)))?;
         let text = |key: &str| {

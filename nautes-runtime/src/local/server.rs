@@ -20,7 +20,7 @@ use super::{
     audit::{self, Audit},
     authn, authz,
     call::{Call, Target, User},
-    discovery,
+    discovery, duplicates,
     kinds::{Registry, ResourceType, Version},
     openapi, read, review, scale,
     status::Status,
@@ -74,6 +74,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) target: &'a Target,
     pub(crate) kind: Arc<ResourceType>,
     pub(crate) version: Arc<Version>,
+    /// The fields that the body gives more than once.
+    pub(crate) twice: Vec<String>,
 }
 
 impl Scope<'_> {
@@ -130,6 +132,9 @@ pub(crate) fn plain(code: u16, content_type: &'static str, body: impl Into<Bytes
 }
 
 fn fail(status: &Status) -> Response<Body> {
+    if status.is_no_such_group() {
+        return plain(404, "text/plain; charset=utf-8", format!("{}\n", status.message));
+    }
     let mut response = respond(status.code, &status.to_json(), &[]);
     if status.code == 401 {
         let challenge = http::HeaderValue::from_static("Bearer realm=\"kubernetes-master\"");
@@ -205,7 +210,10 @@ where
     let Some(target) = &call.target else {
         return no_resource(server, &call);
     };
-    let scope = scope(server, &call, &user, target)?;
+    let mut scope = scope(server, &call, &user, target)?;
+    if scope.call.is_write() && scope.call.media() != "application/json-patch+json" {
+        scope.twice = duplicates::of_json(&body);
+    }
     log.write = call.is_write() && scope.kind.is_stored() && !call.is_dry_run()?;
     route(server, &scope, &body).await
 }
@@ -251,6 +259,9 @@ fn scope<'a>(
     target: &'a Target,
 ) -> Result<Scope<'a>, Status> {
     let state = server.state();
+    if !state.registry.serves(&target.group, &target.version) {
+        return Err(Status::no_such_group());
+    }
     let kind = state
         .registry
         .get(&target.group, &target.plural)
@@ -270,6 +281,7 @@ fn scope<'a>(
         target,
         kind,
         version,
+        twice: Vec::new(),
     })
 }
 

@@ -142,6 +142,15 @@ impl Status {
         .detail("", "", "")
     }
 
+    /// A path of a group or version that nothing serves; said in plain text.
+    pub(crate) fn no_such_group() -> Self {
+        Self::new(404, "", "404 page not found")
+    }
+
+    pub(crate) fn is_no_such_group(&self) -> bool {
+        *self == Self::no_such_group()
+    }
+
     pub(crate) fn method_not_allowed() -> Self {
         Self::new(
             405,

@@ -15,7 +15,9 @@ pub(crate) use self::{
     delete::{delete, delete_collection},
 };
 use super::{
-    AdmissionRequest, Operation, crd, events, json,
+    AdmissionRequest, Operation,
+    builtin::TYPES,
+    crd, events, json,
     managed::Writer,
     names, prepare, protobuf, scale, schema,
     server::Scope,
@@ -95,12 +97,16 @@ fn parse_any(content_type: &str, body: &Bytes, wanted: &str) -> Result<Value, St
 fn check_type(scope: &Scope<'_>, object: &mut Value) -> Result<(), Status> {
     let wanted = scope.api_version();
     let found = json::text(object, &["apiVersion"]).to_owned();
+    let kind = json::text(object, &["kind"]).to_owned();
+    let foreign = !found.is_empty() && found != wanted || !kind.is_empty() && kind != scope.kind.kind;
+    if foreign && !scope.kind.custom && !kind.is_empty() && !found.is_empty() {
+        return Err(foreign_kind(scope, &found, &kind));
+    }
     if !found.is_empty() && found != wanted {
         return Err(Status::bad_request(format!(
             "the API version in the data ({found}) does not match the expected API version ({wanted})"
         )));
     }
-    let kind = json::text(object, &["kind"]).to_owned();
     if !kind.is_empty() && kind != scope.kind.kind {
         return Err(Status::bad_request(format!(
             "the kind in the data ({kind}) does not match the expected kind ({})",
@@ -128,6 +134,25 @@ fn check_type(scope: &Scope<'_>, object: &mut Value) -> Result<(), Status> {
     Ok(())
 }
 
+/// An object of another kind than the path names, as the decoder of built-in kinds words it.
+fn foreign_kind(scope: &Scope<'_>, api_version: &str, kind: &str) -> Status {
+    let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+    let wanted = &scope.kind.kind;
+    let known = TYPES
+        .iter()
+        .any(|t| t.group == group && t.version == version && t.kind == kind);
+    let why = if known {
+        let package = scope.kind.group.split('.').next().filter(|g| !g.is_empty()).unwrap_or("core");
+        format!("converting ({version}.{kind}) to ({package}.{wanted}): unknown conversion")
+    } else {
+        format!(
+            "no kind {kind:?} is registered for version {api_version:?} in scheme \
+             \"k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30\""
+        )
+    };
+    Status::bad_request(format!("{kind} in version {version:?} cannot be handled as a {wanted}: {why}"))
+}
+
 /// Unknown fields, wrong types, pruning and defaults: what decoding does.
 fn decode(scope: &Scope<'_>, mut object: Value, warnings: &mut Vec<String>) -> Result<Value, Status> {
     check_type(scope, &mut object)?;
@@ -142,21 +167,31 @@ fn decode(scope: &Scope<'_>, mut object: Value, warnings: &mut Vec<String>) -> R
 
 fn check_shape(scope: &Scope<'_>, object: &mut Value, warnings: &mut Vec<String>) -> Result<(), Status> {
     let view = scope.version.schema.view();
-    let kind = &scope.kind.kind;
-    if !scope.kind.custom {
+    if scope.call.is_apply() {
+        let errors = schema::typed_errors(object, view);
+        if !errors.is_empty() {
+            return Err(untyped(scope, object, &errors));
+        }
+    }
+    let sent = (scope.call.verb == "patch").then(|| object.clone());
+    if scope.kind.custom {
+        let meta = json!({"metadata": object.get("metadata").cloned().unwrap_or_default()});
+        if let Some(why) = schema::decode_error(&meta, view, &scope.kind.kind) {
+            return Err(undecodable(scope, sent.as_ref(), &why));
+        }
+        if !scope.call.is_apply() && let Some(meta) = object.get_mut("metadata") {
+            schema::drop_empty(meta, view.field("metadata"));
+        }
+    } else {
         if !scope.kind.is(crd::GROUP, crd::PLURAL) {
             json::drop_nulls(object);
+            if !scope.call.is_apply() {
+                schema::drop_empty(object, view);
+            }
         }
-        if let Some(why) = schema::decode_error(object, view, kind, &scope.version.name) {
-            return Err(Status::bad_request(why));
+        if let Some(why) = schema::decode_error(object, view, &scope.kind.kind) {
+            return Err(undecodable(scope, sent.as_ref(), &why));
         }
-    } else if let Some(why) = schema::decode_error(
-        &json!({"metadata": object.get("metadata").cloned().unwrap_or_default()}),
-        view,
-        kind,
-        &scope.version.name,
-    ) {
-        return Err(Status::bad_request(why));
     }
     let mode = match scope.call.param("fieldValidation") {
         "" => "Warn",
@@ -167,21 +202,12 @@ fn check_shape(scope: &Scope<'_>, object: &mut Value, warnings: &mut Vec<String>
             return Err(Status::invalid("meta.k8s.io", scope.call.options(), "", vec![cause]));
         }
     };
-    let pruned = schema::prune(object, view);
-    let media = scope.call.content_type.split(';').next().unwrap_or_default();
-    if media.trim() == "application/apply-patch+yaml" && !pruned.is_empty() {
-        return Err(undeclared(scope, &pruned));
-    }
-    let gone: Vec<String> = pruned
-        .into_iter()
-        .map(|f| format!("unknown field {f:?}"))
-        .collect();
+    let twice = scope.twice.iter().map(|f| format!("duplicate field {f:?}"));
+    let unknown = schema::prune(object, view).into_iter().map(|f| format!("unknown field {f:?}"));
+    let gone: Vec<String> = twice.chain(unknown).collect();
     if mode == "Strict" && !gone.is_empty() {
         let why = format!("strict decoding error: {}", gone.join(", "));
-        return Err(Status::bad_request(format!(
-            "{kind} in version {:?} cannot be handled as a {kind}: {why}",
-            scope.version.name
-        )));
+        return Err(undecodable(scope, sent.as_ref(), &why));
     }
     if mode == "Warn" {
         warnings.extend(gone);
@@ -189,25 +215,31 @@ fn check_shape(scope: &Scope<'_>, object: &mut Value, warnings: &mut Vec<String>
     Ok(())
 }
 
-/// A configuration that is applied can own declared fields only.
-fn undeclared(scope: &Scope<'_>, fields: &[String]) -> Status {
-    let lines: Vec<String> = fields
-        .iter()
-        .map(|field| format!(".{field}: field not declared in schema"))
-        .collect();
-    let detail = match lines.as_slice() {
+/// A body that is not of the type of its kind; of a patch, what the patch made.
+fn undecodable(scope: &Scope<'_>, patched: Option<&Value>, why: &str) -> Status {
+    if let Some(object) = patched.filter(|_| !scope.call.is_apply()) {
+        let cause = Cause::invalid("patch", &Value::from(object.to_string()), why);
+        return Status::invalid("", "", "", vec![cause]);
+    }
+    let (kind, version) = (&scope.kind.kind, &scope.version.name);
+    Status::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {why}"))
+}
+
+/// A configuration that cannot be applied, as it was sent.
+fn untyped(scope: &Scope<'_>, config: &Value, errors: &[String]) -> Status {
+    let detail = match errors {
         [only] => only.clone(),
         many => format!("errors:\n  {}", many.join("\n  ")),
     };
+    let group = if scope.kind.group.is_empty() {
+        format!("/{}", scope.version.name)
+    } else {
+        scope.api_version()
+    };
     let message = format!(
-        "failed to create typed patch object ({}/{}; {}, Kind={}): {detail}",
-        scope.namespace(),
-        scope.name(),
-        if scope.kind.group.is_empty() {
-            format!("/{}", scope.version.name)
-        } else {
-            scope.api_version()
-        },
+        "failed to create typed patch object ({}/{}; {group}, Kind={}): {detail}",
+        json::namespace(config),
+        json::name(config),
         scope.kind.kind
     );
     Status::new(500, "", message)

@@ -314,53 +314,56 @@ fn join(path: &str, key: &str) -> String {
 
 /// The first place where a value does not have the type that a built-in kind needs, as the decoder of the
 /// API server words it.
-pub(crate) fn decode_error(value: &Value, view: View<'_>, kind: &str, version: &str) -> Option<String> {
-    let (found, path, wanted) = misfit(value, view, "", 0)?;
-    Some(format!(
-        "{kind} in version {version:?} cannot be handled as a {kind}: json: cannot unmarshal {found} into Go \
-         struct field {kind}{path} of type {wanted}"
-    ))
+pub(crate) fn decode_error(value: &Value, view: View<'_>, kind: &str) -> Option<String> {
+    misfit(value, view, kind, "", 0)
 }
 
-fn misfit(
-    value: &Value,
-    view: View<'_>,
-    path: &str,
-    depth: usize,
-) -> Option<(&'static str, String, &'static str)> {
-    let node = view.get()?;
-    if value.is_null() || depth > DEPTH {
-        return None;
-    }
-    let found = match value {
-        Value::Bool(_) => "bool",
-        other => type_name(other),
+fn misfit(value: &Value, view: View<'_>, kind: &str, path: &str, depth: usize) -> Option<String> {
+    let node = view.get().filter(|_| !value.is_null() && depth <= DEPTH)?;
+    let unfit = |wanted: &str| {
+        let found = match value {
+            Value::Bool(_) => "bool",
+            Value::Number(_) => "number",
+            other => type_name(other),
+        };
+        Some(format!("json: cannot unmarshal {found} into Go struct field {kind}{path} of type {wanted}"))
     };
-    let found = if found == "integer" { "number" } else { found };
     if node.int_or_string {
-        let ok = value.is_string() || value.is_number();
-        return (!ok).then(|| (found, path.to_owned(), "intstr.IntOrString"));
+        return if value.is_string() || value.is_number() {
+            None
+        } else {
+            unfit("intstr.IntOrString")
+        };
     }
     if let Some(ty) = node.ty
         && !fits(value, ty)
     {
-        let wanted = match ty {
+        return unfit(match ty {
+            Type::Object if node.additional.is_some() => "map[string]string",
             Type::Object => "map",
             Type::Array => "slice",
             Type::String => "string",
             Type::Integer => "int32",
             Type::Number => "float64",
             Type::Boolean => "bool",
-        };
-        return Some((found, path.to_owned(), wanted));
+        });
     }
     match value {
-        Value::Object(map) => map
-            .iter()
-            .find_map(|(key, child)| misfit(child, view.field(key), &format!("{path}.{key}"), depth + 1)),
+        // Paths are those of structures: the keys of a map are not part of them.
+        Value::Object(map) => map.iter().find_map(|(key, child)| {
+            let below = match node.properties.contains_key(key) {
+                true => format!("{path}.{key}"),
+                false => path.to_owned(),
+            };
+            misfit(child, view.field(key), kind, &below, depth + 1)
+        }),
         Value::Array(list) => list
             .iter()
-            .find_map(|item| misfit(item, view.items(), path, depth + 1)),
+            .find_map(|item| misfit(item, view.items(), kind, path, depth + 1)),
+        Value::String(text) if node.format.as_deref() == Some("byte") => {
+            let at = formats::corrupt_base64(text)?;
+            Some(format!("illegal base64 data at input byte {at}"))
+        }
         _ => None,
     }
 }

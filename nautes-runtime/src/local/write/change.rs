@@ -37,15 +37,8 @@ pub(crate) fn change(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, 
         drop(state);
         return read::answer(scope, 200, &object, &warnings);
     }
-    let media = scope
-        .call
-        .content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_owned();
-    if media == "application/apply-patch+yaml" {
+    let media = scope.call.media().to_owned();
+    if scope.call.is_apply() {
         let config = parse(scope, body)?;
         let mut state = scope.server.state();
         let (code, object) = apply(scope, &mut state, config, &mut warnings)?;
@@ -91,14 +84,19 @@ pub(crate) fn patched(scope: &Scope<'_>, media: &str, old: &Value, change: &Valu
         "application/strategic-merge-patch+json" if !scope.kind.custom => {
             strategic::strategic_merge(old, change, scope.version.schema.view())
         }
-        _ => Err(Status::unsupported_media()),
+        _ => Err(Status::new(
+            415,
+            "UnsupportedMediaType",
+            "the body of the request was in an unknown format - accepted media types include: \
+             application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
+        )),
     }
 }
 
 fn apply(
     scope: &Scope<'_>,
     state: &mut State,
-    mut config: Value,
+    config: Value,
     warnings: &mut Vec<String>,
 ) -> Result<(u16, Arc<Value>), Status> {
     if scope.call.param("fieldManager").is_empty() {
@@ -124,10 +122,11 @@ fn apply(
     if !name.is_empty() && name != scope.name() {
         return Err(wrong_name(&name, scope.name()));
     }
+    check_namespace(scope, &mut config.clone())?;
+    let version = json::resource_version(&config).to_owned();
+    let mut config = decode(scope, config, warnings)?;
     json::meta_mut(&mut config).insert("name".to_owned(), scope.name().into());
     check_namespace(scope, &mut config)?;
-    let version = json::resource_version(&config).to_owned();
-    let config = decode(scope, config, warnings)?;
     let (config, writer) = (prepared_config(scope, config), writer(scope));
     let view = scope.version.schema.view();
     let live = state

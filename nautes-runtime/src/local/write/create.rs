@@ -77,13 +77,7 @@ fn start(scope: &Scope<'_>, object: &mut Value, track: bool) {
     let prefix = json::text(object, &["metadata", "generateName"]).to_owned();
     let unnamed = json::name(object).is_empty();
     let meta = json::meta_mut(object);
-    for field in [
-        "resourceVersion",
-        "selfLink",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-        "generation",
-    ] {
+    for field in ["resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds"] {
         meta.remove(field);
     }
     if track {
