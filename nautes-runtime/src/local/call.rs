@@ -131,7 +131,8 @@ impl Call {
 
     /// True for server-side apply.
     pub(crate) fn is_apply(&self) -> bool {
-        self.verb == "patch" && ["application/apply-patch+yaml", "application/apply-patch+cbor"].contains(&self.media())
+        self.verb == "patch"
+            && ["application/apply-patch+yaml", "application/apply-patch+cbor"].contains(&self.media())
     }
 
     /// The kind of the options that a write of this verb takes.
@@ -189,7 +190,12 @@ fn without_watch(path: &str) -> Option<String> {
     if parts.get(at) != Some(&"watch") || parts.len() <= at + 1 {
         return None;
     }
-    let kept: Vec<&str> = parts.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, p)| *p).collect();
+    let kept: Vec<&str> = parts
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| *i != at)
+        .map(|(_, p)| *p)
+        .collect();
     Some(format!("/{}", kept.join("/")))
 }
 

@@ -98,7 +98,10 @@ pub(crate) fn syntax_error(text: &[u8], error: &serde_json::Error) -> String {
     let said = error.to_string();
     let place = [
         ("trailing characters", "after top-level value"),
-        ("key must be a string", "looking for beginning of object key string"),
+        (
+            "key must be a string",
+            "looking for beginning of object key string",
+        ),
         ("expected `,` or `}`", "after object key:value pair"),
         ("expected `,` or `]`", "after array element"),
         ("expected `:`", "after object key"),
@@ -107,7 +110,10 @@ pub(crate) fn syntax_error(text: &[u8], error: &serde_json::Error) -> String {
     ]
     .into_iter()
     .find_map(|(words, place)| said.starts_with(words).then_some(place));
-    format!("invalid character {found:?} {}", place.unwrap_or("looking for beginning of value"))
+    format!(
+        "invalid character {found:?} {}",
+        place.unwrap_or("looking for beginning of value")
+    )
 }
 
 /// Removes nulls from maps, at any depth (JSON null is the absence of a value in built-in kinds).

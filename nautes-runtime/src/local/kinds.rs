@@ -127,7 +127,9 @@ fn from_row(row: &builtin::Builtin) -> ResourceType {
         scale,
         columns: Vec::new(),
         selectable: Vec::new(),
-        deprecated: None,
+        deprecated: (row.plural == "endpoints").then(|| {
+            "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned()
+        }),
     };
     let storage = match row.plural {
         "events" => "events".to_owned(),

@@ -5,6 +5,40 @@ use serde_json::{Map, Value, json};
 
 use super::{crd, json, kinds::ResourceType, names, quantity, status::Cause};
 
+/// The kinds whose conditions always tell their times, of `Deployment` two.
+const TIMED: [&str; 8] = [
+    "deployments",
+    "replicasets",
+    "statefulsets",
+    "daemonsets",
+    "jobs",
+    "pods",
+    "namespaces",
+    "persistentvolumeclaims",
+];
+
+/// Times of conditions that are not set are null, not left out.
+pub(crate) fn condition_times(object: &mut Value, kind: &ResourceType) {
+    if !TIMED.contains(&kind.plural.as_str()) {
+        return;
+    }
+    let fields: &[&str] = match kind.plural.as_str() {
+        "deployments" => &["lastTransitionTime", "lastUpdateTime"],
+        "jobs" | "pods" | "persistentvolumeclaims" => &["lastProbeTime", "lastTransitionTime"],
+        _ => &["lastTransitionTime"],
+    };
+    let conditions = object
+        .pointer_mut("/status/conditions")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten();
+    for condition in conditions.filter_map(Value::as_object_mut) {
+        for field in fields {
+            let _ = condition.entry(*field).or_insert(Value::Null);
+        }
+    }
+}
+
 /// Fills in defaults of built-in kinds.
 pub(crate) fn fill(object: &mut Value, kind: &ResourceType) {
     match (kind.group.as_str(), kind.plural.as_str()) {
@@ -12,6 +46,8 @@ pub(crate) fn fill(object: &mut Value, kind: &ResourceType) {
         ("", "secrets") => secret(object),
         ("", "services") => service(object),
         ("", "pods") => pod(json::path_mut(object, &["spec"])),
+        ("", "limitranges") => limit_range(object),
+        ("", "resourcequotas") => canonical_amounts(json::path_mut(object, &["spec"]).get_mut("hard")),
         ("", "persistentvolumeclaims") => {
             json::default_to(json::path_mut(object, &["spec"]), "volumeMode", "Filesystem");
         }
@@ -21,6 +57,13 @@ pub(crate) fn fill(object: &mut Value, kind: &ResourceType) {
         ("batch", "jobs") => job(json::path_mut(object, &["spec"])),
         ("batch", "cronjobs") => cron_job(object),
         ("networking.k8s.io", "networkpolicies") => network_policy(object),
+        ("scheduling.k8s.io", "priorityclasses") => {
+            json::default_to(
+                json::object_mut(object),
+                "preemptionPolicy",
+                "PreemptLowerPriority",
+            );
+        }
         ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") => binding(object),
         (crd::GROUP, crd::PLURAL) => crd::fill(object),
         _ => {}
@@ -52,8 +95,6 @@ fn service(object: &mut Value) {
     json::default_to(spec, "sessionAffinity", "None");
     if spec.get("type").and_then(Value::as_str) != Some("ExternalName") {
         json::default_to(spec, "internalTrafficPolicy", "Cluster");
-        json::default_to(spec, "ipFamilyPolicy", "SingleStack");
-        json::default_to(spec, "ipFamilies", json!(["IPv4"]));
     }
     for port in spec
         .get_mut("ports")
@@ -90,7 +131,14 @@ fn workload(object: &mut Value, plural: &str) {
         }
         "statefulsets" => {
             json::default_to(spec, "podManagementPolicy", "OrderedReady");
-            json::default_to(json::child_mut(spec, "updateStrategy"), "type", "RollingUpdate");
+            let kept = json::child_mut(spec, "persistentVolumeClaimRetentionPolicy");
+            json::default_to(kept, "whenDeleted", "Retain");
+            json::default_to(kept, "whenScaled", "Retain");
+            let strategy = json::child_mut(spec, "updateStrategy");
+            json::default_to(strategy, "type", "RollingUpdate");
+            if strategy["type"] == "RollingUpdate" {
+                json::default_to(json::child_mut(strategy, "rollingUpdate"), "partition", 0);
+            }
         }
         "daemonsets" => {
             json::default_to(json::child_mut(spec, "updateStrategy"), "type", "RollingUpdate");
@@ -119,6 +167,14 @@ fn cron_job(object: &mut Value) {
     json::default_to(spec, "suspend", false);
     json::default_to(spec, "successfulJobsHistoryLimit", 3);
     json::default_to(spec, "failedJobsHistoryLimit", 1);
+    let template = json::child_mut(spec, "jobTemplate");
+    json::child_mut(template, "metadata");
+    let job = json::child_mut(template, "spec");
+    if job.get("template").is_some_and(Value::is_object) {
+        let template = json::child_mut(job, "template");
+        json::child_mut(template, "metadata");
+        pod(json::child_mut(template, "spec"));
+    }
 }
 
 fn pod(spec: &mut Map<String, Value>) {
@@ -149,11 +205,7 @@ fn pod(spec: &mut Map<String, Value>) {
             json::default_to(container, "terminationMessagePath", "/dev/termination-log");
             json::default_to(container, "terminationMessagePolicy", "File");
             for amounts in json::child_mut(container, "resources").values_mut() {
-                for amount in amounts.as_object_mut().into_iter().flatten().map(|(_, v)| v) {
-                    if let Some(text) = quantity::canonical(amount) {
-                        *amount = text.into();
-                    }
-                }
+                canonical_amounts(Some(amounts));
             }
             for port in container
                 .get_mut("ports")
@@ -162,6 +214,42 @@ fn pod(spec: &mut Map<String, Value>) {
                 .flatten()
             {
                 json::default_to(json::object_mut(port), "protocol", "TCP");
+            }
+        }
+    }
+}
+
+/// Writes amounts as Kubernetes does: `1000m` is `1`.
+fn canonical_amounts(amounts: Option<&mut Value>) {
+    let all = amounts.and_then(Value::as_object_mut).into_iter().flatten();
+    for (_, amount) in all {
+        if let Some(text) = quantity::canonical(amount) {
+            *amount = text.into();
+        }
+    }
+}
+
+fn limit_range(object: &mut Value) {
+    let limits = object.pointer_mut("/spec/limits").and_then(Value::as_array_mut);
+    for limit in limits.into_iter().flatten().map(json::object_mut) {
+        for field in ["default", "defaultRequest", "max", "min", "maxLimitRequestRatio"] {
+            canonical_amounts(limit.get_mut(field));
+        }
+        if limit.get("type").and_then(Value::as_str) != Some("Container") {
+            continue;
+        }
+        for (from, to) in [
+            ("max", "default"),
+            ("default", "defaultRequest"),
+            ("min", "defaultRequest"),
+        ] {
+            let amounts = limit
+                .get(from)
+                .and_then(Value::as_object)
+                .cloned()
+                .unwrap_or_default();
+            for (name, amount) in amounts {
+                json::default_to(json::child_mut(limit, to), &name, amount);
             }
         }
     }
@@ -178,6 +266,17 @@ fn network_policy(object: &mut Value) {
         types.push("Egress");
     }
     json::default_to(spec, "policyTypes", json!(types));
+    for side in ["ingress", "egress"] {
+        let rules = spec
+            .get_mut(side)
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten();
+        let ports = rules.filter_map(|r| r.get_mut("ports")?.as_array_mut()).flatten();
+        for port in ports {
+            json::default_to(json::object_mut(port), "protocol", "TCP");
+        }
+    }
 }
 
 fn binding(object: &mut Value) {
@@ -197,6 +296,13 @@ fn binding(object: &mut Value) {
     }
 }
 
+fn zeroes(object: &mut Value, fields: &[&str]) {
+    let status = json::path_mut(object, &["status"]);
+    for field in fields {
+        json::default_to(status, field, 0);
+    }
+}
+
 /// What a new object of a built-in kind starts with.
 pub(crate) fn start(object: &mut Value, kind: &ResourceType) {
     match (kind.group.as_str(), kind.plural.as_str()) {
@@ -206,9 +312,30 @@ pub(crate) fn start(object: &mut Value, kind: &ResourceType) {
         ("", "pods" | "persistentvolumeclaims") => {
             json::path_mut(object, &["status"]).insert("phase".to_owned(), "Pending".into());
         }
-        ("", "services") => {
+        ("", "services") | ("networking.k8s.io", "ingresses") => {
             json::path_mut(object, &["status", "loadBalancer"]);
         }
+        ("policy", "poddisruptionbudgets") => {
+            let fields = [
+                "currentHealthy",
+                "desiredHealthy",
+                "disruptionsAllowed",
+                "expectedPods",
+            ];
+            zeroes(object, &fields);
+        }
+        ("apps", "statefulsets") => zeroes(object, &["availableReplicas", "replicas"]),
+        ("apps", "replicasets") => zeroes(object, &["replicas"]),
+        ("apps", "daemonsets") => {
+            let fields = [
+                "currentNumberScheduled",
+                "desiredNumberScheduled",
+                "numberMisscheduled",
+                "numberReady",
+            ];
+            zeroes(object, &fields);
+        }
+        ("apps" | "batch", _) | ("", "resourcequotas") => zeroes(object, &[]),
         _ => {}
     }
 }
@@ -229,14 +356,32 @@ pub(crate) fn causes(object: &Value, old: Option<&Value>, kind: &ResourceType) -
             unchanged(object, old, &["type"], &mut causes);
             secret_data(object, &mut causes);
         }
-        ("", "services") => service_causes(object, &mut causes),
+        ("", "services") => service_causes(object, old, &mut causes),
         ("", "pods") => pod_causes(object.get("spec"), "spec", &mut causes),
         ("apps", plural) => workload_causes(object, old, plural, &mut causes),
-        ("batch", "jobs") => pod_causes(
-            json::at(object, &["spec", "template", "spec"]),
-            "spec.template.spec",
-            &mut causes,
-        ),
+        ("batch", "jobs") => job_causes(object, "spec", &mut causes),
+        ("batch", "cronjobs") => {
+            job_causes(object, "spec.jobTemplate.spec", &mut causes);
+            schedule_causes(json::text(object, &["spec", "schedule"]), &mut causes);
+        }
+        ("networking.k8s.io", "ingresses") => {
+            let given = |field| json::at(object, &["spec", field]).is_some();
+            if !given("defaultBackend") && !given("rules") {
+                let detail = "either `defaultBackend` or `rules` must be specified";
+                causes.push(Cause::invalid("spec", &Value::Null, detail));
+            }
+        }
+        ("policy", "poddisruptionbudgets") => budget_causes(object, &mut causes),
+        ("coordination.k8s.io", "leases") => {
+            let seconds = json::at(object, &["spec", "leaseDurationSeconds"]);
+            if let Some(seconds) = seconds.filter(|s| s.as_i64().is_some_and(|s| s <= 0)) {
+                causes.push(Cause::invalid(
+                    "spec.leaseDurationSeconds",
+                    seconds,
+                    "must be greater than 0",
+                ));
+            }
+        }
         ("rbac.authorization.k8s.io", "roles" | "clusterroles") => role_causes(object, &mut causes),
         ("rbac.authorization.k8s.io", _) => binding_causes(object, old, &mut causes),
         (crd::GROUP, crd::PLURAL) => causes = crd::causes(object, old),
@@ -310,7 +455,54 @@ fn unchanged(object: &Value, old: Option<&Value>, path: &[&str], causes: &mut Ve
     }
 }
 
-fn service_causes(object: &Value, causes: &mut Vec<Cause>) {
+fn job_causes(object: &Value, at: &str, causes: &mut Vec<Cause>) {
+    let path: Vec<&str> = at.split('.').chain(["template", "spec"]).collect();
+    let pod = json::at(object, &path);
+    let at = path.join(".");
+    pod_causes(pod, &at, causes);
+    if pod.is_some_and(|p| !["Never", "OnFailure"].contains(&json::text(p, &["restartPolicy"]))) {
+        let detail = "valid values: \"OnFailure\", \"Never\"";
+        causes.push(Cause::required(format!("{at}.restartPolicy"), detail));
+    }
+}
+
+fn schedule_causes(schedule: &str, causes: &mut Vec<Cause>) {
+    let fields: Vec<&str> = schedule.split_whitespace().collect();
+    if schedule.is_empty() {
+        causes.push(Cause::required("spec.schedule", ""));
+    } else if fields.len() != 5 && !schedule.starts_with('@') {
+        let detail = format!(
+            "expected exactly 5 fields, found {}: [{}]",
+            fields.len(),
+            fields.join(" ")
+        );
+        causes.push(Cause::invalid("spec.schedule", &Value::from(schedule), detail));
+    }
+}
+
+fn budget_causes(object: &Value, causes: &mut Vec<Cause>) {
+    let of = |field| json::at(object, &["spec", field]).cloned().unwrap_or_default();
+    let (least, most) = (of("minAvailable"), of("maxUnavailable"));
+    if !least.is_null() && !most.is_null() {
+        // As Go shows its structure, fields in their order there.
+        let message = format!(
+            "Invalid value: {{\"MinAvailable\":{least},\"Selector\":{},\"MaxUnavailable\":{most},\
+             \"UnhealthyPodEvictionPolicy\":{}}}: minAvailable and maxUnavailable cannot be both set",
+            of("selector"),
+            of("unhealthyPodEvictionPolicy")
+        );
+        causes.push(Cause::new("FieldValueInvalid", "spec", message));
+    }
+}
+
+fn service_causes(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+    let address = |o: &Value| json::text(o, &["spec", "clusterIP"]).to_owned();
+    let (now, before) = (address(object), old.map(address).unwrap_or_default());
+    let addressed = old.is_some_and(|o| json::text(o, &["spec", "type"]) != "ExternalName");
+    if addressed && !before.is_empty() && !now.is_empty() && now != before {
+        let detail = "may not change once set";
+        causes.push(Cause::invalid("spec.clusterIPs[0]", &json!([now]), detail));
+    }
     let ports = json::list(object, &["spec", "ports"]);
     let external = json::text(object, &["spec", "type"]) == "ExternalName";
     let headless = json::text(object, &["spec", "clusterIP"]) == "None";
@@ -329,6 +521,14 @@ fn service_causes(object: &Value, causes: &mut Vec<Cause>) {
             causes.push(Cause::invalid(
                 format!("spec.ports[{index}].port"),
                 &Value::from(number),
+                detail,
+            ));
+        }
+        if port.get("targetPort").and_then(Value::as_i64) == Some(0) {
+            let detail = "must be between 1 and 65535, inclusive";
+            causes.push(Cause::invalid(
+                format!("spec.ports[{index}].targetPort"),
+                &Value::from(0),
                 detail,
             ));
         }

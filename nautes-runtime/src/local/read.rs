@@ -146,7 +146,11 @@ struct Continue {
 impl Continue {
     fn read(text: &str) -> Result<Self, Status> {
         let not_valid = |why: &str| {
-            let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+            let why = if why.is_empty() {
+                String::new()
+            } else {
+                format!(": {why}")
+            };
             Status::bad_request(format!("invalid continue token: continue key is not valid{why}"))
         };
         let bad = || not_valid("");
@@ -188,7 +192,9 @@ pub(crate) fn version(text: &str) -> Result<u64, String> {
         return Ok(0);
     }
     text.parse().map_err(|_| {
-        format!("resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax")
+        format!(
+            "resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax"
+        )
     })
 }
 
@@ -235,7 +241,8 @@ fn check_options(scope: &Scope<'_>) -> Result<(), Status> {
 pub(crate) fn list(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
     let selector = selector(scope)?;
     let form = form(&scope.call.accept)?;
-    let limit = usize::try_from(number(scope.call.param("limit"), "strconv.ParseInt: ")?).unwrap_or(usize::MAX);
+    let limit =
+        usize::try_from(number(scope.call.param("limit"), "strconv.ParseInt: ")?).unwrap_or(usize::MAX);
     let wanted = version(scope.call.param("resourceVersion"))
         .map_err(|why| Status::bad_request(format!("invalid resource version: {why}")))?;
     let exact = scope.call.param("resourceVersionMatch") == "Exact";
@@ -253,28 +260,15 @@ pub(crate) fn list(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
         if wanted > now {
             return Err(too_large(wanted, now));
         }
-        // Only the present state is kept whole; an exact revision of the past is as good as compacted.
-        if exact && wanted != now {
-            return Err(Status::gone(format!(
-                "The provided resource version is too old: {wanted} ({})",
-                state.store.oldest()
-            )));
-        }
-        if let Some(resume) = &resume
-            && resume.revision < state.store.oldest()
-        {
-            return Err(Status::gone(
-                "The provided continue parameter is too old to display a consistent list result. You can start \
-                 a new list without the continue parameter.",
-            ));
-        }
-        revision = resume.as_ref().map_or(now, |r| r.revision);
+        let pinned = resume.as_ref().map(|r| r.revision).or(exact.then_some(wanted));
+        revision = pinned.unwrap_or(now);
         let all = state
             .store
-            .list(&scope.kind.storage, scope.target.namespace.as_deref());
+            .list_at(&scope.kind.storage, scope.target.namespace.as_deref(), revision)
+            .ok_or_else(|| too_old(scope, revision, state.store.oldest()))?;
         let after = resume.map(|r| (r.namespace, r.name));
         let mut left = 0;
-        for (place, object) in all {
+        for (place, object) in &all {
             if after.as_ref().is_some_and(|a| place <= a) {
                 continue;
             }
@@ -322,6 +316,18 @@ pub(crate) fn list(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
         }),
     };
     Ok(respond(200, &body, &warnings(scope)))
+}
+
+fn too_old(scope: &Scope<'_>, wanted: u64, oldest: u64) -> Status {
+    if scope.call.param("continue").is_empty() {
+        return Status::gone(format!(
+            "The resourceVersion for the provided list is too old: {wanted} ({oldest})."
+        ));
+    }
+    Status::gone(
+        "The provided continue parameter is too old to display a consistent list result. You can start a new list \
+         without the continue parameter.",
+    )
 }
 
 /// Whether a stored object is selected, as its kind shows it.

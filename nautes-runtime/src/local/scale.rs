@@ -57,7 +57,10 @@ pub(crate) fn causes(object: &Value, version: &Version) -> Vec<Cause> {
     };
     let broken = |path: &Vec<String>| {
         let found = at(object, path).filter(|v| !v.is_null() && !v.is_i64())?;
-        let (field, shown) = (format!(".{}", path.join(".")), found.as_str().map_or_else(|| found.to_string(), str::to_owned));
+        let (field, shown) = (
+            format!(".{}", path.join(".")),
+            found.as_str().map_or_else(|| found.to_string(), str::to_owned),
+        );
         let ty = match found {
             Value::String(_) => "string",
             Value::Bool(_) => "bool",
@@ -68,7 +71,10 @@ pub(crate) fn causes(object: &Value, version: &Version) -> Vec<Cause> {
         let detail = format!("{field} accessor error: {shown} is of the type {ty}, expected int64");
         Some(Cause::invalid(field, &json!(0), detail))
     };
-    [&paths.spec, &paths.status].into_iter().filter_map(broken).collect()
+    [&paths.spec, &paths.status]
+        .into_iter()
+        .filter_map(broken)
+        .collect()
 }
 
 pub(crate) fn get(scope: &Scope<'_>) -> Result<Response<Body>, Status> {

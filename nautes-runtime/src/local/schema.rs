@@ -72,6 +72,8 @@ impl Type {
 /// One place in a schema.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Node {
+    /// Package and name of the structure, of built-in kinds (`v1.PodSpec`).
+    pub(crate) name: Option<String>,
     pub(crate) ty: Option<Type>,
     pub(crate) format: Option<String>,
     pub(crate) nullable: bool,

@@ -211,7 +211,9 @@ fn requirement(text: &str) -> Result<(String, Test), String> {
         return Ok((key(name)?, Test::In(vec![value(v.trim())?])));
     }
     if let [_, second, ..] = text.split_whitespace().collect::<Vec<_>>().as_slice() {
-        return Err(format!("found '{second}', expected: in, notin, =, ==, !=, gt, lt"));
+        return Err(format!(
+            "found '{second}', expected: in, notin, =, ==, !=, gt, lt"
+        ));
     }
     Ok((key(text)?, Test::Exists))
 }

@@ -99,7 +99,11 @@ impl Scope<'_> {
             self.kind.plural.clone()
         };
         let parts = ["/registry", &kind, self.namespace(), self.name()];
-        parts.into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join("/")
+        parts
+            .into_iter()
+            .filter(|p| !p.is_empty())
+            .collect::<Vec<_>>()
+            .join("/")
     }
 
     pub(crate) fn api_version(&self) -> String {

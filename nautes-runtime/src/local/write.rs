@@ -18,7 +18,7 @@ use super::{
     AdmissionRequest, Operation,
     builtin::TYPES,
     crd, events, json,
-    managed::Writer,
+    managed::{self, Writer},
     names, prepare, protobuf, scale, schema,
     server::Scope,
     status::{Cause, Status},
@@ -50,7 +50,10 @@ fn summary(body: &[u8]) -> String {
     match body.first() {
         None => "<empty>".to_owned(),
         Some(b'{') => format!("{}{more}", String::from_utf8_lossy(first)),
-        Some(_) => format!("{}{more}", first.iter().map(|b| format!("{b:02x}")).collect::<String>()),
+        Some(_) => format!(
+            "{}{more}",
+            first.iter().map(|b| format!("{b:02x}")).collect::<String>()
+        ),
     }
 }
 
@@ -142,15 +145,22 @@ fn foreign_kind(scope: &Scope<'_>, api_version: &str, kind: &str) -> Status {
         .iter()
         .any(|t| t.group == group && t.version == version && t.kind == kind);
     let why = if known {
-        let package = scope.kind.group.split('.').next().filter(|g| !g.is_empty()).unwrap_or("core");
+        let package = scope
+            .kind
+            .group
+            .split('.')
+            .next()
+            .filter(|g| !g.is_empty())
+            .unwrap_or("core");
         format!("converting ({version}.{kind}) to ({package}.{wanted}): unknown conversion")
     } else {
         format!(
-            "no kind {kind:?} is registered for version {api_version:?} in scheme \
-             \"k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30\""
+            "no kind {kind:?} is registered for version {api_version:?} in scheme \"pkg/runtime/scheme.go\""
         )
     };
-    Status::bad_request(format!("{kind} in version {version:?} cannot be handled as a {wanted}: {why}"))
+    Status::bad_request(format!(
+        "{kind} in version {version:?} cannot be handled as a {wanted}: {why}"
+    ))
 }
 
 /// Unknown fields, wrong types, pruning and defaults: what decoding does.
@@ -179,7 +189,9 @@ fn check_shape(scope: &Scope<'_>, object: &mut Value, warnings: &mut Vec<String>
         if let Some(why) = schema::decode_error(&meta, view, &scope.kind.kind) {
             return Err(undecodable(scope, sent.as_ref(), &why));
         }
-        if !scope.call.is_apply() && let Some(meta) = object.get_mut("metadata") {
+        if !scope.call.is_apply()
+            && let Some(meta) = object.get_mut("metadata")
+        {
             schema::drop_empty(meta, view.field("metadata"));
         }
     } else {
@@ -199,11 +211,18 @@ fn check_shape(scope: &Scope<'_>, object: &mut Value, warnings: &mut Vec<String>
         other => {
             let known = ["", "Ignore", "Strict", "Warn"].map(str::to_owned);
             let cause = Cause::not_supported("fieldValidation", &Value::from(other), &known);
-            return Err(Status::invalid("meta.k8s.io", scope.call.options(), "", vec![cause]));
+            return Err(Status::invalid(
+                "meta.k8s.io",
+                scope.call.options(),
+                "",
+                vec![cause],
+            ));
         }
     };
     let twice = scope.twice.iter().map(|f| format!("duplicate field {f:?}"));
-    let unknown = schema::prune(object, view).into_iter().map(|f| format!("unknown field {f:?}"));
+    let unknown = schema::prune(object, view)
+        .into_iter()
+        .map(|f| format!("unknown field {f:?}"));
     let gone: Vec<String> = twice.chain(unknown).collect();
     if mode == "Strict" && !gone.is_empty() {
         let why = format!("strict decoding error: {}", gone.join(", "));
@@ -222,7 +241,9 @@ fn undecodable(scope: &Scope<'_>, patched: Option<&Value>, why: &str) -> Status 
         return Status::invalid("", "", "", vec![cause]);
     }
     let (kind, version) = (&scope.kind.kind, &scope.version.name);
-    Status::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {why}"))
+    Status::bad_request(format!(
+        "{kind} in version {version:?} cannot be handled as a {kind}: {why}"
+    ))
 }
 
 /// A configuration that cannot be applied, as it was sent.
@@ -250,6 +271,9 @@ fn fill(scope: &Scope<'_>, object: &mut Value) {
         prepare::fill(object, &scope.kind);
     }
     schema::fill_defaults(object, scope.version.schema.view());
+    if !scope.kind.custom {
+        prepare::condition_times(object, &scope.kind);
+    }
 }
 
 fn check_namespace(scope: &Scope<'_>, object: &mut Value) -> Result<(), Status> {
@@ -293,6 +317,11 @@ fn rules_not_checked() -> Cause {
     Cause::invalid("<nil>", &Value::Null, detail)
 }
 
+/// Writes down who made an answer that is not stored.
+pub(crate) fn track(scope: &Scope<'_>, object: &mut Value) {
+    managed::track_update(None, object, &writer(scope), scope.version.schema.view());
+}
+
 /// What is wrong with an object, in every respect.
 fn validate(scope: &Scope<'_>, object: &Value, old: Option<&Value>) -> Result<(), Status> {
     let mut causes = Vec::new();
@@ -301,18 +330,24 @@ fn validate(scope: &Scope<'_>, object: &Value, old: Option<&Value>) -> Result<()
     }
     let faced = events::shown(object, &scope.kind);
     let subject = faced.as_ref().unwrap_or(object);
-    let mut by_schema = schema::validate(subject, scope.version.schema.view());
     if scope.kind.custom {
         let before = causes.len();
-        causes.extend(by_schema);
+        causes.extend(schema::validate(subject, scope.version.schema.view()));
         causes.extend(scale::causes(object, &scope.version));
         if let Some(rules) = &scope.version.rules {
             let blocked = causes[before..].iter().any(|c| BLOCKING.contains(&c.reason));
-            causes.extend(if blocked { vec![rules_not_checked()] } else { rules.check(object, old) });
+            causes.extend(if blocked {
+                vec![rules_not_checked()]
+            } else {
+                rules.check(object, old)
+            });
         }
     } else {
         // What is checked by hand is said in the words of that check, at its place.
         let own = prepare::causes(object, old, &scope.kind);
+        let mut present = subject.clone();
+        json::drop_nulls(&mut present);
+        let mut by_schema = schema::validate(&present, scope.version.schema.view());
         by_schema.retain(|c| !own.iter().any(|o| o.field == c.field && o.reason == c.reason));
         causes.extend(by_schema);
         causes.extend(own);

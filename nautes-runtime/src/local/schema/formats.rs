@@ -66,7 +66,10 @@ pub(super) fn corrupt_base64(text: &str) -> Option<usize> {
     let letter = |b: u8| b.is_ascii_alphanumeric() || b == b'+' || b == b'/';
     let (mut filled, mut start) = (0, 0);
     let bytes = text.as_bytes();
-    let mut rest = bytes.iter().enumerate().filter(|(_, b)| !matches!(b, b'\r' | b'\n'));
+    let mut rest = bytes
+        .iter()
+        .enumerate()
+        .filter(|(_, b)| !matches!(b, b'\r' | b'\n'));
     while let Some((at, byte)) = rest.next() {
         if filled == 0 {
             start = at;

@@ -32,10 +32,15 @@ fn check(value: &Value, view: View<'_>, path: &str, depth: usize, errors: &mut V
         (Some(Type::Object), other) => errors.push(format!("{at}expected map, got &{{{}}}", shown(other))),
         (Some(Type::Array), other) => errors.push(format!("{at}expected list, got &{{{}}}", shown(other))),
         (Some(Type::String), other) if !other.is_string() => {
-            errors.push(format!("{at}expected string, got &value.valueUnstructured{{Value:{other}}}"));
+            errors.push(format!(
+                "{at}expected string, got &value.valueUnstructured{{Value:{other}}}"
+            ));
         }
         (Some(Type::Integer | Type::Number), other) if !other.is_number() => {
-            errors.push(format!("{at}expected numeric (int or float), got {}", go_type(other)));
+            errors.push(format!(
+                "{at}expected numeric (int or float), got {}",
+                go_type(other)
+            ));
         }
         (Some(Type::Boolean), other) if !other.is_boolean() => {
             errors.push(format!("{at}expected boolean, got {}", shown(other)));

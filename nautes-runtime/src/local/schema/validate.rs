@@ -318,7 +318,30 @@ pub(crate) fn decode_error(value: &Value, view: View<'_>, kind: &str) -> Option<
     misfit(value, view, kind, "", 0)
 }
 
-fn misfit(value: &Value, view: View<'_>, kind: &str, path: &str, depth: usize) -> Option<String> {
+/// The type of a place as Go names it.
+fn go_name(view: View<'_>) -> String {
+    let Some(node) = view.get() else {
+        return "interface {}".to_owned();
+    };
+    if let Some(name) = node.name.as_ref().filter(|_| !node.properties.is_empty()) {
+        return name.clone();
+    }
+    match node.ty {
+        Some(Type::Object) if node.additional.is_some() => {
+            let inner = node.additional.map(|a| go_name(view.node(a)));
+            format!("map[string]{}", inner.unwrap_or_default())
+        }
+        Some(Type::Object) | None => "map[string]interface {}".to_owned(),
+        Some(Type::Array) => format!("[]{}", go_name(view.items())),
+        Some(Type::String) if node.format.as_deref() == Some("byte") => "[]uint8".to_owned(),
+        Some(Type::String) => "string".to_owned(),
+        Some(Type::Integer) => node.format.clone().unwrap_or_else(|| "int32".to_owned()),
+        Some(Type::Number) => "float64".to_owned(),
+        Some(Type::Boolean) => "bool".to_owned(),
+    }
+}
+
+fn misfit(value: &Value, view: View<'_>, owner: &str, path: &str, depth: usize) -> Option<String> {
     let node = view.get().filter(|_| !value.is_null() && depth <= DEPTH)?;
     let unfit = |wanted: &str| {
         let found = match value {
@@ -326,7 +349,9 @@ fn misfit(value: &Value, view: View<'_>, kind: &str, path: &str, depth: usize) -
             Value::Number(_) => "number",
             other => type_name(other),
         };
-        Some(format!("json: cannot unmarshal {found} into Go struct field {kind}{path} of type {wanted}"))
+        Some(format!(
+            "json: cannot unmarshal {found} into Go struct field {owner}{path} of type {wanted}"
+        ))
     };
     if node.int_or_string {
         return if value.is_string() || value.is_number() {
@@ -335,19 +360,11 @@ fn misfit(value: &Value, view: View<'_>, kind: &str, path: &str, depth: usize) -
             unfit("intstr.IntOrString")
         };
     }
-    if let Some(ty) = node.ty
-        && !fits(value, ty)
-    {
-        return unfit(match ty {
-            Type::Object if node.additional.is_some() => "map[string]string",
-            Type::Object => "map",
-            Type::Array => "slice",
-            Type::String => "string",
-            Type::Integer => "int32",
-            Type::Number => "float64",
-            Type::Boolean => "bool",
-        });
+    if node.ty.is_some_and(|ty| !fits(value, ty)) {
+        return unfit(&go_name(view));
     }
+    let structure = node.name.as_deref().filter(|_| !node.properties.is_empty());
+    let owner = structure.and_then(|n| n.split('.').nth(1)).unwrap_or(owner);
     match value {
         // Paths are those of structures: the keys of a map are not part of them.
         Value::Object(map) => map.iter().find_map(|(key, child)| {
@@ -355,11 +372,11 @@ fn misfit(value: &Value, view: View<'_>, kind: &str, path: &str, depth: usize) -
                 true => format!("{path}.{key}"),
                 false => path.to_owned(),
             };
-            misfit(child, view.field(key), kind, &below, depth + 1)
+            misfit(child, view.field(key), owner, &below, depth + 1)
         }),
         Value::Array(list) => list
             .iter()
-            .find_map(|item| misfit(item, view.items(), kind, path, depth + 1)),
+            .find_map(|item| misfit(item, view.items(), owner, path, depth + 1)),
         Value::String(text) if node.format.as_deref() == Some("byte") => {
             let at = formats::corrupt_base64(text)?;
             Some(format!("illegal base64 data at input byte {at}"))

@@ -16,6 +16,7 @@ use crate::local::{
     managed::{self, Writer},
     patch, prepare, read,
     server::{Body, Scope, State},
+    services,
     status::{Cause, Status},
     strategic,
 };
@@ -52,8 +53,9 @@ pub(crate) fn change(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, 
         let cause = Cause::forbidden("force", "may not be specified for non-apply patch");
         return Err(Status::invalid("meta.k8s.io", "PatchOptions", "", vec![cause]));
     }
-    let change: Value = serde_json::from_slice(body)
-        .map_err(|e| Status::bad_request(format!("error decoding patch: {}", json::syntax_error(body, &e))))?;
+    let change: Value = serde_json::from_slice(body).map_err(|e| {
+        Status::bad_request(format!("error decoding patch: {}", json::syntax_error(body, &e)))
+    })?;
     if json::depth(&change) > DEPTH {
         return Err(Status::bad_request("the patch is nested too deeply"));
     }
@@ -127,8 +129,14 @@ fn apply(
     let mut config = decode(scope, config, warnings)?;
     json::meta_mut(&mut config).insert("name".to_owned(), scope.name().into());
     check_namespace(scope, &mut config)?;
-    let (config, writer) = (prepared_config(scope, config), writer(scope));
+    let writer = writer(scope);
     let view = scope.version.schema.view();
+    // A secret is stored without the field that only says its data in other words.
+    let fold = |object: &mut Value| {
+        if scope.kind.is("", "secrets") && object.get("stringData").is_some() {
+            prepare::fill(object, &scope.kind);
+        }
+    };
     let live = state
         .store
         .get(&scope.kind.storage, scope.namespace(), scope.name())
@@ -150,7 +158,7 @@ fn apply(
             return Err(Status::method_not_allowed());
         }
         authz::check_create(state, scope)?;
-        let object = managed::apply(None, &config, &writer, false, view)?;
+        let object = managed::apply(None, &config, &writer, false, view, &fold)?;
         let object = create_object(scope, state, object, warnings, false)?;
         return Ok((201, object));
     };
@@ -160,21 +168,9 @@ fn apply(
     let force = scope.call.flag("force");
     let mut shown = live.as_ref().clone();
     shown["apiVersion"] = scope.api_version().into();
-    let new = managed::apply(Some(&shown), &config, &writer, force, view)?;
+    let new = managed::apply(Some(&shown), &config, &writer, force, view, &fold)?;
     let object = store_update(scope, state, &live, new, None)?;
     Ok((200, object))
-}
-
-/// Folds what a configuration says in other words (`stringData`) and fills in the keys of lists.
-fn prepared_config(scope: &Scope<'_>, mut config: Value) -> Value {
-    if scope.kind.is("", "secrets") && config.get("stringData").is_some() {
-        let typed = config.get("type").cloned();
-        prepare::fill(&mut config, &scope.kind);
-        if typed.is_none() {
-            json::object_mut(&mut config).remove("type");
-        }
-    }
-    config
 }
 
 fn wrong_name(found: &str, wanted: &str) -> Status {
@@ -343,6 +339,9 @@ pub(crate) fn store_update(
     validate(scope, &new, Some(old))?;
     if let Some(writer) = tracked {
         managed::track_update(Some(old), &mut new, &writer, scope.version.schema.view());
+    }
+    if scope.kind.is("", "services") && scope.subresource().is_empty() {
+        services::allocate(state, &mut new, Some(old));
     }
     if dry_run {
         return Ok(Arc::new(new));
