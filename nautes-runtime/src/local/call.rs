@@ -182,9 +182,9 @@ impl Call {
 /// The path of the list that an old path of watches (`/api/v1/watch/...`) means; none for all others.
 fn without_watch(path: &str) -> Option<String> {
     let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
-    let at = match parts.first()? {
-        &"api" => 2,
-        &"apis" => 3,
+    let at = match *parts.first()? {
+        "api" => 2,
+        "apis" => 3,
         _ => return None,
     };
     if parts.get(at) != Some(&"watch") || parts.len() <= at + 1 {
