@@ -1,6 +1,6 @@
 //! The columns of the built-in kinds, as kube-apiserver 1.36 gives them.
 
-use super::super::{kinds::ResourceType, schema};
+use crate::local::{kinds::ResourceType, schema};
 
 /// Name, type, 1 for those of the wide form, the cell, and what describes it: a text, or the field
 /// (`@type/field`) whose description it is.
