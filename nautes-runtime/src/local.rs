@@ -37,7 +37,7 @@
 //!   are read (see `protobuf`).
 //! * Answers are those of Kubernetes 1.36 where `tests/conformance` says so; a step there with `differs` is
 //!   known to be told otherwise.
-//! * Exact lists of past revisions are answered as compacted; a field given twice is taken once.
+//! * A field that a YAML body gives twice is taken once; in JSON it is warned of or refused.
 //! * Everything is in memory; the data folder is a copy. After a restart every watch begins anew (`410`).
 
 mod audit;
@@ -49,6 +49,7 @@ mod cel;
 mod controllers;
 mod crd;
 mod discovery;
+mod duplicates;
 mod durable;
 mod events;
 pub mod fault;
@@ -71,6 +72,7 @@ mod scale;
 mod schema;
 mod selector;
 mod server;
+mod services;
 mod status;
 mod store;
 mod strategic;

@@ -8,6 +8,8 @@ use nautes_model::Class;
 /// How long one call to a cluster or to the secret store may take.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
+const UNTYPED: &str = "failed to create typed patch object";
+
 /// Why one call to a cluster did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
@@ -32,8 +34,12 @@ pub enum CallError {
 impl CallError {
     /// Returns the class.
     #[must_use]
-    pub const fn class(&self) -> Class {
+    pub fn class(&self) -> Class {
         match self {
+            // An apply that does not fit the schema is told as an error of the server.
+            Self::Refused {
+                code: 500, message, ..
+            } if message.starts_with(UNTYPED) => Class::Invalid,
             Self::Refused { code, .. } => match code {
                 401 | 403 => Class::Denied,
                 404 => Class::NotFound,

@@ -62,7 +62,7 @@ pub enum InventoryError {
 impl InventoryError {
     /// Returns the class.
     #[must_use]
-    pub const fn class(&self) -> Class {
+    pub fn class(&self) -> Class {
         match self {
             Self::Call { source, .. } => source.class(),
             Self::Damaged { .. } => Class::Invalid,

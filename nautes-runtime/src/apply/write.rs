@@ -2,6 +2,8 @@
 
 use kube::api::{Patch, PatchParams};
 use nautes_model::Class;
+use tracing::instrument::WithSubscriber as _;
+use tracing::subscriber::NoSubscriber;
 
 use super::call::{CallError, call};
 use super::desired::Wanted;
@@ -39,7 +41,15 @@ pub(crate) async fn write(pass: &Pass<'_>, wanted: &Wanted, served: &Served, liv
     params.force = live.is_some();
     let api = api(&pass.target.client, served, wanted.id.namespace.as_deref());
     pass.wrote(1);
-    match call(api.patch_metadata(&wanted.id.name, &params, &Patch::Apply(&object))).await {
+    let patch = Patch::Apply(&object);
+    let ask = call(api.patch_metadata(&wanted.id.name, &params, &patch));
+    let answer = if wanted.is_secret() {
+        // API servers quote what they refuse, and the client logs what they say.
+        ask.with_subscriber(NoSubscriber::default()).await
+    } else {
+        ask.await
+    };
+    match answer {
         Ok(written) => {
             let now = Live::new(written.metadata);
             settle(pass, wanted, &now, &digest);

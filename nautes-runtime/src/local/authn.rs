@@ -10,7 +10,10 @@ use sha2::Sha256;
 use super::{
     authz::{self, Attributes},
     call::User,
-    json, read,
+    json,
+    managed::{self, Writer},
+    read,
+    schema::{self, Schema},
     server::{Body, Scope, Server, respond},
     status::Status,
     write,
@@ -18,7 +21,9 @@ use super::{
 
 type Signature = Hmac<Sha256>;
 
-const PREFIX: &str = "sa.";
+/// `{"alg":"HS256","typ":"JWT"}`: tokens are JSON Web Tokens, signed with a key that only the server has.
+const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
+const ISSUER: &str = "https://kubernetes.default.svc";
 const SHORTEST: i64 = 600;
 const LONGEST: i64 = 365 * 24 * 3_600;
 
@@ -65,7 +70,7 @@ fn account_user(namespace: &str, name: &str, uid: &str) -> User {
 
 fn sign(server: &Server, claims: &str) -> Option<Signature> {
     let mut signature = Signature::new_from_slice(&server.token_key).ok()?;
-    signature.update(claims.as_bytes());
+    signature.update(format!("{HEADER}.{claims}").as_bytes());
     Some(signature)
 }
 
@@ -73,7 +78,7 @@ fn sign(server: &Server, claims: &str) -> Option<Signature> {
 /// account is gone.
 fn service_account(server: &Server, token: &str) -> Option<User> {
     let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    let (claims, signature) = token.strip_prefix(PREFIX)?.split_once('.')?;
+    let (claims, signature) = token.strip_prefix(HEADER)?.strip_prefix('.')?.split_once('.')?;
     sign(server, claims)?
         .verify_slice(&engine.decode(signature).ok()?)
         .ok()?;
@@ -82,11 +87,12 @@ fn service_account(server: &Server, token: &str) -> Option<User> {
     if expires <= jiff::Timestamp::now().as_second() {
         return None;
     }
-    let (namespace, name) = (json::text(&claims, &["ns"]), json::text(&claims, &["sa"]));
+    let of = |path: &[&str]| json::at(&claims, &["kubernetes.io"]).map_or("", |k| json::text(k, path));
+    let (namespace, name) = (of(&["namespace"]), of(&["serviceaccount", "name"]));
     let state = server.state();
     let account = state.store.get("serviceaccounts", namespace, name)?;
     let uid = json::uid(account);
-    (uid == json::text(&claims, &["uid"])).then(|| account_user(namespace, name, uid))
+    (uid == of(&["serviceaccount", "uid"])).then(|| account_user(namespace, name, uid))
 }
 
 /// Answers a `TokenRequest`.
@@ -113,34 +119,53 @@ pub(crate) fn token_request(scope: &Scope<'_>, body: &Bytes) -> Result<Response<
             vec![cause],
         ));
     }
-    let expires = jiff::Timestamp::now().as_second() + wanted.min(LONGEST);
+    let audiences = json::at(&request, &["spec", "audiences"])
+        .cloned()
+        .unwrap_or_else(|| json!([ISSUER]));
+    let now = jiff::Timestamp::now().as_second();
+    let expires = now + wanted.min(LONGEST);
     let claims = json!({
-        "ns": scope.namespace(), "sa": scope.name(), "uid": json::uid(&account), "exp": expires,
-        "id": uuid::Uuid::new_v4().to_string(),
+        "aud": audiences, "exp": expires, "iat": now, "iss": ISSUER, "jti": uuid::Uuid::new_v4().to_string(), "nbf": now,
+        "kubernetes.io": {
+            "namespace": scope.namespace(),
+            "serviceaccount": {"name": scope.name(), "uid": json::uid(&account)},
+        },
+        "sub": format!("system:serviceaccount:{}:{}", scope.namespace(), scope.name()),
     });
     let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
     let claims = engine.encode(claims.to_string());
     let signature = sign(scope.server, &claims).ok_or_else(|| Status::internal("cannot sign the token"))?;
     let token = format!(
-        "{PREFIX}{claims}.{}",
+        "{HEADER}.{claims}.{}",
         engine.encode(signature.finalize().into_bytes())
     );
     let until = jiff::Timestamp::from_second(expires)
         .map(|t| t.to_string())
         .unwrap_or_default();
-    Ok(respond(
-        201,
-        &json!({
-            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
-            "metadata": {"name": scope.name(), "namespace": scope.namespace(), "creationTimestamp": json::now()},
-            "spec": {
-                "audiences": json::at(&request, &["spec", "audiences"]).cloned().unwrap_or_else(|| json!(["kubernetes"])),
-                "expirationSeconds": wanted.min(LONGEST), "boundObjectRef": null,
-            },
-            "status": {"token": token, "expirationTimestamp": until},
-        }),
-        &[],
-    ))
+    let mut answer = json!({
+        "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
+        "metadata": {
+            "name": scope.name(), "namespace": scope.namespace(), "uid": json::uid(&account),
+            "creationTimestamp": json::now(),
+        },
+        "spec": {"audiences": audiences, "expirationSeconds": wanted.min(LONGEST), "boundObjectRef": null},
+        "status": {"token": token, "expirationTimestamp": until},
+    });
+    let writer = Writer {
+        manager: scope.call.manager(),
+        api_version: "authentication.k8s.io/v1".to_owned(),
+        subresource: "token".to_owned(),
+        has_status: false,
+        custom: false,
+    };
+    let mut asked =
+        json!({"metadata": {}, "spec": request.get("spec").cloned().unwrap_or_else(|| json!({}))});
+    let schema = schema::builtin("io.k8s.api.authentication.v1.TokenRequest").unwrap_or_else(Schema::untyped);
+    managed::track_update(None, &mut asked, &writer, schema.view());
+    if let Some(fields) = json::meta(&asked).get("managedFields").cloned() {
+        answer["metadata"]["managedFields"] = fields;
+    }
+    Ok(respond(201, &answer, &[]))
 }
 
 /// The user that a request acts as: impersonation headers are honoured for who may use them.

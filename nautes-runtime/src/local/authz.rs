@@ -124,42 +124,76 @@ pub(crate) fn require(state: &State, user: &User, attributes: &Attributes<'_>) -
         return Ok(());
     }
     let status = Status::new(403, "Forbidden", attributes.message(user));
-    Err(if attributes.path.is_empty() {
-        status.detail(attributes.name, attributes.group, attributes.resource)
-    } else {
-        status
-    })
+    Err(status.detail(attributes.name, attributes.group, attributes.resource))
 }
 
 /// True where some role of the user allows the access.
 pub(crate) fn allows(state: &State, user: &User, attributes: &Attributes<'_>) -> bool {
-    user.groups.iter().any(|g| g == "system:masters")
-        || rules_of(state, user, attributes.namespace)
+    reason(state, user, attributes).is_some()
+}
+
+/// Why an access is allowed, none where it is not; empty for those who may do everything.
+pub(crate) fn reason(state: &State, user: &User, attributes: &Attributes<'_>) -> Option<String> {
+    if user.groups.iter().any(|g| g == "system:masters") {
+        return Some(String::new());
+    }
+    let (binding, subject) = bindings(state, user, attributes.namespace).find(|(binding, _)| {
+        role_rules(state, binding, json::namespace(binding))
             .iter()
             .any(|rule| rule_allows(rule, attributes))
+    })?;
+    let (name, namespace) = (json::name(binding), json::namespace(binding));
+    let (kind, place) = if namespace.is_empty() {
+        ("ClusterRoleBinding", String::new())
+    } else {
+        ("RoleBinding", format!("/{namespace}"))
+    };
+    let role = |field| json::text(binding, &["roleRef", field]);
+    let account = json::text(subject, &["namespace"]);
+    let who = match json::text(subject, &["kind"]) {
+        "ServiceAccount" => format!(
+            "{}/{}",
+            json::text(subject, &["name"]),
+            if account.is_empty() { namespace } else { account }
+        ),
+        _ => json::text(subject, &["name"]).to_owned(),
+    };
+    Some(format!(
+        "RBAC: allowed by {kind} {:?} of {} {:?} to {} {who:?}",
+        format!("{name}{place}"),
+        role("kind"),
+        role("name"),
+        json::text(subject, &["kind"])
+    ))
+}
+
+/// The bindings that name a user, those of the cluster first, each with the subject that does.
+fn bindings<'a>(
+    state: &'a State,
+    user: &'a User,
+    namespace: &'a str,
+) -> impl Iterator<Item = (&'a Value, &'a Value)> {
+    let everywhere = state.store.list(CLUSTER_BINDINGS, None).map(|(_, b)| (b, ""));
+    let here = (!namespace.is_empty())
+        .then(|| state.store.list(BINDINGS, Some(namespace)))
+        .into_iter()
+        .flatten()
+        .map(move |(_, b)| (b, namespace));
+    everywhere
+        .chain(here)
+        .filter_map(|(binding, place)| Some((binding.as_ref(), subject_of(binding, user, place)?)))
 }
 
 /// The rules that hold for a user in a namespace (cluster-wide ones included).
 pub(crate) fn rules_of(state: &State, user: &User, namespace: &str) -> Vec<Value> {
-    let mut rules = Vec::new();
-    for (_, binding) in state
-        .store
-        .list(CLUSTER_BINDINGS, None)
-        .filter(|(_, b)| names_user(b, user, ""))
-    {
-        rules.extend(role_rules(state, binding, ""));
-    }
-    if !namespace.is_empty() {
-        let here = state.store.list(BINDINGS, Some(namespace));
-        for (_, binding) in here.filter(|(_, b)| names_user(b, user, namespace)) {
-            rules.extend(role_rules(state, binding, namespace));
-        }
-    }
-    rules
+    bindings(state, user, namespace)
+        .flat_map(|(binding, _)| role_rules(state, binding, json::namespace(binding)))
+        .collect()
 }
 
-fn names_user(binding: &Value, user: &User, namespace: &str) -> bool {
-    json::list(binding, &["subjects"]).iter().any(|subject| {
+/// The subject of a binding that is this user.
+fn subject_of<'a>(binding: &'a Value, user: &User, namespace: &str) -> Option<&'a Value> {
+    json::list(binding, &["subjects"]).iter().find(|subject| {
         let name = json::text(subject, &["name"]);
         match json::text(subject, &["kind"]) {
             "User" => name == user.name,

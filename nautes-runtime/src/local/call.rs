@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, Method};
 
-use super::status::Status;
+use super::status::{Cause, Status};
 
 /// Who asks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,10 +70,12 @@ impl Call {
                 .unwrap_or_default()
                 .to_owned()
         };
-        let target = target(&path)?;
-        let watch = query
-            .iter()
-            .any(|(k, v)| k == "watch" && (v == "true" || v == "1"));
+        let listed = without_watch(&path);
+        let target = target(listed.as_deref().unwrap_or(&path))?;
+        let watch = listed.is_some()
+            || query
+                .iter()
+                .any(|(k, v)| k == "watch" && (v == "true" || v == "1"));
         let named = target.as_ref().is_some_and(|t| t.name.is_some());
         let verb = match (method.as_str(), target.is_some()) {
             (_, false) => match method.as_str() {
@@ -122,6 +124,27 @@ impl Call {
             .unwrap_or_default()
     }
 
+    /// The media type of the body, without its parameters.
+    pub(crate) fn media(&self) -> &str {
+        self.content_type.split(';').next().unwrap_or_default().trim()
+    }
+
+    /// True for server-side apply.
+    pub(crate) fn is_apply(&self) -> bool {
+        self.verb == "patch"
+            && ["application/apply-patch+yaml", "application/apply-patch+cbor"].contains(&self.media())
+    }
+
+    /// The kind of the options that a write of this verb takes.
+    pub(crate) fn options(&self) -> &'static str {
+        match self.verb {
+            "create" => "CreateOptions",
+            "update" => "UpdateOptions",
+            "patch" => "PatchOptions",
+            _ => "DeleteOptions",
+        }
+    }
+
     pub(crate) fn flag(&self, name: &str) -> bool {
         ["true", "1"].contains(&self.param(name))
     }
@@ -130,11 +153,10 @@ impl Call {
         match self.param("dryRun") {
             "" => Ok(false),
             "All" => Ok(true),
-            other => Err(Status::new(
-                422,
-                "Invalid",
-                format!("dryRun: Unsupported value: {other:?}: supported values: \"All\""),
-            )),
+            other => {
+                let cause = Cause::not_supported("dryRun", &serde_json::json!([other]), &["All".to_owned()]);
+                Err(Status::invalid("meta.k8s.io", self.options(), "", vec![cause]))
+            }
         }
     }
 
@@ -155,6 +177,26 @@ impl Call {
     pub(crate) fn is_write(&self) -> bool {
         !["get", "list", "watch", "head", "options"].contains(&self.verb)
     }
+}
+
+/// The path of the list that an old path of watches (`/api/v1/watch/...`) means; none for all others.
+fn without_watch(path: &str) -> Option<String> {
+    let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
+    let at = match *parts.first()? {
+        "api" => 2,
+        "apis" => 3,
+        _ => return None,
+    };
+    if parts.get(at) != Some(&"watch") || parts.len() <= at + 1 {
+        return None;
+    }
+    let kept: Vec<&str> = parts
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| *i != at)
+        .map(|(_, p)| *p)
+        .collect();
+    Some(format!("/{}", kept.join("/")))
 }
 
 fn target(path: &str) -> Result<Option<Target>, Status> {

@@ -62,7 +62,11 @@ fn cause(error: &kube_cel::ValidationError, object: &Value) -> Cause {
         Some("FieldValueForbidden") => Cause::forbidden(field, &error.message),
         Some("FieldValueRequired") => Cause::required(field, &error.message),
         Some("FieldValueDuplicate") => Cause::duplicate(field, &shown),
-        _ => Cause::invalid(field, &shown, &error.message),
+        _ => Cause::new(
+            "FieldValueInvalid",
+            field,
+            format!("Invalid value: {}", error.message),
+        ),
     }
 }
 

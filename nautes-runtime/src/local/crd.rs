@@ -137,6 +137,19 @@ fn version_causes(definition: &Value, causes: &mut Vec<Cause>) {
     }
 }
 
+/// The status of a definition that nobody has looked at yet.
+pub(crate) fn start_status(definition: &mut Value) {
+    let storage = json::list(definition, &["spec", "versions"])
+        .iter()
+        .find(|v| v.get("storage") == Some(&Value::Bool(true)))
+        .map(|v| json::text(v, &["name"]).to_owned());
+    json::object_mut(definition).insert(
+        "status".to_owned(),
+        json!({"acceptedNames": {"kind": "", "plural": ""}, "conditions": null,
+               "storedVersions": storage.into_iter().collect::<Vec<_>>()}),
+    );
+}
+
 /// Sets the status of a definition: accepted names, conditions, stored versions.
 pub(crate) fn set_status(definition: &mut Value, registry: &Registry) {
     let conflict = name_conflict(definition, registry);
@@ -306,7 +319,13 @@ fn column(column: &Value) -> Column {
         name: text("name"),
         ty: text("type"),
         format: text("format"),
-        description: text("description"),
+        description: match text("description") {
+            none if none.is_empty() => format!(
+                "Custom resource definition column (in JSONPath format): {}",
+                text("jsonPath")
+            ),
+            told => told,
+        },
         priority: column.get("priority").and_then(Value::as_i64).unwrap_or(0),
         path: text("jsonPath"),
     }

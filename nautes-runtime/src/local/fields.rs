@@ -232,36 +232,71 @@ pub(crate) enum Marks {
     /// None: an applied configuration owns what it says.
     #[default]
     Leaves,
-    /// Maps and lists, but not the fixed structures of built-in kinds (which are always there).
+    /// What may be absent in a built-in kind: maps, lists that are not required, and structures that are
+    /// not always there.
     Maps,
     /// All.
     All,
 }
 
+/// The structures of built-in kinds that are always there, if empty.
+const ALWAYS: [&str; 20] = [
+    "backend",
+    "deprecatedSource",
+    "involvedObject",
+    "jobTemplate",
+    "loadBalancer",
+    "metadata",
+    "names",
+    "podSelector",
+    "port",
+    "regarding",
+    "resources",
+    "role",
+    "roleRef",
+    "scopeSelector",
+    "source",
+    "spec",
+    "status",
+    "strategy",
+    "template",
+    "updateStrategy",
+];
+
 impl Marks {
-    fn container(self, view: View<'_>) -> bool {
-        match self {
-            Self::Leaves => false,
-            Self::Maps => view.get().is_none_or(|n| n.properties.is_empty()),
-            Self::All => true,
+    /// Whether the field of a structure is part of a set besides what is in it.
+    fn field(self, structure: View<'_>, name: &str) -> bool {
+        if self == Self::Leaves {
+            return !structure.has_field(name);
+        }
+        let Some(node) = structure.field(name).get().filter(|_| self == Self::Maps) else {
+            return true;
+        };
+        if !structure.has_field(name) {
+            true
+        } else if node.properties.is_empty() {
+            let required = structure
+                .get()
+                .is_some_and(|n| n.required.iter().any(|r| r == name));
+            node.items.is_none() || !required
+        } else {
+            !ALWAYS.contains(&name)
         }
     }
 }
 
 fn branch_of(value: &Value, view: View<'_>, member: bool, marks: Marks) -> Branch {
-    let container = marks.container(view);
     match value {
         Value::Object(map) if !view.is_atomic_map() => {
             let mut children = Set::default();
             for (name, child) in map {
-                let undeclared = !view.has_field(name);
                 children.add(
                     Step::Field(name.clone()),
-                    branch_of(child, view.field(name), undeclared, marks),
+                    branch_of(child, view.field(name), marks.field(view, name), marks),
                 );
             }
             Branch {
-                member: member || container || map.is_empty(),
+                member: member || map.is_empty(),
                 children,
             }
         }
@@ -271,10 +306,7 @@ fn branch_of(value: &Value, view: View<'_>, member: bool, marks: Marks) -> Branc
                 for (step, item) in steps.into_iter().zip(list) {
                     children.add(step, branch_of(item, view.items(), true, marks));
                 }
-                Branch {
-                    member: member || container,
-                    children,
-                }
+                Branch { member, children }
             }
             None => Branch {
                 member: true,
@@ -346,25 +378,24 @@ fn compare_at(old: &Value, new: &Value, view: View<'_>, path: &mut Vec<Step>, ou
     match (old, new) {
         (Value::Object(a), Value::Object(b)) if !view.is_atomic_map() => {
             for (name, before) in a {
-                let undeclared = !view.has_field(name);
                 path.push(Step::Field(name.clone()));
                 match b.get(name) {
                     Some(after) => compare_at(before, after, view.field(name), path, out),
                     None => put(
                         &mut out.removed,
                         path,
-                        branch_of(before, view.field(name), undeclared, Marks::All),
+                        branch_of(before, view.field(name), true, Marks::All),
                     ),
                 }
                 path.pop();
             }
             for (name, after) in b.iter().filter(|(name, _)| !a.contains_key(*name)) {
-                let undeclared = !view.has_field(name);
+                let marked = out.marks.field(view, name);
                 path.push(Step::Field(name.clone()));
                 put(
                     &mut out.added,
                     path,
-                    branch_of(after, view.field(name), undeclared, out.marks),
+                    branch_of(after, view.field(name), marked, out.marks),
                 );
                 path.pop();
             }

@@ -86,6 +86,36 @@ pub(crate) fn list<'a>(value: &'a Value, path: &[&str]) -> &'a [Value] {
         .unwrap_or_default()
 }
 
+/// Why a text is no JSON, as the decoder of the API server words it.
+pub(crate) fn syntax_error(text: &[u8], error: &serde_json::Error) -> String {
+    if error.is_eof() {
+        return "unexpected end of JSON input".to_owned();
+    }
+    let line = text.split(|b| *b == b'\n').nth(error.line().saturating_sub(1));
+    let found = line
+        .and_then(|l| l.get(error.column().saturating_sub(1)))
+        .map_or(' ', |b| char::from(*b));
+    let said = error.to_string();
+    let place = [
+        ("trailing characters", "after top-level value"),
+        (
+            "key must be a string",
+            "looking for beginning of object key string",
+        ),
+        ("expected `,` or `}`", "after object key:value pair"),
+        ("expected `,` or `]`", "after array element"),
+        ("expected `:`", "after object key"),
+        ("control character", "in string literal"),
+        ("invalid number", "in numeric literal"),
+    ]
+    .into_iter()
+    .find_map(|(words, place)| said.starts_with(words).then_some(place));
+    format!(
+        "invalid character {found:?} {}",
+        place.unwrap_or("looking for beginning of value")
+    )
+}
+
 /// Removes nulls from maps, at any depth (JSON null is the absence of a value in built-in kinds).
 pub(crate) fn drop_nulls(value: &mut Value) {
     match value {

@@ -127,7 +127,9 @@ fn from_row(row: &builtin::Builtin) -> ResourceType {
         scale,
         columns: Vec::new(),
         selectable: Vec::new(),
-        deprecated: None,
+        deprecated: (row.plural == "endpoints").then(|| {
+            "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned()
+        }),
     };
     let storage = match row.plural {
         "events" => "events".to_owned(),
@@ -178,6 +180,13 @@ impl Registry {
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<ResourceType>> {
         self.types.values()
+    }
+
+    /// True where some kind of this version of a group is served.
+    pub(crate) fn serves(&self, group: &str, version: &str) -> bool {
+        self.types
+            .values()
+            .any(|t| t.group == group && t.version(version).is_some())
     }
 
     /// The versions of a group that are served, preferred first.

@@ -24,6 +24,17 @@ pub(crate) struct Writer {
     pub(crate) custom: bool,
 }
 
+impl Writer {
+    /// The time of a write; those of scales are not written down.
+    fn now(&self) -> String {
+        if self.subresource == "scale" {
+            String::new()
+        } else {
+            json::now()
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 struct Entry {
     manager: String,
@@ -149,7 +160,7 @@ pub(crate) fn track_update(old: Option<&Value>, new: &mut Value, writer: &Writer
             let set = entry.set.difference(&gone).union(&mine);
             if set != entry.set {
                 entry.set = set;
-                entry.time = json::now();
+                entry.time = writer.now();
             }
         }
         None if !mine.is_empty() => entries.push(Entry {
@@ -157,7 +168,7 @@ pub(crate) fn track_update(old: Option<&Value>, new: &mut Value, writer: &Writer
             operation: "Update".to_owned(),
             api_version: writer.api_version.clone(),
             subresource: writer.subresource.clone(),
-            time: json::now(),
+            time: writer.now(),
             set: mine,
         }),
         None => {}
@@ -229,7 +240,8 @@ fn fold_old_updaters(entries: &mut Vec<Entry>) {
     entries.extend(folded);
 }
 
-/// Server-side apply: what the object becomes.
+/// Server-side apply: what the object becomes. `fold` brings it into the form in which it is stored, which
+/// owns nothing.
 ///
 /// # Errors
 /// A conflict (409) where another manager owns a field that the configuration changes, unless `force`.
@@ -239,6 +251,7 @@ pub(crate) fn apply(
     writer: &Writer,
     force: bool,
     view: View<'_>,
+    fold: &dyn Fn(&mut Value),
 ) -> Result<Value, Status> {
     let mut entries = live.and_then(decode).unwrap_or_default();
     let base = live.map_or_else(|| json!({}), bare);
@@ -292,6 +305,7 @@ pub(crate) fn apply(
     if !conflicts.is_empty() && !force {
         return Err(conflict(&conflicts));
     }
+    fold(&mut result);
     let unchanged = live.is_some() && result == base && same_sets(&before, &entries);
     if unchanged {
         return Ok(live.cloned().unwrap_or_default());

@@ -10,9 +10,6 @@ const LABEL_MESSAGE: &str = "a lowercase RFC 1123 label must consist of lower ca
 const SUBDOMAIN_MESSAGE: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric \
     characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex \
     used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
-const SERVICE_MESSAGE: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start \
-    with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex \
-    used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
 const VALUE_MESSAGE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', \
     '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or \
     '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
@@ -96,11 +93,6 @@ fn path_segment(text: &str) -> Option<String> {
         .map(|c| format!("may not contain '{c}'"))
 }
 
-fn service_label(text: &str) -> Option<String> {
-    let bad = dns_label(text).is_some() || !text.starts_with(|c: char| c.is_ascii_lowercase());
-    bad.then(|| SERVICE_MESSAGE.to_owned())
-}
-
 const STANDARD_FINALIZERS: &[&str] = &[
     "kubernetes",
     "orphan",
@@ -114,8 +106,7 @@ pub(crate) fn metadata_causes(object: &Value, kind: &ResourceType) -> Vec<Cause>
     let name = json::name(object);
     let why = match (kind.group.as_str(), kind.plural.as_str()) {
         ("rbac.authorization.k8s.io", _) => path_segment(name),
-        ("", "namespaces") => dns_label(name),
-        ("", "services") => service_label(name),
+        ("", "namespaces" | "services") => dns_label(name),
         _ => dns_subdomain(name),
     };
     if name.is_empty() {
@@ -189,11 +180,7 @@ fn owner_causes(object: &Value, causes: &mut Vec<Cause>) {
         for field in ["apiVersion", "kind", "name", "uid"] {
             if json::text(owner, &[field]).is_empty() {
                 let path = format!("metadata.ownerReferences.{field}");
-                causes.push(Cause::invalid(
-                    path,
-                    &Value::from(""),
-                    format!("{field} must not be empty"),
-                ));
+                causes.push(Cause::invalid(path, &Value::from(""), "must not be empty"));
             }
         }
         controllers += usize::from(owner.get("controller") == Some(&Value::Bool(true)));

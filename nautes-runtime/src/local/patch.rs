@@ -2,20 +2,17 @@
 
 use serde_json::{Map, Value};
 
-use super::status::{Cause, Status};
+use super::status::Status;
 
 const LIMIT: usize = 10_000;
 
 /// How much a patch may copy: copies of copies double.
 const COPY_LIMIT: usize = 3 << 20;
 
-fn rejected(detail: &str) -> Status {
-    Status::new(
-        422,
-        "Invalid",
-        "the server rejected our request due to an error in our request",
-    )
-    .causes(vec![Cause::new("UnexpectedServerResponse", "", detail)])
+/// An operation that does not apply; Kubernetes does not say which.
+fn rejected() -> Status {
+    let message = "the server rejected our request due to an error in our request";
+    Status::new(422, "Invalid", message).detail("", "", "")
 }
 
 /// Applies a JSON patch.
@@ -28,7 +25,7 @@ fn rejected(detail: &str) -> Status {
 pub(crate) fn json_patch(document: &Value, patch: &Value) -> Result<Value, Status> {
     let operations = patch.as_array().ok_or_else(|| {
         Status::bad_request(
-            "error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch",
+            "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp",
         )
     })?;
     if operations.len() > LIMIT {
@@ -41,7 +38,7 @@ pub(crate) fn json_patch(document: &Value, patch: &Value) -> Result<Value, Statu
     let mut document = document.clone();
     let mut copied = 0;
     for operation in operations {
-        apply(&mut document, operation, &mut copied).map_err(|detail| rejected(&detail))?;
+        apply(&mut document, operation, &mut copied).map_err(|_| rejected())?;
         if copied > COPY_LIMIT {
             let message = format!("the copies of the patch exceed {COPY_LIMIT} bytes");
             return Err(Status::new(413, "RequestEntityTooLarge", message));

@@ -1,9 +1,46 @@
 //! What the server fills in and checks of built-in kinds, beyond their schema.
 
+mod causes;
+
 use base64::Engine as _;
 use serde_json::{Map, Value, json};
 
-use super::{crd, json, kinds::ResourceType, names, quantity, status::Cause};
+pub(crate) use self::causes::causes;
+use super::{crd, json, kinds::ResourceType, quantity};
+
+/// The kinds whose conditions always tell their times, of `Deployment` two.
+const TIMED: [&str; 8] = [
+    "deployments",
+    "replicasets",
+    "statefulsets",
+    "daemonsets",
+    "jobs",
+    "pods",
+    "namespaces",
+    "persistentvolumeclaims",
+];
+
+/// Times of conditions that are not set are null, not left out.
+pub(crate) fn condition_times(object: &mut Value, kind: &ResourceType) {
+    if !TIMED.contains(&kind.plural.as_str()) {
+        return;
+    }
+    let fields: &[&str] = match kind.plural.as_str() {
+        "deployments" => &["lastTransitionTime", "lastUpdateTime"],
+        "jobs" | "pods" | "persistentvolumeclaims" => &["lastProbeTime", "lastTransitionTime"],
+        _ => &["lastTransitionTime"],
+    };
+    let conditions = object
+        .pointer_mut("/status/conditions")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten();
+    for condition in conditions.filter_map(Value::as_object_mut) {
+        for field in fields {
+            let _ = condition.entry(*field).or_insert(Value::Null);
+        }
+    }
+}
 
 /// Fills in defaults of built-in kinds.
 pub(crate) fn fill(object: &mut Value, kind: &ResourceType) {
@@ -12,6 +49,8 @@ pub(crate) fn fill(object: &mut Value, kind: &ResourceType) {
         ("", "secrets") => secret(object),
         ("", "services") => service(object),
         ("", "pods") => pod(json::path_mut(object, &["spec"])),
+        ("", "limitranges") => limit_range(object),
+        ("", "resourcequotas") => canonical_amounts(json::path_mut(object, &["spec"]).get_mut("hard")),
         ("", "persistentvolumeclaims") => {
             json::default_to(json::path_mut(object, &["spec"]), "volumeMode", "Filesystem");
         }
@@ -21,6 +60,13 @@ pub(crate) fn fill(object: &mut Value, kind: &ResourceType) {
         ("batch", "jobs") => job(json::path_mut(object, &["spec"])),
         ("batch", "cronjobs") => cron_job(object),
         ("networking.k8s.io", "networkpolicies") => network_policy(object),
+        ("scheduling.k8s.io", "priorityclasses") => {
+            json::default_to(
+                json::object_mut(object),
+                "preemptionPolicy",
+                "PreemptLowerPriority",
+            );
+        }
         ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") => binding(object),
         (crd::GROUP, crd::PLURAL) => crd::fill(object),
         _ => {}
@@ -52,8 +98,6 @@ fn service(object: &mut Value) {
     json::default_to(spec, "sessionAffinity", "None");
     if spec.get("type").and_then(Value::as_str) != Some("ExternalName") {
         json::default_to(spec, "internalTrafficPolicy", "Cluster");
-        json::default_to(spec, "ipFamilyPolicy", "SingleStack");
-        json::default_to(spec, "ipFamilies", json!(["IPv4"]));
     }
     for port in spec
         .get_mut("ports")
@@ -90,7 +134,14 @@ fn workload(object: &mut Value, plural: &str) {
         }
         "statefulsets" => {
             json::default_to(spec, "podManagementPolicy", "OrderedReady");
-            json::default_to(json::child_mut(spec, "updateStrategy"), "type", "RollingUpdate");
+            let kept = json::child_mut(spec, "persistentVolumeClaimRetentionPolicy");
+            json::default_to(kept, "whenDeleted", "Retain");
+            json::default_to(kept, "whenScaled", "Retain");
+            let strategy = json::child_mut(spec, "updateStrategy");
+            json::default_to(strategy, "type", "RollingUpdate");
+            if strategy["type"] == "RollingUpdate" {
+                json::default_to(json::child_mut(strategy, "rollingUpdate"), "partition", 0);
+            }
         }
         "daemonsets" => {
             json::default_to(json::child_mut(spec, "updateStrategy"), "type", "RollingUpdate");
@@ -119,6 +170,14 @@ fn cron_job(object: &mut Value) {
     json::default_to(spec, "suspend", false);
     json::default_to(spec, "successfulJobsHistoryLimit", 3);
     json::default_to(spec, "failedJobsHistoryLimit", 1);
+    let template = json::child_mut(spec, "jobTemplate");
+    json::child_mut(template, "metadata");
+    let job = json::child_mut(template, "spec");
+    if job.get("template").is_some_and(Value::is_object) {
+        let template = json::child_mut(job, "template");
+        json::child_mut(template, "metadata");
+        pod(json::child_mut(template, "spec"));
+    }
 }
 
 fn pod(spec: &mut Map<String, Value>) {
@@ -149,11 +208,7 @@ fn pod(spec: &mut Map<String, Value>) {
             json::default_to(container, "terminationMessagePath", "/dev/termination-log");
             json::default_to(container, "terminationMessagePolicy", "File");
             for amounts in json::child_mut(container, "resources").values_mut() {
-                for amount in amounts.as_object_mut().into_iter().flatten().map(|(_, v)| v) {
-                    if let Some(text) = quantity::canonical(amount) {
-                        *amount = text.into();
-                    }
-                }
+                canonical_amounts(Some(amounts));
             }
             for port in container
                 .get_mut("ports")
@@ -162,6 +217,42 @@ fn pod(spec: &mut Map<String, Value>) {
                 .flatten()
             {
                 json::default_to(json::object_mut(port), "protocol", "TCP");
+            }
+        }
+    }
+}
+
+/// Writes amounts as Kubernetes does: `1000m` is `1`.
+fn canonical_amounts(amounts: Option<&mut Value>) {
+    let all = amounts.and_then(Value::as_object_mut).into_iter().flatten();
+    for (_, amount) in all {
+        if let Some(text) = quantity::canonical(amount) {
+            *amount = text.into();
+        }
+    }
+}
+
+fn limit_range(object: &mut Value) {
+    let limits = object.pointer_mut("/spec/limits").and_then(Value::as_array_mut);
+    for limit in limits.into_iter().flatten().map(json::object_mut) {
+        for field in ["default", "defaultRequest", "max", "min", "maxLimitRequestRatio"] {
+            canonical_amounts(limit.get_mut(field));
+        }
+        if limit.get("type").and_then(Value::as_str) != Some("Container") {
+            continue;
+        }
+        for (from, to) in [
+            ("max", "default"),
+            ("default", "defaultRequest"),
+            ("min", "defaultRequest"),
+        ] {
+            let amounts = limit
+                .get(from)
+                .and_then(Value::as_object)
+                .cloned()
+                .unwrap_or_default();
+            for (name, amount) in amounts {
+                json::default_to(json::child_mut(limit, to), &name, amount);
             }
         }
     }
@@ -178,6 +269,17 @@ fn network_policy(object: &mut Value) {
         types.push("Egress");
     }
     json::default_to(spec, "policyTypes", json!(types));
+    for side in ["ingress", "egress"] {
+        let rules = spec
+            .get_mut(side)
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten();
+        let ports = rules.filter_map(|r| r.get_mut("ports")?.as_array_mut()).flatten();
+        for port in ports {
+            json::default_to(json::object_mut(port), "protocol", "TCP");
+        }
+    }
 }
 
 fn binding(object: &mut Value) {
@@ -197,6 +299,13 @@ fn binding(object: &mut Value) {
     }
 }
 
+fn zeroes(object: &mut Value, fields: &[&str]) {
+    let status = json::path_mut(object, &["status"]);
+    for field in fields {
+        json::default_to(status, field, 0);
+    }
+}
+
 /// What a new object of a built-in kind starts with.
 pub(crate) fn start(object: &mut Value, kind: &ResourceType) {
     match (kind.group.as_str(), kind.plural.as_str()) {
@@ -206,280 +315,31 @@ pub(crate) fn start(object: &mut Value, kind: &ResourceType) {
         ("", "pods" | "persistentvolumeclaims") => {
             json::path_mut(object, &["status"]).insert("phase".to_owned(), "Pending".into());
         }
-        ("", "services") => {
+        ("", "services") | ("networking.k8s.io", "ingresses") => {
             json::path_mut(object, &["status", "loadBalancer"]);
         }
+        ("policy", "poddisruptionbudgets") => {
+            let fields = [
+                "currentHealthy",
+                "desiredHealthy",
+                "disruptionsAllowed",
+                "expectedPods",
+            ];
+            zeroes(object, &fields);
+        }
+        ("apps", "statefulsets") => zeroes(object, &["availableReplicas", "replicas"]),
+        ("apps", "replicasets") => zeroes(object, &["replicas"]),
+        ("apps", "daemonsets") => {
+            let fields = [
+                "currentNumberScheduled",
+                "desiredNumberScheduled",
+                "numberMisscheduled",
+                "numberReady",
+            ];
+            zeroes(object, &fields);
+        }
+        ("apps" | "batch", _) | ("", "resourcequotas") => zeroes(object, &[]),
         _ => {}
-    }
-}
-
-/// What is wrong with an object of a built-in kind, beyond its schema.
-pub(crate) fn causes(object: &Value, old: Option<&Value>, kind: &ResourceType) -> Vec<Cause> {
-    let mut causes = Vec::new();
-    match (kind.group.as_str(), kind.plural.as_str()) {
-        ("", "configmaps") => {
-            for field in ["data", "binaryData"] {
-                data_keys(object, field, &mut causes);
-            }
-            frozen(object, old, &["data", "binaryData"], &mut causes);
-        }
-        ("", "secrets") => {
-            data_keys(object, "data", &mut causes);
-            frozen(object, old, &["data"], &mut causes);
-            unchanged(object, old, &["type"], &mut causes);
-            secret_data(object, &mut causes);
-        }
-        ("", "services") => service_causes(object, &mut causes),
-        ("", "pods") => pod_causes(object.get("spec"), "spec", &mut causes),
-        ("apps", plural) => workload_causes(object, old, plural, &mut causes),
-        ("batch", "jobs") => pod_causes(
-            json::at(object, &["spec", "template", "spec"]),
-            "spec.template.spec",
-            &mut causes,
-        ),
-        ("rbac.authorization.k8s.io", "roles" | "clusterroles") => role_causes(object, &mut causes),
-        ("rbac.authorization.k8s.io", _) => binding_causes(object, old, &mut causes),
-        (crd::GROUP, crd::PLURAL) => causes = crd::causes(object, old),
-        _ => {}
-    }
-    causes
-}
-
-fn data_keys(object: &Value, field: &str, causes: &mut Vec<Cause>) {
-    for key in object
-        .get(field)
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-        .map(|(k, _)| k)
-    {
-        let word = !key.is_empty()
-            && key.len() <= 253
-            && key
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-        if !word || key == "." || key == ".." {
-            let detail = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. \
-                          'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
-            causes.push(Cause::invalid(
-                format!("{field}[{key}]"),
-                &Value::from(key.as_str()),
-                detail,
-            ));
-        }
-    }
-}
-
-fn secret_data(object: &Value, causes: &mut Vec<Cause>) {
-    let wanted: &[&str] = match json::text(object, &["type"]) {
-        "kubernetes.io/dockerconfigjson" => &[".dockerconfigjson"],
-        "kubernetes.io/tls" => &["tls.crt", "tls.key"],
-        "kubernetes.io/ssh-auth" => &["ssh-privatekey"],
-        _ => &[],
-    };
-    for key in wanted.iter().filter(|k| json::at(object, &["data", k]).is_none()) {
-        causes.push(Cause::required(format!("data[{key}]"), ""));
-    }
-}
-
-fn frozen(object: &Value, old: Option<&Value>, fields: &[&str], causes: &mut Vec<Cause>) {
-    let Some(old) = old.filter(|o| o.get("immutable") == Some(&Value::Bool(true))) else {
-        return;
-    };
-    if object.get("immutable") != Some(&Value::Bool(true)) {
-        causes.push(Cause::forbidden(
-            "immutable",
-            "field is immutable when `immutable` is set",
-        ));
-    }
-    for field in fields.iter().filter(|f| object.get(**f) != old.get(**f)) {
-        causes.push(Cause::forbidden(
-            *field,
-            "field is immutable when `immutable` is set",
-        ));
-    }
-}
-
-fn unchanged(object: &Value, old: Option<&Value>, path: &[&str], causes: &mut Vec<Cause>) {
-    let Some(old) = old else {
-        return;
-    };
-    if json::at(object, path) != json::at(old, path) {
-        let value = json::at(object, path).cloned().unwrap_or_default();
-        causes.push(Cause::invalid(path.join("."), &value, "field is immutable"));
-    }
-}
-
-fn service_causes(object: &Value, causes: &mut Vec<Cause>) {
-    let ports = json::list(object, &["spec", "ports"]);
-    let external = json::text(object, &["spec", "type"]) == "ExternalName";
-    let headless = json::text(object, &["spec", "clusterIP"]) == "None";
-    let types = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"].map(str::to_owned);
-    let ty = json::text(object, &["spec", "type"]);
-    if !types.iter().any(|t| t == ty) {
-        causes.push(Cause::not_supported("spec.type", &Value::from(ty), &types));
-    }
-    if ports.is_empty() && !external && !headless {
-        causes.push(Cause::required("spec.ports", ""));
-    }
-    for (index, port) in ports.iter().enumerate() {
-        let number = port.get("port").and_then(Value::as_i64).unwrap_or(0);
-        if !(1..=65_535).contains(&number) {
-            let detail = "must be between 1 and 65535, inclusive";
-            causes.push(Cause::invalid(
-                format!("spec.ports[{index}].port"),
-                &Value::from(number),
-                detail,
-            ));
-        }
-        if ports.len() > 1 && json::text(port, &["name"]).is_empty() {
-            causes.push(Cause::required(format!("spec.ports[{index}].name"), ""));
-        }
-    }
-}
-
-fn workload_causes(object: &Value, old: Option<&Value>, plural: &str, causes: &mut Vec<Cause>) {
-    let selector = json::at(object, &["spec", "selector"]);
-    let labels = json::at(object, &["spec", "template", "metadata", "labels"]);
-    let wanted = json::at(object, &["spec", "selector", "matchLabels"]).and_then(Value::as_object);
-    if plural != "replicasets" || selector.is_some() {
-        let matches =
-            wanted.is_some() || json::at(object, &["spec", "selector", "matchExpressions"]).is_some();
-        let matches = matches
-            && wanted
-                .into_iter()
-                .flatten()
-                .all(|(k, v)| labels.and_then(|l| l.get(k)) == Some(v));
-        if !matches {
-            let value = labels.cloned().unwrap_or_default();
-            let detail = "`selector` does not match template `labels`";
-            causes.push(Cause::invalid("spec.template.metadata.labels", &value, detail));
-        }
-    }
-    if selector.is_some_and(|s| s.as_object().is_some_and(Map::is_empty)) {
-        let detail = "empty selector is invalid for deployment";
-        causes.push(Cause::invalid("spec.selector", &json!({}), detail));
-    }
-    unchanged(object, old, &["spec", "selector"], causes);
-    if json::at(object, &["spec", "replicas"])
-        .and_then(Value::as_i64)
-        .is_some_and(|r| r < 0)
-    {
-        let value = json::at(object, &["spec", "replicas"])
-            .cloned()
-            .unwrap_or_default();
-        causes.push(Cause::invalid(
-            "spec.replicas",
-            &value,
-            "must be greater than or equal to 0",
-        ));
-    }
-    pod_causes(
-        json::at(object, &["spec", "template", "spec"]),
-        "spec.template.spec",
-        causes,
-    );
-}
-
-fn pod_causes(spec: Option<&Value>, at: &str, causes: &mut Vec<Cause>) {
-    let Some(spec) = spec else {
-        return;
-    };
-    let containers = json::list(spec, &["containers"]);
-    if containers.is_empty() {
-        causes.push(Cause::required(format!("{at}.containers"), ""));
-    }
-    for (index, container) in containers.iter().enumerate() {
-        let name = json::text(container, &["name"]);
-        let field = format!("{at}.containers[{index}].name");
-        if name.is_empty() {
-            causes.push(Cause::required(field, ""));
-        } else if let Some(why) = names::dns_label(name) {
-            causes.push(Cause::invalid(field, &Value::from(name), why));
-        } else if containers[..index]
-            .iter()
-            .any(|c| json::text(c, &["name"]) == name)
-        {
-            causes.push(Cause::duplicate(field, &Value::from(name)));
-        }
-        if json::text(container, &["image"]).is_empty() {
-            causes.push(Cause::required(format!("{at}.containers[{index}].image"), ""));
-        }
-    }
-}
-
-fn role_causes(object: &Value, causes: &mut Vec<Cause>) {
-    for (index, rule) in json::list(object, &["rules"]).iter().enumerate() {
-        let at = format!("rules[{index}]");
-        if json::list(rule, &["verbs"]).is_empty() {
-            causes.push(Cause::required(
-                format!("{at}.verbs"),
-                "verbs must contain at least one value",
-            ));
-        }
-        let urls = !json::list(rule, &["nonResourceURLs"]).is_empty();
-        if urls && json::text(object, &["kind"]) == "Role" {
-            let value = rule.get("nonResourceURLs").cloned().unwrap_or_default();
-            let detail = "namespaced rules cannot apply to non-resource URLs";
-            causes.push(Cause::invalid(format!("{at}.nonResourceURLs"), &value, detail));
-        }
-        if !urls && json::list(rule, &["apiGroups"]).is_empty() {
-            let detail = "resource rules must supply at least one api group";
-            causes.push(Cause::required(format!("{at}.apiGroups"), detail));
-        }
-        if !urls && json::list(rule, &["resources"]).is_empty() {
-            let detail = "resource rules must supply at least one resource";
-            causes.push(Cause::required(format!("{at}.resources"), detail));
-        }
-    }
-}
-
-fn binding_causes(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
-    if let Some(old) = old
-        && object.get("roleRef") != old.get("roleRef")
-    {
-        let text = |field: &str| json::text(object, &["roleRef", field]).to_owned();
-        let value = json!({"APIGroup": text("apiGroup"), "Kind": text("kind"), "Name": text("name")});
-        causes.push(Cause::invalid("roleRef", &value, "cannot change roleRef"));
-    }
-    let group = json::text(object, &["roleRef", "apiGroup"]);
-    if group != "rbac.authorization.k8s.io" {
-        let known = ["rbac.authorization.k8s.io".to_owned()];
-        causes.push(Cause::not_supported(
-            "roleRef.apiGroup",
-            &Value::from(group),
-            &known,
-        ));
-    }
-    let kinds: &[&str] = match json::text(object, &["kind"]) {
-        "ClusterRoleBinding" => &["ClusterRole"],
-        _ => &["Role", "ClusterRole"],
-    };
-    let kind = json::text(object, &["roleRef", "kind"]);
-    if !kinds.contains(&kind) {
-        let known: Vec<String> = kinds.iter().map(|k| (*k).to_owned()).collect();
-        causes.push(Cause::not_supported("roleRef.kind", &Value::from(kind), &known));
-    }
-    if json::text(object, &["roleRef", "name"]).is_empty() {
-        causes.push(Cause::required("roleRef.name", ""));
-    }
-    for (index, subject) in json::list(object, &["subjects"]).iter().enumerate() {
-        let kind = json::text(subject, &["kind"]);
-        let at = format!("subjects[{index}]");
-        if json::text(subject, &["name"]).is_empty() {
-            causes.push(Cause::required(format!("{at}.name"), ""));
-        }
-        let all = ["ServiceAccount", "User", "Group"].map(str::to_owned);
-        if !all.iter().any(|k| k == kind) {
-            causes.push(Cause::not_supported(
-                format!("{at}.kind"),
-                &Value::from(kind),
-                &all,
-            ));
-        }
-        if kind == "ServiceAccount" && json::namespace_of_subject(subject).is_empty() {
-            causes.push(Cause::required(format!("{at}.namespace"), ""));
-        }
     }
 }
 

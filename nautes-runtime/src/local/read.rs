@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
+use base64::{Engine as _, engine::GeneralPurpose};
 use http::Response;
 use serde_json::{Value, json};
 
@@ -67,6 +67,16 @@ pub(crate) fn shown(object: &Value, kind: &ResourceType, version: &Version) -> V
     object
 }
 
+/// An object as an item of a list: the items of built-in kinds do not say their kind.
+pub(crate) fn item(object: &Value, kind: &ResourceType, version: &Version) -> Value {
+    let mut item = shown(object, kind, version);
+    if let Some(map) = item.as_object_mut().filter(|_| !kind.custom) {
+        map.remove("apiVersion");
+        map.remove("kind");
+    }
+    item
+}
+
 /// The metadata of an object as an object of its own.
 pub(crate) fn metadata_only(object: &Value) -> Value {
     json!({
@@ -120,6 +130,12 @@ pub(crate) fn warnings(scope: &Scope<'_>) -> Vec<String> {
         .collect()
 }
 
+/// What is read as a continue token, and then found to be none, is told apart from what cannot be read.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::URL_SAFE,
+    base64::engine::general_purpose::NO_PAD.with_decode_allow_trailing_bits(true),
+);
+
 /// Where a list goes on: the revision it was begun at and the last object it gave.
 struct Continue {
     revision: u64,
@@ -129,11 +145,18 @@ struct Continue {
 
 impl Continue {
     fn read(text: &str) -> Result<Self, Status> {
-        let bad = || Status::bad_request("continue key is not valid");
-        let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD
-            .decode(text)
-            .map_err(|_| bad())?;
-        let value: Value = serde_json::from_slice(&bytes).map_err(|_| bad())?;
+        let not_valid = |why: &str| {
+            let why = if why.is_empty() {
+                String::new()
+            } else {
+                format!(": {why}")
+            };
+            Status::bad_request(format!("invalid continue token: continue key is not valid{why}"))
+        };
+        let bad = || not_valid("");
+        let bytes = LENIENT.decode(text).map_err(|_| bad())?;
+        let value: Value =
+            serde_json::from_slice(&bytes).map_err(|e| not_valid(&super::json::syntax_error(&bytes, &e)))?;
         let text = |key: &str| {
             value
                 .get(key)
@@ -160,7 +183,19 @@ fn number(text: &str, what: &str) -> Result<u64, Status> {
         return Ok(0);
     }
     text.parse()
-        .map_err(|_| Status::bad_request(format!("invalid {what}: {text:?}")))
+        .map_err(|_| Status::bad_request(format!("{what}parsing {text:?}: invalid syntax")))
+}
+
+/// A revision that a request names, 0 where it names none.
+pub(crate) fn version(text: &str) -> Result<u64, String> {
+    if text.is_empty() {
+        return Ok(0);
+    }
+    text.parse().map_err(|_| {
+        format!(
+            "resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax"
+        )
+    })
 }
 
 /// The selector of a list or watch; a name in the path narrows it as well.
@@ -206,8 +241,10 @@ fn check_options(scope: &Scope<'_>) -> Result<(), Status> {
 pub(crate) fn list(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
     let selector = selector(scope)?;
     let form = form(&scope.call.accept)?;
-    let limit = usize::try_from(number(scope.call.param("limit"), "limit")?).unwrap_or(usize::MAX);
-    let wanted = number(scope.call.param("resourceVersion"), "resourceVersion")?;
+    let limit =
+        usize::try_from(number(scope.call.param("limit"), "strconv.ParseInt: ")?).unwrap_or(usize::MAX);
+    let wanted = version(scope.call.param("resourceVersion"))
+        .map_err(|why| Status::bad_request(format!("invalid resource version: {why}")))?;
     let exact = scope.call.param("resourceVersionMatch") == "Exact";
     check_options(scope)?;
     let resume = match scope.call.param("continue") {
@@ -223,28 +260,15 @@ pub(crate) fn list(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
         if wanted > now {
             return Err(too_large(wanted, now));
         }
-        // Only the present state is kept whole; an exact revision of the past is as good as compacted.
-        if exact && wanted != now {
-            return Err(Status::gone(format!(
-                "The provided resource version is too old: {wanted} ({})",
-                state.store.oldest()
-            )));
-        }
-        if let Some(resume) = &resume
-            && resume.revision < state.store.oldest()
-        {
-            return Err(Status::gone(
-                "The provided continue parameter is too old to display a consistent list result. You can start \
-                 a new list without the continue parameter.",
-            ));
-        }
-        revision = resume.as_ref().map_or(now, |r| r.revision);
+        let pinned = resume.as_ref().map(|r| r.revision).or(exact.then_some(wanted));
+        revision = pinned.unwrap_or(now);
         let all = state
             .store
-            .list(&scope.kind.storage, scope.target.namespace.as_deref());
+            .list_at(&scope.kind.storage, scope.target.namespace.as_deref(), revision)
+            .ok_or_else(|| too_old(scope, revision, state.store.oldest()))?;
         let after = resume.map(|r| (r.namespace, r.name));
         let mut left = 0;
-        for (place, object) in all {
+        for (place, object) in &all {
             if after.as_ref().is_some_and(|a| place <= a) {
                 continue;
             }
@@ -276,9 +300,10 @@ pub(crate) fn list(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
             metadata["remainingItemCount"] = left.into();
         }
     }
+    let face = if form == Form::Whole { item } else { shown };
     let items: Vec<Value> = items
         .iter()
-        .map(|o| shown(o, &scope.kind, &scope.version))
+        .map(|o| face(o, &scope.kind, &scope.version))
         .collect();
     let body = match form {
         Form::Table => table::of(&items, &scope.kind, &scope.version, scope.call, &metadata),
@@ -291,6 +316,18 @@ pub(crate) fn list(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
         }),
     };
     Ok(respond(200, &body, &warnings(scope)))
+}
+
+fn too_old(scope: &Scope<'_>, wanted: u64, oldest: u64) -> Status {
+    if scope.call.param("continue").is_empty() {
+        return Status::gone(format!(
+            "The resourceVersion for the provided list is too old: {wanted} ({oldest})."
+        ));
+    }
+    Status::gone(
+        "The provided continue parameter is too old to display a consistent list result. You can start a new list \
+         without the continue parameter.",
+    )
 }
 
 /// Whether a stored object is selected, as its kind shows it.

@@ -19,16 +19,24 @@ pub(crate) fn serve(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, S
     if scope.kind.kind.ends_with("SubjectAccessReview") {
         check_asked(&request)?;
     }
+    let mut answer = request;
     let status = match scope.kind.kind.as_str() {
         "SelfSubjectReview" => json!({"userInfo": user_info(scope.user)}),
-        "TokenReview" => token(scope, &request),
-        "SelfSubjectAccessReview" => access(scope, &request, scope.user),
-        "SelfSubjectRulesReview" => rules(scope, &request),
-        _ => access(scope, &request, &subject(&request)),
+        "TokenReview" => token(scope, &answer),
+        "SelfSubjectAccessReview" => access(scope, &answer, scope.user),
+        "SelfSubjectRulesReview" => rules(scope, &answer),
+        _ => access(scope, &answer, &subject(&answer)),
     };
-    let mut answer = request;
+    match scope.kind.kind.as_str() {
+        // These two tell nothing of the question.
+        "SelfSubjectRulesReview" => {
+            answer["spec"] = json!({});
+            answer["metadata"] = json!({});
+        }
+        "SelfSubjectReview" => answer["metadata"] = json!({"creationTimestamp": json::now()}),
+        _ => write::track(scope, &mut answer),
+    }
     answer["status"] = status;
-    answer["metadata"] = json!({"creationTimestamp": null});
     read::answer(scope, 201, &answer, &[])
 }
 
@@ -109,7 +117,11 @@ fn access(scope: &Scope<'_>, request: &Value, user: &User) -> Value {
             path: text(&["spec", "nonResourceAttributes", "path"]),
         },
     };
-    json!({"allowed": authz::allows(&scope.server.state(), user, &attributes)})
+    match authz::reason(&scope.server.state(), user, &attributes) {
+        Some(reason) if reason.is_empty() => json!({"allowed": true}),
+        Some(reason) => json!({"allowed": true, "reason": reason}),
+        None => json!({"allowed": false}),
+    }
 }
 
 fn rules(scope: &Scope<'_>, request: &Value) -> Value {

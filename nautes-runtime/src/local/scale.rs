@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::{
     json,
-    kinds::ScalePaths,
+    kinds::{ScalePaths, Version},
     read,
     server::{Body, Scope, respond},
-    status::Status,
+    status::{Cause, Status},
     write,
 };
 
@@ -32,24 +32,49 @@ fn shown(scope: &Scope<'_>, object: &Value) -> Result<Value, Status> {
         .map(|(k, v)| (k.clone(), v.clone()))
         .collect();
     let selector = match &paths.selector {
-        Some(path) => at(object, path)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned(),
-        None => match json::at(object, &["spec", "selector", "matchLabels"]).and_then(Value::as_object) {
-            Some(labels) => labels
-                .iter()
-                .map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or_default()))
-                .collect::<Vec<_>>()
-                .join(","),
-            None => String::new(),
-        },
+        Some(path) => at(object, path).and_then(Value::as_str).map(str::to_owned),
+        None => json::at(object, &["spec", "selector", "matchLabels"])
+            .and_then(Value::as_object)
+            .map(|labels| {
+                let label = |(k, v): (&String, &Value)| format!("{k}={}", v.as_str().unwrap_or_default());
+                labels.iter().map(label).collect::<Vec<_>>().join(",")
+            }),
     };
+    let mut status = json!({"replicas": number(&paths.status)});
+    if let Some(selector) = selector.filter(|s| !s.is_empty()) {
+        status["selector"] = selector.into();
+    }
     Ok(json!({
         "apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": meta,
-        "spec": {"replicas": number(&paths.spec)},
-        "status": {"replicas": number(&paths.status), "selector": selector},
+        "spec": {"replicas": number(&paths.spec)}, "status": status,
     }))
+}
+
+/// What keeps the numbers of a custom resource from being read as a scale.
+pub(crate) fn causes(object: &Value, version: &Version) -> Vec<Cause> {
+    let Some(paths) = &version.scale else {
+        return Vec::new();
+    };
+    let broken = |path: &Vec<String>| {
+        let found = at(object, path).filter(|v| !v.is_null() && !v.is_i64())?;
+        let (field, shown) = (
+            format!(".{}", path.join(".")),
+            found.as_str().map_or_else(|| found.to_string(), str::to_owned),
+        );
+        let ty = match found {
+            Value::String(_) => "string",
+            Value::Bool(_) => "bool",
+            Value::Array(_) => "[]interface {}",
+            Value::Object(_) => "map[string]interface {}",
+            _ => "float64",
+        };
+        let detail = format!("{field} accessor error: {shown} is of the type {ty}, expected int64");
+        Some(Cause::invalid(field, &json!(0), detail))
+    };
+    [&paths.spec, &paths.status]
+        .into_iter()
+        .filter_map(broken)
+        .collect()
 }
 
 pub(crate) fn get(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
@@ -84,7 +109,7 @@ pub(crate) fn change(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, 
             .and_then(Value::as_i64)
             .unwrap_or(0);
         if replicas < 0 {
-            let cause = super::status::Cause::invalid(
+            let cause = Cause::invalid(
                 "spec.replicas",
                 &json!(replicas),
                 "must be greater than or equal to 0",

@@ -8,6 +8,7 @@ mod builtin;
 mod compile;
 mod fill;
 mod formats;
+mod typed;
 mod validate;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -16,7 +17,8 @@ use serde_json::Value;
 
 pub(crate) use builtin::{builtin, definitions};
 pub(crate) use compile::{compile, structural_causes};
-pub(crate) use fill::{fill_defaults, prune};
+pub(crate) use fill::{drop_empty, fill_defaults, prune};
+pub(crate) use typed::typed_errors;
 pub(crate) use validate::{decode_error, validate};
 
 /// How the items of a list are told apart when lists merge.
@@ -70,6 +72,8 @@ impl Type {
 /// One place in a schema.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Node {
+    /// Package and name of the structure, of built-in kinds (`v1.PodSpec`).
+    pub(crate) name: Option<String>,
     pub(crate) ty: Option<Type>,
     pub(crate) format: Option<String>,
     pub(crate) nullable: bool,

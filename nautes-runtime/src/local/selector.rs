@@ -210,6 +210,11 @@ fn requirement(text: &str) -> Result<(String, Test), String> {
     if let Some((name, v)) = text.split_once("==").or_else(|| text.split_once('=')) {
         return Ok((key(name)?, Test::In(vec![value(v.trim())?])));
     }
+    if let [_, second, ..] = text.split_whitespace().collect::<Vec<_>>().as_slice() {
+        return Err(format!(
+            "found '{second}', expected: in, notin, =, ==, !=, gt, lt"
+        ));
+    }
     Ok((key(text)?, Test::Exists))
 }
 

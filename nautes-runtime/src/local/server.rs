@@ -20,7 +20,7 @@ use super::{
     audit::{self, Audit},
     authn, authz,
     call::{Call, Target, User},
-    discovery,
+    discovery, duplicates,
     fault::{self, Effect, Faults, Lost},
     kinds::{Registry, ResourceType, Version},
     logs, openapi, read, review, scale,
@@ -77,6 +77,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) target: &'a Target,
     pub(crate) kind: Arc<ResourceType>,
     pub(crate) version: Arc<Version>,
+    /// The fields that the body gives more than once.
+    pub(crate) twice: Vec<String>,
 }
 
 impl Scope<'_> {
@@ -90,6 +92,21 @@ impl Scope<'_> {
 
     pub(crate) fn subresource(&self) -> &str {
         self.target.subresource.as_deref().unwrap_or_default()
+    }
+
+    /// Where Kubernetes keeps the object, which some messages show.
+    pub(crate) fn registry_key(&self) -> String {
+        let kind = if self.kind.custom {
+            format!("{}/{}", self.kind.group, self.kind.plural)
+        } else {
+            self.kind.plural.clone()
+        };
+        let parts = ["/registry", &kind, self.namespace(), self.name()];
+        parts
+            .into_iter()
+            .filter(|p| !p.is_empty())
+            .collect::<Vec<_>>()
+            .join("/")
     }
 
     pub(crate) fn api_version(&self) -> String {
@@ -122,6 +139,9 @@ pub(crate) fn plain(code: u16, content_type: &'static str, body: impl Into<Bytes
 }
 
 fn fail(status: &Status) -> Response<Body> {
+    if status.is_no_such_group() {
+        return plain(404, "text/plain; charset=utf-8", format!("{}\n", status.message));
+    }
     let mut response = respond(status.code, &status.to_json(), &[]);
     if status.code == 401 {
         let challenge = http::HeaderValue::from_static("Bearer realm=\"kubernetes-master\"");
@@ -250,7 +270,10 @@ where
     let Some(target) = &call.target else {
         return no_resource(server, call);
     };
-    let scope = scope(server, call, &user, target)?;
+    let mut scope = scope(server, call, &user, target)?;
+    if scope.call.is_write() && scope.call.media() != "application/json-patch+json" {
+        scope.twice = duplicates::of_json(&body);
+    }
     log.write = call.is_write() && scope.kind.is_stored() && !call.is_dry_run()?;
     route(server, &scope, &body).await
 }
@@ -296,6 +319,9 @@ fn scope<'a>(
     target: &'a Target,
 ) -> Result<Scope<'a>, Status> {
     let state = server.state();
+    if !state.registry.serves(&target.group, &target.version) {
+        return Err(Status::no_such_group());
+    }
     let kind = state
         .registry
         .get(&target.group, &target.plural)
@@ -315,6 +341,7 @@ fn scope<'a>(
         target,
         kind,
         version,
+        twice: Vec::new(),
     })
 }
 

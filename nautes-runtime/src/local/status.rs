@@ -76,7 +76,7 @@ pub struct Status {
     pub reason: &'static str,
     /// What people read.
     pub message: String,
-    /// `details` of the answer, without causes.
+    /// `details` of the answer, without causes; empty details are sent as such.
     details: Option<Box<Value>>,
     /// What is wrong with each field.
     pub causes: Vec<Cause>,
@@ -142,12 +142,22 @@ impl Status {
         .detail("", "", "")
     }
 
+    /// A path of a group or version that nothing serves; said in plain text.
+    pub(crate) fn no_such_group() -> Self {
+        Self::new(404, "", "404 page not found")
+    }
+
+    pub(crate) fn is_no_such_group(&self) -> bool {
+        *self == Self::no_such_group()
+    }
+
     pub(crate) fn method_not_allowed() -> Self {
         Self::new(
             405,
             "MethodNotAllowed",
             "the server does not allow this method on the requested resource",
         )
+        .detail("", "", "")
     }
 
     pub(crate) fn not_found(kind: &ResourceType, name: &str) -> Self {
@@ -217,6 +227,11 @@ impl Status {
             .causes(causes)
     }
 
+    /// A request in a media type that the server does not take there.
+    pub(crate) fn unsupported_media() -> Self {
+        Self::new(415, "UnsupportedMediaType", "415: Unsupported Media Type").detail("", "", "")
+    }
+
     pub(crate) fn gone(message: impl Into<String>) -> Self {
         Self::new(410, "Expired", message)
     }
@@ -224,16 +239,14 @@ impl Status {
     /// The answer as the API sends it.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let mut details = match &self.details {
-            Some(details) => details.as_ref().clone(),
-            None => json!({}),
-        };
+        let mut details = self.details.as_deref().cloned();
         if !self.causes.is_empty() {
-            details["causes"] = self
+            let causes: Value = self
                 .causes
                 .iter()
                 .map(|c| json!({"reason": c.reason, "message": c.message, "field": c.field}))
                 .collect();
+            details.get_or_insert_with(|| json!({}))["causes"] = causes;
         }
         let mut status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
@@ -242,7 +255,7 @@ impl Status {
         if !self.reason.is_empty() {
             status["reason"] = self.reason.into();
         }
-        if details.as_object().is_some_and(|d| !d.is_empty()) {
+        if let Some(details) = details {
             status["details"] = details;
         }
         status

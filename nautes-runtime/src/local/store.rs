@@ -41,7 +41,7 @@ pub(crate) struct Progress {
     pub(crate) failed: bool,
 }
 
-type Objects = BTreeMap<(String, String), Arc<Value>>;
+pub(crate) type Objects = BTreeMap<(String, String), Arc<Value>>;
 
 /// All objects of a server.
 #[derive(Debug)]
@@ -208,6 +208,30 @@ impl Store {
                 .cloned()
                 .collect(),
         )
+    }
+
+    /// The objects of a kind as they were at a revision, by namespace and name; none where that is no longer
+    /// known.
+    pub(crate) fn list_at(&self, storage: &str, namespace: Option<&str>, revision: u64) -> Option<Objects> {
+        if revision < self.oldest {
+            return None;
+        }
+        let mut objects: Objects = self
+            .list(storage, namespace)
+            .map(|(place, object)| (place.clone(), object.clone()))
+            .collect();
+        let since = self.history.iter().rev().take_while(|c| c.revision > revision);
+        for change in since.filter(|c| *c.storage == *storage) {
+            if namespace.is_some_and(|n| n != change.namespace) {
+                continue;
+            }
+            let place = (change.namespace.clone(), json::name(&change.after).to_owned());
+            match &change.before {
+                Some(before) => objects.insert(place, before.clone()),
+                None => objects.remove(&place),
+            };
+        }
+        Some(objects)
     }
 
     /// Ends the writer of the data folder, after what it was given; the folder can then be opened again.

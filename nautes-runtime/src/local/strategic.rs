@@ -147,10 +147,39 @@ fn merge_list(
             (_, None) => result.push(merge(None, item, view.items(), depth + 1)?),
         }
     }
-    if let Some(order) = order {
-        reorder(&mut result, order, &Some(key));
+    let result = interleaved(result, old, patch, &key);
+    Ok(match order {
+        Some(order) => {
+            let mut result = result;
+            reorder(&mut result, order, &Some(key));
+            result
+        }
+        None => result,
+    })
+}
+
+/// The order of a merged list: items of the patch stand as in the patch, the others as before; of one of
+/// each, the one comes first that came first before, else that of the patch.
+fn interleaved(merged: Vec<Value>, old: &[Value], patch: &[Value], key: &str) -> Vec<Value> {
+    let place = |list: &[Value], item: &Value| list.iter().position(|o| o.get(key) == item.get(key));
+    let (mut named, mut others): (Vec<Value>, Vec<Value>) =
+        merged.into_iter().partition(|item| place(patch, item).is_some());
+    named.sort_by_key(|item| place(patch, item));
+    others.sort_by_key(|item| place(old, item));
+    let mut result = Vec::with_capacity(named.len() + others.len());
+    let mut named = named.into_iter().peekable();
+    for item in others {
+        let before = |n: &Value| match (place(old, &item), place(old, n)) {
+            (Some(one), Some(other)) => one < other,
+            _ => false,
+        };
+        while let Some(next) = named.next_if(|n| !before(n)) {
+            result.push(next);
+        }
+        result.push(item);
     }
-    Ok(result)
+    result.extend(named);
+    result
 }
 
 /// Puts items in the order that a patch asks for; items that it does not name keep their places behind.

@@ -17,7 +17,7 @@ use super::{
     read::{self, Form},
     selector::Selector,
     server::{Body, Scope, Server, plain},
-    status::Status,
+    status::{Cause, Status},
     store::Change,
     table,
 };
@@ -47,21 +47,12 @@ pub(crate) fn serve(server: Arc<Server>, scope: &Scope<'_>) -> Result<Response<B
     let call = scope.call;
     let selector = read::selector(scope)?;
     let form = read::form(&call.accept)?;
-    let text = call.param("resourceVersion");
-    let from: u64 = match text {
-        "" => 0,
-        text => text
-            .parse()
-            .map_err(|_| Status::bad_request(format!("invalid resourceVersion: {text:?}")))?,
-    };
+    let from = read::version(call.param("resourceVersion")).map_err(|why| Status::new(500, "", why))?;
     let initial = call.flag("sendInitialEvents");
     if initial && call.param("resourceVersionMatch") != "NotOlderThan" {
-        return Err(Status::new(
-            422,
-            "Invalid",
-            "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: sendInitialEvents requires \
-             setting resourceVersionMatch to NotOlderThan",
-        ));
+        let why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+        let cause = Cause::forbidden("resourceVersionMatch", why);
+        return Err(Status::invalid("meta.k8s.io", "ListOptions", "", vec![cause]));
     }
     let timeout = call
         .param("timeoutSeconds")

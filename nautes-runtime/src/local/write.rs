@@ -15,9 +15,11 @@ pub(crate) use self::{
     delete::{delete, delete_collection},
 };
 use super::{
-    AdmissionRequest, Operation, crd, events, json,
-    managed::Writer,
-    names, prepare, protobuf, schema,
+    AdmissionRequest, Operation,
+    builtin::TYPES,
+    crd, events, json,
+    managed::{self, Writer},
+    names, prepare, protobuf, scale, schema,
     server::Scope,
     status::{Cause, Status},
     store::Store,
@@ -27,7 +29,7 @@ use super::{
 const DEPTH: usize = 200;
 
 pub(crate) fn parse(scope: &Scope<'_>, body: &Bytes) -> Result<Value, Status> {
-    let value: Value = parse_any(&scope.call.content_type, body)?;
+    let value: Value = parse_any(&scope.call.content_type, body, &scope.kind.kind)?;
     if !value.is_object() {
         return Err(Status::bad_request(format!(
             "the object provided is unrecognized (must be of type {}): the body is no object",
@@ -40,7 +42,22 @@ pub(crate) fn parse(scope: &Scope<'_>, body: &Bytes) -> Result<Value, Status> {
     Ok(value)
 }
 
-fn parse_any(content_type: &str, body: &Bytes) -> Result<Value, Status> {
+/// The first of what was sent, for messages about it.
+fn summary(body: &[u8]) -> String {
+    const MOST: usize = 30;
+    let first = &body[..body.len().min(MOST)];
+    let more = if body.len() > MOST { " ..." } else { "" };
+    match body.first() {
+        None => "<empty>".to_owned(),
+        Some(b'{') => format!("{}{more}", String::from_utf8_lossy(first)),
+        Some(_) => format!(
+            "{}{more}",
+            first.iter().map(|b| format!("{b:02x}")).collect::<String>()
+        ),
+    }
+}
+
+fn parse_any(content_type: &str, body: &Bytes, wanted: &str) -> Result<Value, Status> {
     let media = content_type.split(';').next().unwrap_or_default().trim();
     let known = [
         "",
@@ -71,7 +88,10 @@ fn parse_any(content_type: &str, body: &Bytes) -> Result<Value, Status> {
         Err(_) if media.ends_with("yaml") => serde_yaml::from_slice(body)
             .map_err(|e| Status::bad_request(format!("error converting YAML to JSON: {e}"))),
         Err(e) => Err(Status::bad_request(format!(
-            "couldn't get version/kind; json parse error: {e}"
+            "the object provided is unrecognized (must be of type {wanted}): couldn't get version/kind; json parse \
+             error: {} ({})",
+            json::syntax_error(body, &e),
+            summary(body)
         ))),
     }
 }
@@ -80,12 +100,16 @@ fn parse_any(content_type: &str, body: &Bytes) -> Result<Value, Status> {
 fn check_type(scope: &Scope<'_>, object: &mut Value) -> Result<(), Status> {
     let wanted = scope.api_version();
     let found = json::text(object, &["apiVersion"]).to_owned();
+    let kind = json::text(object, &["kind"]).to_owned();
+    let foreign = !found.is_empty() && found != wanted || !kind.is_empty() && kind != scope.kind.kind;
+    if foreign && !scope.kind.custom && !kind.is_empty() && !found.is_empty() {
+        return Err(foreign_kind(scope, &found, &kind));
+    }
     if !found.is_empty() && found != wanted {
         return Err(Status::bad_request(format!(
             "the API version in the data ({found}) does not match the expected API version ({wanted})"
         )));
     }
-    let kind = json::text(object, &["kind"]).to_owned();
     if !kind.is_empty() && kind != scope.kind.kind {
         return Err(Status::bad_request(format!(
             "the kind in the data ({kind}) does not match the expected kind ({})",
@@ -113,6 +137,32 @@ fn check_type(scope: &Scope<'_>, object: &mut Value) -> Result<(), Status> {
     Ok(())
 }
 
+/// An object of another kind than the path names, as the decoder of built-in kinds words it.
+fn foreign_kind(scope: &Scope<'_>, api_version: &str, kind: &str) -> Status {
+    let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+    let wanted = &scope.kind.kind;
+    let known = TYPES
+        .iter()
+        .any(|t| t.group == group && t.version == version && t.kind == kind);
+    let why = if known {
+        let package = scope
+            .kind
+            .group
+            .split('.')
+            .next()
+            .filter(|g| !g.is_empty())
+            .unwrap_or("core");
+        format!("converting ({version}.{kind}) to ({package}.{wanted}): unknown conversion")
+    } else {
+        format!(
+            "no kind {kind:?} is registered for version {api_version:?} in scheme \"pkg/runtime/scheme.go\""
+        )
+    };
+    Status::bad_request(format!(
+        "{kind} in version {version:?} cannot be handled as a {wanted}: {why}"
+    ))
+}
+
 /// Unknown fields, wrong types, pruning and defaults: what decoding does.
 fn decode(scope: &Scope<'_>, mut object: Value, warnings: &mut Vec<String>) -> Result<Value, Status> {
     check_type(scope, &mut object)?;
@@ -127,51 +177,56 @@ fn decode(scope: &Scope<'_>, mut object: Value, warnings: &mut Vec<String>) -> R
 
 fn check_shape(scope: &Scope<'_>, object: &mut Value, warnings: &mut Vec<String>) -> Result<(), Status> {
     let view = scope.version.schema.view();
-    let kind = &scope.kind.kind;
-    if !scope.kind.custom {
+    if scope.call.is_apply() {
+        let errors = schema::typed_errors(object, view);
+        if !errors.is_empty() {
+            return Err(untyped(scope, object, &errors));
+        }
+    }
+    let sent = (scope.call.verb == "patch").then(|| object.clone());
+    if scope.kind.custom {
+        let meta = json!({"metadata": object.get("metadata").cloned().unwrap_or_default()});
+        if let Some(why) = schema::decode_error(&meta, view, &scope.kind.kind) {
+            return Err(undecodable(scope, sent.as_ref(), &why));
+        }
+        if !scope.call.is_apply()
+            && let Some(meta) = object.get_mut("metadata")
+        {
+            schema::drop_empty(meta, view.field("metadata"));
+        }
+    } else {
         if !scope.kind.is(crd::GROUP, crd::PLURAL) {
             json::drop_nulls(object);
+            if !scope.call.is_apply() {
+                schema::drop_empty(object, view);
+            }
         }
-        if let Some(why) = schema::decode_error(object, view, kind, &scope.version.name) {
-            return Err(Status::bad_request(why));
+        if let Some(why) = schema::decode_error(object, view, &scope.kind.kind) {
+            return Err(undecodable(scope, sent.as_ref(), &why));
         }
-    } else if let Some(why) = schema::decode_error(
-        &json!({"metadata": object.get("metadata").cloned().unwrap_or_default()}),
-        view,
-        kind,
-        &scope.version.name,
-    ) {
-        return Err(Status::bad_request(why));
     }
     let mode = match scope.call.param("fieldValidation") {
         "" => "Warn",
         mode @ ("Ignore" | "Warn" | "Strict") => mode,
         other => {
-            let options = match scope.call.verb {
-                "create" => "CreateOptions",
-                "update" => "UpdateOptions",
-                _ => "PatchOptions",
-            };
             let known = ["", "Ignore", "Strict", "Warn"].map(str::to_owned);
             let cause = Cause::not_supported("fieldValidation", &Value::from(other), &known);
-            return Err(Status::invalid("meta.k8s.io", options, "", vec![cause]));
+            return Err(Status::invalid(
+                "meta.k8s.io",
+                scope.call.options(),
+                "",
+                vec![cause],
+            ));
         }
     };
-    let pruned = schema::prune(object, view);
-    let media = scope.call.content_type.split(';').next().unwrap_or_default();
-    if media.trim() == "application/apply-patch+yaml" && !pruned.is_empty() {
-        return Err(undeclared(scope, &pruned));
-    }
-    let gone: Vec<String> = pruned
+    let twice = scope.twice.iter().map(|f| format!("duplicate field {f:?}"));
+    let unknown = schema::prune(object, view)
         .into_iter()
-        .map(|f| format!("unknown field {f:?}"))
-        .collect();
+        .map(|f| format!("unknown field {f:?}"));
+    let gone: Vec<String> = twice.chain(unknown).collect();
     if mode == "Strict" && !gone.is_empty() {
         let why = format!("strict decoding error: {}", gone.join(", "));
-        return Err(Status::bad_request(format!(
-            "{kind} in version {:?} cannot be handled as a {kind}: {why}",
-            scope.version.name
-        )));
+        return Err(undecodable(scope, sent.as_ref(), &why));
     }
     if mode == "Warn" {
         warnings.extend(gone);
@@ -179,25 +234,33 @@ fn check_shape(scope: &Scope<'_>, object: &mut Value, warnings: &mut Vec<String>
     Ok(())
 }
 
-/// A configuration that is applied can own declared fields only.
-fn undeclared(scope: &Scope<'_>, fields: &[String]) -> Status {
-    let lines: Vec<String> = fields
-        .iter()
-        .map(|field| format!(".{field}: field not declared in schema"))
-        .collect();
-    let detail = match lines.as_slice() {
+/// A body that is not of the type of its kind; of a patch, what the patch made.
+fn undecodable(scope: &Scope<'_>, patched: Option<&Value>, why: &str) -> Status {
+    if let Some(object) = patched.filter(|_| !scope.call.is_apply()) {
+        let cause = Cause::invalid("patch", &Value::from(object.to_string()), why);
+        return Status::invalid("", "", "", vec![cause]);
+    }
+    let (kind, version) = (&scope.kind.kind, &scope.version.name);
+    Status::bad_request(format!(
+        "{kind} in version {version:?} cannot be handled as a {kind}: {why}"
+    ))
+}
+
+/// A configuration that cannot be applied, as it was sent.
+fn untyped(scope: &Scope<'_>, config: &Value, errors: &[String]) -> Status {
+    let detail = match errors {
         [only] => only.clone(),
         many => format!("errors:\n  {}", many.join("\n  ")),
     };
+    let group = if scope.kind.group.is_empty() {
+        format!("/{}", scope.version.name)
+    } else {
+        scope.api_version()
+    };
     let message = format!(
-        "failed to create typed patch object ({}/{}; {}, Kind={}): {detail}",
-        scope.namespace(),
-        scope.name(),
-        if scope.kind.group.is_empty() {
-            format!("/{}", scope.version.name)
-        } else {
-            scope.api_version()
-        },
+        "failed to create typed patch object ({}/{}; {group}, Kind={}): {detail}",
+        json::namespace(config),
+        json::name(config),
         scope.kind.kind
     );
     Status::new(500, "", message)
@@ -208,6 +271,9 @@ fn fill(scope: &Scope<'_>, object: &mut Value) {
         prepare::fill(object, &scope.kind);
     }
     schema::fill_defaults(object, scope.version.schema.view());
+    if !scope.kind.custom {
+        prepare::condition_times(object, &scope.kind);
+    }
 }
 
 fn check_namespace(scope: &Scope<'_>, object: &mut Value) -> Result<(), Status> {
@@ -236,6 +302,26 @@ fn writer(scope: &Scope<'_>) -> Writer {
     }
 }
 
+/// What makes an object too broken for its rules.
+const BLOCKING: [&str; 5] = [
+    "FieldValueRequired",
+    "FieldValueTooLong",
+    "FieldValueTooMany",
+    "FieldValueDuplicate",
+    "FieldValueTypeInvalid",
+];
+
+fn rules_not_checked() -> Cause {
+    let detail = "some validation rules were not checked because the object was invalid; correct the existing errors \
+                  to complete validation";
+    Cause::invalid("<nil>", &Value::Null, detail)
+}
+
+/// Writes down who made an answer that is not stored.
+pub(crate) fn track(scope: &Scope<'_>, object: &mut Value) {
+    managed::track_update(None, object, &writer(scope), scope.version.schema.view());
+}
+
 /// What is wrong with an object, in every respect.
 fn validate(scope: &Scope<'_>, object: &Value, old: Option<&Value>) -> Result<(), Status> {
     let mut causes = Vec::new();
@@ -244,21 +330,27 @@ fn validate(scope: &Scope<'_>, object: &Value, old: Option<&Value>) -> Result<()
     }
     let faced = events::shown(object, &scope.kind);
     let subject = faced.as_ref().unwrap_or(object);
-    let by_schema = schema::validate(subject, scope.version.schema.view());
-    let sound = by_schema.is_empty();
-    causes.extend(by_schema);
-    if sound && let Some(rules) = &scope.version.rules {
-        causes.extend(rules.check(object, old));
-    }
-    if !scope.kind.custom {
-        for cause in prepare::causes(object, old, &scope.kind) {
-            if !causes
-                .iter()
-                .any(|c| c.field == cause.field && c.reason == cause.reason)
-            {
-                causes.push(cause);
-            }
+    if scope.kind.custom {
+        let before = causes.len();
+        causes.extend(schema::validate(subject, scope.version.schema.view()));
+        causes.extend(scale::causes(object, &scope.version));
+        if let Some(rules) = &scope.version.rules {
+            let blocked = causes[before..].iter().any(|c| BLOCKING.contains(&c.reason));
+            causes.extend(if blocked {
+                vec![rules_not_checked()]
+            } else {
+                rules.check(object, old)
+            });
         }
+    } else {
+        // What is checked by hand is said in the words of that check, at its place.
+        let own = prepare::causes(object, old, &scope.kind);
+        let mut present = subject.clone();
+        json::drop_nulls(&mut present);
+        let mut by_schema = schema::validate(&present, scope.version.schema.view());
+        by_schema.retain(|c| !own.iter().any(|o| o.field == c.field && o.reason == c.reason));
+        causes.extend(by_schema);
+        causes.extend(own);
     }
     if causes.is_empty() {
         return Ok(());

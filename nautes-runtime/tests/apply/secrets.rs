@@ -99,7 +99,11 @@ async fn no_value_shows_up_in_logs_reports_or_the_inventory() {
     let mut shown = String::new();
     for _ in 0..2 {
         let applied = world.apply("demo", &plan).await;
-        assert!(!applied.failed.is_empty());
+        assert_eq!(applied.failed.len(), 2);
+        assert!(
+            applied.failed.iter().all(|f| f.class == Class::Invalid),
+            "{applied:?}"
+        );
         shown += &format!("{applied:?} {}", serde_json::to_string(&applied).unwrap());
     }
     let inventories = world.api("ConfigMap", Some("nautes-inventory"));

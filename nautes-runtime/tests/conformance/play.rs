@@ -33,7 +33,7 @@ impl Subject {
     pub(crate) async fn real(server: &Real) -> Self {
         Self {
             name: "real".to_owned(),
-            client: server.client(),
+            client: server.client_without_retries(),
             real: true,
             controllers: server.has_controllers().await,
         }

@@ -20,8 +20,13 @@ static UID: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").unwrap());
 static ADDRESS: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^10\.\d+\.\d+\.\d+$").unwrap());
 static REVISION: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"((?:ResourceVersion in [a-z ]+|requested RV|Version is|current): )(\d+)").unwrap()
+    Regex::new(
+        r#"((?:ResourceVersion in [a-z ]+|requested RV|Version is|current): |ResourceVersion in record \(|resourceVersion\\*":\\*")(\d+)"#,
+    )
+    .unwrap()
 });
+/// Where the source of the server registers its kinds: that depends on how it was built.
+static SCHEME: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"in scheme "[^"]+""#).unwrap());
 static AGE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^(\d+[smhd])+$").unwrap());
 static TOKEN: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_.-]+$").unwrap());
@@ -50,7 +55,7 @@ impl Transcript {
             let warning = self.plain(warning);
             let _ = writeln!(self.text, "warning: {warning}");
         }
-        let body = self.value("", &answer.body);
+        let body = sorted_causes(self.value("", &answer.body));
         let body = if step.show.is_empty() {
             body
         } else {
@@ -93,6 +98,7 @@ impl Transcript {
             return "<token>".to_owned();
         }
         let text = TIME.replace_all(&text, "<time>").into_owned();
+        let text = SCHEME.replace_all(&text, "in scheme <scheme>").into_owned();
         let text = REVISION
             .replace_all(&text, |c: &Captures<'_>| {
                 format!("{}{}", &c[1], self.name("rv", &c[2]))
@@ -113,6 +119,7 @@ impl Transcript {
 
     fn text_of(&mut self, key: &str, text: &str) -> String {
         match key {
+            "resourceVersion" if text == NOW => NOW.to_owned(),
             "resourceVersion" if !text.is_empty() => self.name("rv", text),
             "continue" => "<continue>".to_owned(),
             "cells" if AGE.is_match(text) => "<age>".to_owned(),
@@ -125,11 +132,16 @@ impl Transcript {
             .get("generateName")
             .and_then(Value::as_str)
             .map(str::to_owned);
+        let kind = fields.get("kind").and_then(Value::as_str).unwrap_or_default();
+        let collection = kind.ends_with("List") || kind == "Table";
         let mut sorted: Vec<_> = fields.iter().collect();
         sorted.sort_by_key(|(key, _)| key.as_str());
         let mut map = Map::new();
         for (key, field) in sorted {
-            let mut said = self.value(key, field);
+            let mut said = match (key.as_str(), collection) {
+                ("metadata", true) => self.value(key, &without_revision(field)),
+                _ => self.value(key, field),
+            };
             if key == "fieldsV1" {
                 said = said.to_string().into();
             }
@@ -142,4 +154,42 @@ impl Transcript {
         }
         map.into()
     }
+}
+
+/// The revision of a collection, which others move as well.
+const NOW: &str = "<now>";
+
+fn without_revision(metadata: &Value) -> Value {
+    let mut metadata = metadata.clone();
+    if let Some(revision) = metadata.get_mut("resourceVersion") {
+        *revision = NOW.into();
+    }
+    metadata
+}
+
+/// Puts the causes of a refusal in order: kube-apiserver finds some of them in no order.
+fn sorted_causes(mut status: Value) -> Value {
+    let Some(causes) = status
+        .pointer_mut("/details/causes")
+        .and_then(Value::as_array_mut)
+    else {
+        return status;
+    };
+    causes.sort_by_key(|c| format!("{}: {}", c["field"].as_str().unwrap_or_default(), c["message"]));
+    let mut lines: Vec<String> = causes
+        .iter()
+        .map(|c| {
+            let text = |key: &str| c[key].as_str().unwrap_or_default().to_owned();
+            format!("{}: {}", text("field"), text("message"))
+        })
+        .collect();
+    lines.dedup();
+    let message = status["message"].as_str().unwrap_or_default();
+    if let Some((head, _)) = message.split_once(" is invalid: [") {
+        let whole = format!("{head} is invalid: [{}]", lines.join(", "));
+        if whole.len() == message.len() {
+            status["message"] = whole.into();
+        }
+    }
+    status
 }

@@ -68,6 +68,9 @@ async fn a_definition_is_established_and_discovered() {
     assert_eq!(get(&client, WIDGETS).await.0, 200);
 }
 
+const NOT_CHECKED: &str = "<nil>: Invalid value: null: some validation rules were not checked because the object was \
+                           invalid; correct the existing errors to complete validation";
+
 #[tokio::test]
 async fn what_the_schema_forbids_is_refused_in_kubernetes_words() {
     let cluster = cluster().await;
@@ -102,9 +105,18 @@ async fn what_the_schema_forbids_is_refused_in_kubernetes_words() {
         ),
         (
             json!({"size": 11}),
-            "spec: Invalid value: \"object\": only big widgets exceed 10",
+            "spec: Invalid value: only big widgets exceed 10",
         ),
     ] {
+        // Rules are not asked about what is too broken for them.
+        let broken = ["Required", "of type", "Too long", "Duplicate"]
+            .iter()
+            .any(|w| expect.contains(w));
+        let expect = if broken {
+            format!("[{expect}, {NOT_CHECKED}]")
+        } else {
+            expect.to_owned()
+        };
         assert_eq!(refused(&client, &spec).await, format!("{head}{expect}"), "{spec}");
     }
 }
@@ -124,7 +136,7 @@ async fn rules_see_the_old_object() {
     assert!(
         error
             .to_string()
-            .contains("spec: Invalid value: \"object\": colour is immutable"),
+            .contains("spec: Invalid value: colour is immutable"),
         "{error}"
     );
 }
@@ -419,8 +431,9 @@ async fn definitions_leave_built_in_kinds_alone() {
     let (code, _) = post(&cluster.client(), path, &definition).await;
     assert_eq!(code, 422);
     definition["metadata"]["annotations"] = json!({"api-approved.kubernetes.io": "unapproved"});
-    let (code, body) = post(&cluster.client(), path, &definition).await;
+    let (code, _) = post(&cluster.client(), path, &definition).await;
     assert_eq!(code, 201);
+    let (_, body) = get(&cluster.client(), &format!("{path}/ingresses.networking.k8s.io")).await;
     let conditions = body["status"]["conditions"].as_array().unwrap();
     assert!(
         conditions

@@ -71,6 +71,14 @@ impl Real {
         Client::try_from(self.config.clone()).unwrap()
     }
 
+    /// A client that may do everything, and that asks once where others ask again (429, 503, 504).
+    #[allow(dead_code, reason = "not every test program needs it")]
+    pub(crate) fn client_without_retries(&self) -> Client {
+        let mut config = self.config.clone();
+        config.default_retry = false;
+        Client::try_from(config).unwrap()
+    }
+
     /// A client whose requests are judged by the roles of this user.
     #[allow(dead_code, reason = "not every test program needs it")]
     pub(crate) fn client_as(&self, user: &str, groups: &[&str]) -> Client {
@@ -106,6 +114,10 @@ impl Real {
         false
     }
 }
+
+/// The controllers that the tests need; those of workloads would write to what the tests compare.
+const CONTROLLERS: &str = "namespace-controller,garbage-collector-controller,serviceaccount-controller,\
+                           clusterrole-aggregation-controller";
 
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -173,6 +185,7 @@ async fn start(assets: &Path) -> Real {
                 "--use-service-account-credentials=false".to_owned(),
                 format!("--service-account-private-key-file={}", at("sa.key")),
                 "--leader-elect=false".to_owned(),
+                format!("--controllers={CONTROLLERS}"),
                 "--secure-port=0".to_owned(),
             ],
         ));

@@ -40,7 +40,12 @@ impl Compiler {
         self.nodes.push(Node::default());
         self.named.insert(name.to_owned(), place);
         if let Some(document) = defs.get(name) {
-            let node = self.build(document, defs, false);
+            let mut node = self.build(document, defs, false);
+            let mut parts = name.rsplit('.');
+            node.name = parts
+                .next()
+                .zip(parts.next())
+                .map(|(n, package)| format!("{package}.{n}"));
             self.nodes[place] = node;
         }
         place

@@ -72,6 +72,38 @@ fn join(path: &str, key: &str) -> String {
     }
 }
 
+/// Removes lists and maps without anything in them, where the schema does not ask for them: encoders of
+/// built-in kinds leave them out.
+pub(crate) fn drop_empty(value: &mut Value, view: View<'_>) {
+    drop_empty_at(value, view, 0);
+}
+
+fn drop_empty_at(value: &mut Value, view: View<'_>, depth: usize) {
+    let Some(node) = view.get().filter(|_| depth <= DEPTH) else {
+        return;
+    };
+    match value {
+        Value::Object(map) => {
+            map.retain(|key, child| {
+                let inner = view.field(key).get();
+                let empty = match child {
+                    Value::Array(list) => list.is_empty() && inner.is_some_and(|n| n.items.is_some()),
+                    Value::Object(map) => map.is_empty() && inner.is_some_and(|n| n.additional.is_some()),
+                    _ => false,
+                };
+                !empty || node.required.contains(key) || !node.properties.contains_key(key)
+            });
+            for (key, child) in map.iter_mut() {
+                drop_empty_at(child, view.field(key), depth + 1);
+            }
+        }
+        Value::Array(list) => list
+            .iter_mut()
+            .for_each(|item| drop_empty_at(item, view.items(), depth + 1)),
+        _ => {}
+    }
+}
+
 /// Fills in the defaults of the schema. Nulls of fields that have a default and are not nullable are
 /// replaced by it.
 pub(crate) fn fill_defaults(value: &mut Value, view: View<'_>) {

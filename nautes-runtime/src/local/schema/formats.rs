@@ -60,3 +60,36 @@ fn duration(text: &str) -> bool {
     }
     parts > 0
 }
+
+/// Where a text stops being base64, as Go's decoder counts; none where it is base64.
+pub(super) fn corrupt_base64(text: &str) -> Option<usize> {
+    let letter = |b: u8| b.is_ascii_alphanumeric() || b == b'+' || b == b'/';
+    let (mut filled, mut start) = (0, 0);
+    let bytes = text.as_bytes();
+    let mut rest = bytes
+        .iter()
+        .enumerate()
+        .filter(|(_, b)| !matches!(b, b'\r' | b'\n'));
+    while let Some((at, byte)) = rest.next() {
+        if filled == 0 {
+            start = at;
+        }
+        if letter(*byte) {
+            filled = (filled + 1) % 4;
+            continue;
+        }
+        if *byte != b'=' || filled < 2 {
+            return Some(at);
+        }
+        // Padding: one more where two letters are missing, and nothing after it.
+        if filled == 2 {
+            match rest.next() {
+                Some((_, b'=')) => {}
+                Some((at, _)) => return Some(at),
+                None => return Some(bytes.len()),
+            }
+        }
+        return rest.next().map(|(at, _)| at);
+    }
+    (filled != 0).then_some(start)
+}

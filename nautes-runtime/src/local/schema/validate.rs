@@ -116,15 +116,14 @@ fn check_enum(value: &Value, node: &Node, path: &str, causes: &mut Vec<Cause>) {
 fn check_text(text: &str, node: &Node, path: &str, causes: &mut Vec<Cause>) {
     let value = || Value::from(text);
     let chars = text.chars().count() as u64;
-    if let Some(least) = node.lengths.0.filter(|l| chars < *l) {
-        let detail = format!("{}should be at least {least} chars long", in_body(path));
-        causes.push(Cause::invalid(shown(path), &value(), detail));
-    }
+    // Length and pattern are one check: what fails first is said.
     if let Some(most) = node.lengths.1.filter(|m| chars > *m) {
         let message = format!("Too long: may not be more than {most} bytes");
         causes.push(Cause::new("FieldValueTooLong", shown(path), message));
-    }
-    if let Some((source, Some(pattern))) = &node.pattern
+    } else if let Some(least) = node.lengths.0.filter(|l| chars < *l) {
+        let detail = format!("{}should be at least {least} chars long", in_body(path));
+        causes.push(Cause::invalid(shown(path), &value(), detail));
+    } else if let Some((source, Some(pattern))) = &node.pattern
         && !pattern.is_match(text)
     {
         let detail = format!("{}should match '{source}'", in_body(path));
@@ -315,53 +314,73 @@ fn join(path: &str, key: &str) -> String {
 
 /// The first place where a value does not have the type that a built-in kind needs, as the decoder of the
 /// API server words it.
-pub(crate) fn decode_error(value: &Value, view: View<'_>, kind: &str, version: &str) -> Option<String> {
-    let (found, path, wanted) = misfit(value, view, "", 0)?;
-    Some(format!(
-        "{kind} in version {version:?} cannot be handled as a {kind}: json: cannot unmarshal {found} into Go \
-         struct field {kind}{path} of type {wanted}"
-    ))
+pub(crate) fn decode_error(value: &Value, view: View<'_>, kind: &str) -> Option<String> {
+    misfit(value, view, kind, "", 0)
 }
 
-fn misfit(
-    value: &Value,
-    view: View<'_>,
-    path: &str,
-    depth: usize,
-) -> Option<(&'static str, String, &'static str)> {
-    let node = view.get()?;
-    if value.is_null() || depth > DEPTH {
-        return None;
-    }
-    let found = match value {
-        Value::Bool(_) => "bool",
-        other => type_name(other),
+/// The type of a place as Go names it.
+fn go_name(view: View<'_>) -> String {
+    let Some(node) = view.get() else {
+        return "interface {}".to_owned();
     };
-    let found = if found == "integer" { "number" } else { found };
-    if node.int_or_string {
-        let ok = value.is_string() || value.is_number();
-        return (!ok).then(|| (found, path.to_owned(), "intstr.IntOrString"));
+    if let Some(name) = node.name.as_ref().filter(|_| !node.properties.is_empty()) {
+        return name.clone();
     }
-    if let Some(ty) = node.ty
-        && !fits(value, ty)
-    {
-        let wanted = match ty {
-            Type::Object => "map",
-            Type::Array => "slice",
-            Type::String => "string",
-            Type::Integer => "int32",
-            Type::Number => "float64",
-            Type::Boolean => "bool",
+    match node.ty {
+        Some(Type::Object) if node.additional.is_some() => {
+            let inner = node.additional.map(|a| go_name(view.node(a)));
+            format!("map[string]{}", inner.unwrap_or_default())
+        }
+        Some(Type::Object) | None => "map[string]interface {}".to_owned(),
+        Some(Type::Array) => format!("[]{}", go_name(view.items())),
+        Some(Type::String) if node.format.as_deref() == Some("byte") => "[]uint8".to_owned(),
+        Some(Type::String) => "string".to_owned(),
+        Some(Type::Integer) => node.format.clone().unwrap_or_else(|| "int32".to_owned()),
+        Some(Type::Number) => "float64".to_owned(),
+        Some(Type::Boolean) => "bool".to_owned(),
+    }
+}
+
+fn misfit(value: &Value, view: View<'_>, owner: &str, path: &str, depth: usize) -> Option<String> {
+    let node = view.get().filter(|_| !value.is_null() && depth <= DEPTH)?;
+    let unfit = |wanted: &str| {
+        let found = match value {
+            Value::Bool(_) => "bool",
+            Value::Number(_) => "number",
+            other => type_name(other),
         };
-        return Some((found, path.to_owned(), wanted));
+        Some(format!(
+            "json: cannot unmarshal {found} into Go struct field {owner}{path} of type {wanted}"
+        ))
+    };
+    if node.int_or_string {
+        return if value.is_string() || value.is_number() {
+            None
+        } else {
+            unfit("intstr.IntOrString")
+        };
     }
+    if node.ty.is_some_and(|ty| !fits(value, ty)) {
+        return unfit(&go_name(view));
+    }
+    let structure = node.name.as_deref().filter(|_| !node.properties.is_empty());
+    let owner = structure.and_then(|n| n.split('.').nth(1)).unwrap_or(owner);
     match value {
-        Value::Object(map) => map
-            .iter()
-            .find_map(|(key, child)| misfit(child, view.field(key), &format!("{path}.{key}"), depth + 1)),
+        // Paths are those of structures: the keys of a map are not part of them.
+        Value::Object(map) => map.iter().find_map(|(key, child)| {
+            let below = match node.properties.contains_key(key) {
+                true => format!("{path}.{key}"),
+                false => path.to_owned(),
+            };
+            misfit(child, view.field(key), owner, &below, depth + 1)
+        }),
         Value::Array(list) => list
             .iter()
-            .find_map(|item| misfit(item, view.items(), path, depth + 1)),
+            .find_map(|item| misfit(item, view.items(), owner, path, depth + 1)),
+        Value::String(text) if node.format.as_deref() == Some("byte") => {
+            let at = formats::corrupt_base64(text)?;
+            Some(format!("illegal base64 data at input byte {at}"))
+        }
         _ => None,
     }
 }

@@ -16,9 +16,17 @@ use crate::local::{
     managed::{self, Writer},
     patch, prepare, read,
     server::{Body, Scope, State},
+    services,
     status::{Cause, Status},
     strategic,
 };
+
+/// The media types of patches other than an apply.
+const PATCHES: [&str; 3] = [
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+];
 
 pub(crate) fn change(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, Status> {
     check_manager(scope)?;
@@ -30,23 +38,24 @@ pub(crate) fn change(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, 
         drop(state);
         return read::answer(scope, 200, &object, &warnings);
     }
-    let media = scope
-        .call
-        .content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_owned();
-    if media == "application/apply-patch+yaml" {
+    let media = scope.call.media().to_owned();
+    if scope.call.is_apply() {
         let config = parse(scope, body)?;
         let mut state = scope.server.state();
         let (code, object) = apply(scope, &mut state, config, &mut warnings)?;
         drop(state);
         return read::answer(scope, code, &object, &warnings);
     }
-    let change: Value = serde_json::from_slice(body)
-        .map_err(|e| Status::bad_request(format!("error decoding patch: {e}")))?;
+    if !PATCHES.contains(&media.as_str()) {
+        return Err(Status::unsupported_media());
+    }
+    if !scope.call.param("force").is_empty() {
+        let cause = Cause::forbidden("force", "may not be specified for non-apply patch");
+        return Err(Status::invalid("meta.k8s.io", "PatchOptions", "", vec![cause]));
+    }
+    let change: Value = serde_json::from_slice(body).map_err(|e| {
+        Status::bad_request(format!("error decoding patch: {}", json::syntax_error(body, &e)))
+    })?;
     if json::depth(&change) > DEPTH {
         return Err(Status::bad_request("the patch is nested too deeply"));
     }
@@ -89,7 +98,7 @@ pub(crate) fn patched(scope: &Scope<'_>, media: &str, old: &Value, change: &Valu
 fn apply(
     scope: &Scope<'_>,
     state: &mut State,
-    mut config: Value,
+    config: Value,
     warnings: &mut Vec<String>,
 ) -> Result<(u16, Arc<Value>), Status> {
     if scope.call.param("fieldManager").is_empty() {
@@ -115,12 +124,19 @@ fn apply(
     if !name.is_empty() && name != scope.name() {
         return Err(wrong_name(&name, scope.name()));
     }
+    check_namespace(scope, &mut config.clone())?;
+    let version = json::resource_version(&config).to_owned();
+    let mut config = decode(scope, config, warnings)?;
     json::meta_mut(&mut config).insert("name".to_owned(), scope.name().into());
     check_namespace(scope, &mut config)?;
-    let version = json::resource_version(&config).to_owned();
-    let config = decode(scope, config, warnings)?;
-    let (config, writer) = (prepared_config(scope, config), writer(scope));
+    let writer = writer(scope);
     let view = scope.version.schema.view();
+    // A secret is stored without the field that only says its data in other words.
+    let fold = |object: &mut Value| {
+        if scope.kind.is("", "secrets") && object.get("stringData").is_some() {
+            prepare::fill(object, &scope.kind);
+        }
+    };
     let live = state
         .store
         .get(&scope.kind.storage, scope.namespace(), scope.name())
@@ -142,7 +158,7 @@ fn apply(
             return Err(Status::method_not_allowed());
         }
         authz::check_create(state, scope)?;
-        let object = managed::apply(None, &config, &writer, false, view)?;
+        let object = managed::apply(None, &config, &writer, false, view, &fold)?;
         let object = create_object(scope, state, object, warnings, false)?;
         return Ok((201, object));
     };
@@ -152,21 +168,9 @@ fn apply(
     let force = scope.call.flag("force");
     let mut shown = live.as_ref().clone();
     shown["apiVersion"] = scope.api_version().into();
-    let new = managed::apply(Some(&shown), &config, &writer, force, view)?;
+    let new = managed::apply(Some(&shown), &config, &writer, force, view, &fold)?;
     let object = store_update(scope, state, &live, new, None)?;
     Ok((200, object))
-}
-
-/// Folds what a configuration says in other words (`stringData`) and fills in the keys of lists.
-fn prepared_config(scope: &Scope<'_>, mut config: Value) -> Value {
-    if scope.kind.is("", "secrets") && config.get("stringData").is_some() {
-        let typed = config.get("type").cloned();
-        prepare::fill(&mut config, &scope.kind);
-        if typed.is_none() {
-            json::object_mut(&mut config).remove("type");
-        }
-    }
-    config
 }
 
 fn wrong_name(found: &str, wanted: &str) -> Status {
@@ -216,7 +220,7 @@ fn check_preconditions(scope: &Scope<'_>, old: &Value, new: &Value, whole: bool)
         );
         return Err(Status::invalid(
             &scope.kind.group,
-            &scope.kind.kind,
+            &scope.kind.plural,
             scope.name(),
             vec![cause],
         ));
@@ -224,7 +228,9 @@ fn check_preconditions(scope: &Scope<'_>, old: &Value, new: &Value, whole: bool)
     let uid = json::uid(new);
     if !uid.is_empty() && uid != json::uid(old) {
         let detail = format!(
-            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: Precondition \
+             failed: UID in precondition: {uid}, UID in object meta: {}",
+            scope.registry_key(),
             json::uid(old)
         );
         return Err(Status::conflict(&scope.kind, scope.name(), &detail));
@@ -334,6 +340,9 @@ pub(crate) fn store_update(
     if let Some(writer) = tracked {
         managed::track_update(Some(old), &mut new, &writer, scope.version.schema.view());
     }
+    if scope.kind.is("", "services") && scope.subresource().is_empty() {
+        services::allocate(state, &mut new, Some(old));
+    }
     if dry_run {
         return Ok(Arc::new(new));
     }
@@ -412,6 +421,7 @@ fn check_finalizers(scope: &Scope<'_>, old: &Value, new: &Value) -> Result<(), S
         &scope.kind.group,
         &scope.kind.kind,
         scope.name(),
-        vec![cause],
+        // The checks of all kinds and those of this kind both say so.
+        vec![cause.clone(), cause],
     ))
 }

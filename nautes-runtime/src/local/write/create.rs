@@ -10,6 +10,7 @@ use super::{admit, check_manager, check_namespace, decode, fill, parse, validate
 use crate::local::{
     Operation, authz, crd, json, managed, namespace, prepare, read,
     server::{Body, Scope, State},
+    services,
     status::Status,
 };
 
@@ -44,7 +45,7 @@ pub(super) fn create_object(
     start(scope, &mut object, track);
     fill(scope, &mut object);
     if scope.kind.is(crd::GROUP, crd::PLURAL) {
-        start_definition(&mut object, state);
+        start_definition(&mut object);
     }
     namespace::admit_create(state, &scope.kind, &object)?;
     authz::check_escalation(state, scope.user, scope, &object, None)?;
@@ -64,12 +65,31 @@ pub(super) fn create_object(
     if track {
         managed::track_update(None, &mut object, &writer(scope), scope.version.schema.view());
     }
+    // What the server gives a new object is nobody's.
+    if !scope.kind.custom {
+        prepare::start(&mut object, &scope.kind);
+    }
+    if scope.kind.is("", "services") {
+        services::allocate(state, &mut object, None);
+    }
     if dry_run {
         return Ok(Arc::new(object));
     }
     let object = state.store.put(&scope.kind.storage, object);
-    after_write(scope, state, &object);
+    if scope.kind.is(crd::GROUP, crd::PLURAL) {
+        establish(scope, state, &object);
+    } else {
+        after_write(scope, state, &object);
+    }
     Ok(object)
+}
+
+/// What the controllers of definitions do with a new one, after its author was told that it is stored.
+fn establish(scope: &Scope<'_>, state: &mut State, definition: &Value) {
+    let mut accepted = definition.clone();
+    crd::set_status(&mut accepted, &state.registry);
+    let accepted = state.store.put(&scope.kind.storage, accepted);
+    after_write(scope, state, &accepted);
 }
 
 /// Sets the metadata that a new object starts with.
@@ -82,7 +102,6 @@ fn start(scope: &Scope<'_>, object: &mut Value, track: bool) {
         "selfLink",
         "deletionTimestamp",
         "deletionGracePeriodSeconds",
-        "generation",
     ] {
         meta.remove(field);
     }
@@ -100,9 +119,6 @@ fn start(scope: &Scope<'_>, object: &mut Value, track: bool) {
     if scope.version.status {
         json::object_mut(object).remove("status");
     }
-    if !scope.kind.custom {
-        prepare::start(object, &scope.kind);
-    }
 }
 
 /// A name from a prefix, as the API server makes them.
@@ -118,11 +134,9 @@ fn generated(prefix: &str) -> String {
     format!("{}{tail}", &prefix[..end])
 }
 
-fn start_definition(definition: &mut Value, state: &State) {
+fn start_definition(definition: &mut Value) {
     crd::fill(definition);
-    if crd::causes(definition, None).is_empty() {
-        crd::set_status(definition, &state.registry);
-    }
+    crd::start_status(definition);
     let meta = json::meta_mut(definition);
     let list = meta.entry("finalizers").or_insert_with(|| json!([]));
     if let Some(list) = list.as_array_mut()

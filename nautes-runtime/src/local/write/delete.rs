@@ -26,7 +26,7 @@ impl DeleteOptions {
         let options: Value = if body.is_empty() {
             json!({})
         } else {
-            parse_any(&scope.call.content_type, body)?
+            parse_any(&scope.call.content_type, body, "DeleteOptions")?
         };
         let text = |path: &[&str]| json::text(&options, path).to_owned();
         let mut propagation = text(&["propagationPolicy"]);
@@ -163,13 +163,16 @@ pub(crate) fn delete_collection(scope: &Scope<'_>, body: &Bytes) -> Result<Respo
         .filter(|(_, o)| read::matches(&selector, o, &scope.kind))
         .map(|(_, o)| o.clone())
         .collect();
-    let mut items = Vec::with_capacity(all.len());
-    for old in &all {
-        let (last, _) = delete_one(scope, &mut state, old, &options)?;
-        items.push(read::shown(&last, &scope.kind, &scope.version));
-    }
     let revision = state.store.revision().to_string();
+    for old in &all {
+        delete_one(scope, &mut state, old, &options)?;
+    }
     drop(state);
+    // The answer is the list that was deleted, as it was.
+    let items: Vec<Value> = all
+        .iter()
+        .map(|old| read::item(old, &scope.kind, &scope.version))
+        .collect();
     Ok(respond(
         200,
         &json!({

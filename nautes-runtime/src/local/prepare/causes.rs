@@ -1,0 +1,349 @@
+//! What is wrong with objects of built-in kinds.
+
+use serde_json::{Map, Value, json};
+
+use crate::local::{crd, json, kinds::ResourceType, names, status::Cause};
+
+/// What is wrong with an object of a built-in kind, beyond its schema.
+pub(crate) fn causes(object: &Value, old: Option<&Value>, kind: &ResourceType) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    match (kind.group.as_str(), kind.plural.as_str()) {
+        ("", "configmaps") => {
+            for field in ["data", "binaryData"] {
+                data_keys(object, field, &mut causes);
+            }
+            frozen(object, old, &["data", "binaryData"], &mut causes);
+        }
+        ("", "secrets") => {
+            data_keys(object, "data", &mut causes);
+            frozen(object, old, &["data"], &mut causes);
+            unchanged(object, old, &["type"], &mut causes);
+            secret_data(object, &mut causes);
+        }
+        ("", "services") => service_causes(object, old, &mut causes),
+        ("", "pods") => pod_causes(object.get("spec"), "spec", &mut causes),
+        ("apps", plural) => workload_causes(object, old, plural, &mut causes),
+        ("batch", "jobs") => job_causes(object, "spec", &mut causes),
+        ("batch", "cronjobs") => {
+            job_causes(object, "spec.jobTemplate.spec", &mut causes);
+            schedule_causes(json::text(object, &["spec", "schedule"]), &mut causes);
+        }
+        ("networking.k8s.io", "ingresses") => {
+            let given = |field| json::at(object, &["spec", field]).is_some();
+            if !given("defaultBackend") && !given("rules") {
+                let detail = "either `defaultBackend` or `rules` must be specified";
+                causes.push(Cause::invalid("spec", &Value::Null, detail));
+            }
+        }
+        ("policy", "poddisruptionbudgets") => budget_causes(object, &mut causes),
+        ("coordination.k8s.io", "leases") => {
+            let seconds = json::at(object, &["spec", "leaseDurationSeconds"]);
+            if let Some(seconds) = seconds.filter(|s| s.as_i64().is_some_and(|s| s <= 0)) {
+                causes.push(Cause::invalid(
+                    "spec.leaseDurationSeconds",
+                    seconds,
+                    "must be greater than 0",
+                ));
+            }
+        }
+        ("rbac.authorization.k8s.io", "roles" | "clusterroles") => role_causes(object, &mut causes),
+        ("rbac.authorization.k8s.io", _) => binding_causes(object, old, &mut causes),
+        (crd::GROUP, crd::PLURAL) => causes = crd::causes(object, old),
+        _ => {}
+    }
+    causes
+}
+
+fn data_keys(object: &Value, field: &str, causes: &mut Vec<Cause>) {
+    for key in object
+        .get(field)
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .map(|(k, _)| k)
+    {
+        let word = !key.is_empty()
+            && key.len() <= 253
+            && key
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+        if !word || key == "." || key == ".." {
+            let detail = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. \
+                          'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
+            causes.push(Cause::invalid(
+                format!("{field}[{key}]"),
+                &Value::from(key.as_str()),
+                detail,
+            ));
+        }
+    }
+}
+
+fn secret_data(object: &Value, causes: &mut Vec<Cause>) {
+    let wanted: &[&str] = match json::text(object, &["type"]) {
+        "kubernetes.io/dockerconfigjson" => &[".dockerconfigjson"],
+        "kubernetes.io/tls" => &["tls.crt", "tls.key"],
+        "kubernetes.io/ssh-auth" => &["ssh-privatekey"],
+        _ => &[],
+    };
+    for key in wanted.iter().filter(|k| json::at(object, &["data", k]).is_none()) {
+        causes.push(Cause::required(format!("data[{key}]"), ""));
+    }
+}
+
+fn frozen(object: &Value, old: Option<&Value>, fields: &[&str], causes: &mut Vec<Cause>) {
+    let Some(old) = old.filter(|o| o.get("immutable") == Some(&Value::Bool(true))) else {
+        return;
+    };
+    if object.get("immutable") != Some(&Value::Bool(true)) {
+        causes.push(Cause::forbidden(
+            "immutable",
+            "field is immutable when `immutable` is set",
+        ));
+    }
+    for field in fields.iter().filter(|f| object.get(**f) != old.get(**f)) {
+        causes.push(Cause::forbidden(
+            *field,
+            "field is immutable when `immutable` is set",
+        ));
+    }
+}
+
+fn unchanged(object: &Value, old: Option<&Value>, path: &[&str], causes: &mut Vec<Cause>) {
+    let Some(old) = old else {
+        return;
+    };
+    if json::at(object, path) != json::at(old, path) {
+        let value = json::at(object, path).cloned().unwrap_or_default();
+        causes.push(Cause::invalid(path.join("."), &value, "field is immutable"));
+    }
+}
+
+fn job_causes(object: &Value, at: &str, causes: &mut Vec<Cause>) {
+    let path: Vec<&str> = at.split('.').chain(["template", "spec"]).collect();
+    let pod = json::at(object, &path);
+    let at = path.join(".");
+    pod_causes(pod, &at, causes);
+    if pod.is_some_and(|p| !["Never", "OnFailure"].contains(&json::text(p, &["restartPolicy"]))) {
+        let detail = "valid values: \"OnFailure\", \"Never\"";
+        causes.push(Cause::required(format!("{at}.restartPolicy"), detail));
+    }
+}
+
+fn schedule_causes(schedule: &str, causes: &mut Vec<Cause>) {
+    let fields: Vec<&str> = schedule.split_whitespace().collect();
+    if schedule.is_empty() {
+        causes.push(Cause::required("spec.schedule", ""));
+    } else if fields.len() != 5 && !schedule.starts_with('@') {
+        let detail = format!(
+            "expected exactly 5 fields, found {}: [{}]",
+            fields.len(),
+            fields.join(" ")
+        );
+        causes.push(Cause::invalid("spec.schedule", &Value::from(schedule), detail));
+    }
+}
+
+fn budget_causes(object: &Value, causes: &mut Vec<Cause>) {
+    let of = |field| json::at(object, &["spec", field]).cloned().unwrap_or_default();
+    let (least, most) = (of("minAvailable"), of("maxUnavailable"));
+    if !least.is_null() && !most.is_null() {
+        // As Go shows its structure, fields in their order there.
+        let message = format!(
+            "Invalid value: {{\"MinAvailable\":{least},\"Selector\":{},\"MaxUnavailable\":{most},\
+             \"UnhealthyPodEvictionPolicy\":{}}}: minAvailable and maxUnavailable cannot be both set",
+            of("selector"),
+            of("unhealthyPodEvictionPolicy")
+        );
+        causes.push(Cause::new("FieldValueInvalid", "spec", message));
+    }
+}
+
+fn service_causes(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+    let address = |o: &Value| json::text(o, &["spec", "clusterIP"]).to_owned();
+    let (now, before) = (address(object), old.map(address).unwrap_or_default());
+    let addressed = old.is_some_and(|o| json::text(o, &["spec", "type"]) != "ExternalName");
+    if addressed && !before.is_empty() && !now.is_empty() && now != before {
+        let detail = "may not change once set";
+        causes.push(Cause::invalid("spec.clusterIPs[0]", &json!([now]), detail));
+    }
+    let ports = json::list(object, &["spec", "ports"]);
+    let external = json::text(object, &["spec", "type"]) == "ExternalName";
+    let headless = json::text(object, &["spec", "clusterIP"]) == "None";
+    let types = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"].map(str::to_owned);
+    let ty = json::text(object, &["spec", "type"]);
+    if !types.iter().any(|t| t == ty) {
+        causes.push(Cause::not_supported("spec.type", &Value::from(ty), &types));
+    }
+    if ports.is_empty() && !external && !headless {
+        causes.push(Cause::required("spec.ports", ""));
+    }
+    for (index, port) in ports.iter().enumerate() {
+        let number = port.get("port").and_then(Value::as_i64).unwrap_or(0);
+        if !(1..=65_535).contains(&number) {
+            let detail = "must be between 1 and 65535, inclusive";
+            causes.push(Cause::invalid(
+                format!("spec.ports[{index}].port"),
+                &Value::from(number),
+                detail,
+            ));
+        }
+        if port.get("targetPort").and_then(Value::as_i64) == Some(0) {
+            let detail = "must be between 1 and 65535, inclusive";
+            causes.push(Cause::invalid(
+                format!("spec.ports[{index}].targetPort"),
+                &Value::from(0),
+                detail,
+            ));
+        }
+        if ports.len() > 1 && json::text(port, &["name"]).is_empty() {
+            causes.push(Cause::required(format!("spec.ports[{index}].name"), ""));
+        }
+    }
+}
+
+fn workload_causes(object: &Value, old: Option<&Value>, plural: &str, causes: &mut Vec<Cause>) {
+    let selector = json::at(object, &["spec", "selector"]);
+    let labels = json::at(object, &["spec", "template", "metadata", "labels"]);
+    let wanted = json::at(object, &["spec", "selector", "matchLabels"]).and_then(Value::as_object);
+    if plural != "replicasets" || selector.is_some() {
+        let matches =
+            wanted.is_some() || json::at(object, &["spec", "selector", "matchExpressions"]).is_some();
+        let matches = matches
+            && wanted
+                .into_iter()
+                .flatten()
+                .all(|(k, v)| labels.and_then(|l| l.get(k)) == Some(v));
+        if !matches {
+            let value = labels.cloned().unwrap_or_default();
+            let detail = "`selector` does not match template `labels`";
+            causes.push(Cause::invalid("spec.template.metadata.labels", &value, detail));
+        }
+    }
+    if selector.is_some_and(|s| s.as_object().is_some_and(Map::is_empty)) {
+        let detail = "empty selector is invalid for deployment";
+        causes.push(Cause::invalid("spec.selector", &json!({}), detail));
+    }
+    unchanged(object, old, &["spec", "selector"], causes);
+    if json::at(object, &["spec", "replicas"])
+        .and_then(Value::as_i64)
+        .is_some_and(|r| r < 0)
+    {
+        let value = json::at(object, &["spec", "replicas"])
+            .cloned()
+            .unwrap_or_default();
+        causes.push(Cause::invalid(
+            "spec.replicas",
+            &value,
+            "must be greater than or equal to 0",
+        ));
+    }
+    pod_causes(
+        json::at(object, &["spec", "template", "spec"]),
+        "spec.template.spec",
+        causes,
+    );
+}
+
+fn pod_causes(spec: Option<&Value>, at: &str, causes: &mut Vec<Cause>) {
+    let Some(spec) = spec else {
+        return;
+    };
+    let containers = json::list(spec, &["containers"]);
+    if containers.is_empty() {
+        causes.push(Cause::required(format!("{at}.containers"), ""));
+    }
+    for (index, container) in containers.iter().enumerate() {
+        let name = json::text(container, &["name"]);
+        let field = format!("{at}.containers[{index}].name");
+        if name.is_empty() {
+            causes.push(Cause::required(field, ""));
+        } else if let Some(why) = names::dns_label(name) {
+            causes.push(Cause::invalid(field, &Value::from(name), why));
+        } else if containers[..index]
+            .iter()
+            .any(|c| json::text(c, &["name"]) == name)
+        {
+            causes.push(Cause::duplicate(field, &Value::from(name)));
+        }
+        if json::text(container, &["image"]).is_empty() {
+            causes.push(Cause::required(format!("{at}.containers[{index}].image"), ""));
+        }
+    }
+}
+
+fn role_causes(object: &Value, causes: &mut Vec<Cause>) {
+    for (index, rule) in json::list(object, &["rules"]).iter().enumerate() {
+        let at = format!("rules[{index}]");
+        if json::list(rule, &["verbs"]).is_empty() {
+            causes.push(Cause::required(
+                format!("{at}.verbs"),
+                "verbs must contain at least one value",
+            ));
+        }
+        let urls = !json::list(rule, &["nonResourceURLs"]).is_empty();
+        if urls && json::text(object, &["kind"]) == "Role" {
+            let value = rule.get("nonResourceURLs").cloned().unwrap_or_default();
+            let detail = "namespaced rules cannot apply to non-resource URLs";
+            causes.push(Cause::invalid(format!("{at}.nonResourceURLs"), &value, detail));
+        }
+        if !urls && json::list(rule, &["apiGroups"]).is_empty() {
+            let detail = "resource rules must supply at least one api group";
+            causes.push(Cause::required(format!("{at}.apiGroups"), detail));
+        }
+        if !urls && json::list(rule, &["resources"]).is_empty() {
+            let detail = "resource rules must supply at least one resource";
+            causes.push(Cause::required(format!("{at}.resources"), detail));
+        }
+    }
+}
+
+fn binding_causes(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+    if let Some(old) = old
+        && object.get("roleRef") != old.get("roleRef")
+    {
+        let text = |field: &str| json::text(object, &["roleRef", field]).to_owned();
+        let value = json!({"APIGroup": text("apiGroup"), "Kind": text("kind"), "Name": text("name")});
+        causes.push(Cause::invalid("roleRef", &value, "cannot change roleRef"));
+    }
+    let group = json::text(object, &["roleRef", "apiGroup"]);
+    if group != "rbac.authorization.k8s.io" {
+        let known = ["rbac.authorization.k8s.io".to_owned()];
+        causes.push(Cause::not_supported(
+            "roleRef.apiGroup",
+            &Value::from(group),
+            &known,
+        ));
+    }
+    let kinds: &[&str] = match json::text(object, &["kind"]) {
+        "ClusterRoleBinding" => &["ClusterRole"],
+        _ => &["Role", "ClusterRole"],
+    };
+    let kind = json::text(object, &["roleRef", "kind"]);
+    if !kinds.contains(&kind) {
+        let known: Vec<String> = kinds.iter().map(|k| (*k).to_owned()).collect();
+        causes.push(Cause::not_supported("roleRef.kind", &Value::from(kind), &known));
+    }
+    if json::text(object, &["roleRef", "name"]).is_empty() {
+        causes.push(Cause::required("roleRef.name", ""));
+    }
+    for (index, subject) in json::list(object, &["subjects"]).iter().enumerate() {
+        let kind = json::text(subject, &["kind"]);
+        let at = format!("subjects[{index}]");
+        if json::text(subject, &["name"]).is_empty() {
+            causes.push(Cause::required(format!("{at}.name"), ""));
+        }
+        let all = ["ServiceAccount", "User", "Group"].map(str::to_owned);
+        if !all.iter().any(|k| k == kind) {
+            causes.push(Cause::not_supported(
+                format!("{at}.kind"),
+                &Value::from(kind),
+                &all,
+            ));
+        }
+        let anywhere = json::text(object, &["kind"]) == "ClusterRoleBinding";
+        if kind == "ServiceAccount" && anywhere && json::namespace_of_subject(subject).is_empty() {
+            causes.push(Cause::required(format!("{at}.namespace"), ""));
+        }
+    }
+}
