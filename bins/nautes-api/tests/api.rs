@@ -33,6 +33,10 @@ mod faults;
 mod graph;
 #[path = "api/groups.rs"]
 mod groups;
+#[path = "api/described.rs"]
+mod described;
+#[path = "api/headers.rs"]
+mod headers;
 #[path = "api/input.rs"]
 mod input;
 #[path = "api/kinds.rs"]

@@ -108,17 +108,7 @@ async fn watch(
     let events = events(&query.events)?;
     let sight = sight(&app, &caller, query.product.as_ref()).await?;
     let hub = Arc::clone(app.watching());
-    let seat = match hub.seat(&caller.user.name) {
-        Ok(seat) => seat,
-        Err(error) => {
-            let mut response = error.into_response();
-            let later = axum::http::HeaderValue::from_static("10");
-            response
-                .headers_mut()
-                .insert(axum::http::header::RETRY_AFTER, later);
-            return Ok(response);
-        }
-    };
+    let seat = hub.seat(&caller.user.name)?;
     hub.ready().await?;
     // What is no id of ours, or of another life of the server, is an id of which nothing is kept.
     let since = headers.get("last-event-id").map(|value| {

@@ -145,7 +145,7 @@ impl Hub {
         let own = state.callers.get(caller).copied().unwrap_or_default();
         let full = |message: String, hint: &str| {
             let status = axum::http::StatusCode::TOO_MANY_REQUESTS;
-            Err(ApiError::new(status, "BUSY", message).hint(hint))
+            Err(ApiError::new(status, "BUSY", message).retry_after(10).hint(hint))
         };
         if own >= self.limits.per_caller {
             let most = self.limits.per_caller;

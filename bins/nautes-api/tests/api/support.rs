@@ -260,8 +260,10 @@ pub(crate) fn settings() -> Settings {
 
 pub(crate) async fn send_to(router: &Router, request: Request<Body>) -> Answer {
     use tower::ServiceExt as _;
+    let asked = (request.method().clone(), request.uri().path().to_owned());
     let response = router.clone().oneshot(request).await.unwrap();
     let status = response.status();
+    crate::described::hold(&asked, status, response.headers());
     let content_type = response
         .headers()
         .get("content-type")
