@@ -233,7 +233,14 @@ async fn a_change_with_a_key_is_committed_once_whatever_has_happened_since() {
         ..keyed("a", "k:1")
     };
     assert!(product.publish(&known).await.unwrap().commit.is_some());
-    assert!(product.publish(&keyed("b", "other:1")).await.unwrap().commit.is_some());
+    assert!(
+        product
+            .publish(&keyed("b", "other:1"))
+            .await
+            .unwrap()
+            .commit
+            .is_some()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

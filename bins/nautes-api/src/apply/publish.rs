@@ -432,8 +432,8 @@ fn unwritten(app: &App, change: &Change, of: &RepoRef, error: String) -> Reposit
 
 #[cfg(test)]
 mod tests {
-    use nautes_gitops::publish::Moved;
     use nautes_gitops::RepoPath;
+    use nautes_gitops::publish::Moved;
 
     use super::*;
 

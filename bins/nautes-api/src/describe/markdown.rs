@@ -132,7 +132,11 @@ fn one(page: &mut String, operation: &Operation, document: &Value) {
         } else {
             format!(" With {}.", names.join(", "))
         };
-        let _ = writeln!(page, "| {} | {form} | {}{with} |", reply.status, reply.description);
+        let _ = writeln!(
+            page,
+            "| {} | {form} | {}{with} |",
+            reply.status, reply.description
+        );
     }
     let failures: Vec<String> = operation
         .errors()

@@ -35,14 +35,26 @@ pub const EVERY: &[Header] = &[
         true,
         "`nosniff`: the answer is what its media type says.",
     ),
-    text("Cache-Control", true, "`no-store`: answers belong to one caller and one moment."),
+    text(
+        "Cache-Control",
+        true,
+        "`no-store`: answers belong to one caller and one moment.",
+    ),
     text(
         "Content-Security-Policy",
         true,
         "What a browser may do with the answer: nothing, except for pages and pictures to show themselves.",
     ),
-    text("Referrer-Policy", true, "`no-referrer`: addresses of the API are told to nobody."),
-    text("X-Frame-Options", true, "`DENY`: the answer is shown in no frame."),
+    text(
+        "Referrer-Policy",
+        true,
+        "`no-referrer`: addresses of the API are told to nobody.",
+    ),
+    text(
+        "X-Frame-Options",
+        true,
+        "`DENY`: the answer is shown in no frame.",
+    ),
     text(
         "Strict-Transport-Security",
         false,

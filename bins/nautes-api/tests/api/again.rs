@@ -230,10 +230,17 @@ async fn two_servers_that_are_sent_the_same_request_at_once_write_once() {
     assert_eq!(late.body["repositories"], first.body["repositories"]);
     assert_eq!(late.body["requestId"], first.body["requestId"]);
     assert_eq!(late.body["message"], first.body["message"]);
-    assert_eq!(commits(&world).await, count + 2, "one of the request, one of somebody");
+    assert_eq!(
+        commits(&world).await,
+        count + 2,
+        "one of the request, one of somebody"
+    );
     assert_eq!(world.tip("nautes/management").await, written);
     let scopes = world.scopes().await;
-    assert_eq!(scopes.products["shop"].project("more").unwrap().1.spec.language, "java");
+    assert_eq!(
+        scopes.products["shop"].project("more").unwrap().1.spec.language,
+        "java"
+    );
     // The secret of the request is there for its commit.
     let kubeconfig = nautes_vault::keys::kubeconfig(&"pipelines".parse().unwrap());
     let stored = nautes_vault::SecretStore::read(&*world.store, &kubeconfig.path).await;

@@ -11,20 +11,20 @@ use serde_json::Value;
 pub(crate) type Headers = BTreeMap<String, bool>;
 
 /// What belongs to the connection, to the body, or to CORS, which is described nowhere.
-const OF_HTTP: [&str; 5] = [
-    "content-type",
-    "content-length",
-    "connection",
-    "allow",
-    "vary",
-];
+const OF_HTTP: [&str; 5] = ["content-type", "content-length", "connection", "allow", "vary"];
 
-/// The described headers of answers, by path, method and status.
-static DESCRIBED: LazyLock<Vec<(String, String, BTreeMap<String, Headers>)>> = LazyLock::new(|| {
+/// An operation: its path, its method, and the headers of its answers by status.
+type Described = (String, String, BTreeMap<String, Headers>);
+
+/// Every operation that is described.
+static DESCRIBED: LazyLock<Vec<Described>> = LazyLock::new(|| {
     let document: Value = serde_json::from_str(nautes_api::describe::openapi_text()).unwrap();
     let resolved = |value: &Value| -> Value {
         match value["$ref"].as_str() {
-            Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap().clone(),
+            Some(reference) => document
+                .pointer(reference.trim_start_matches('#'))
+                .unwrap()
+                .clone(),
             None => value.clone(),
         }
     };
@@ -60,14 +60,21 @@ fn fit(template: &str, path: &str) -> Option<usize> {
 
 /// Returns the described headers of an answer; `None` where nothing is described.
 pub(crate) fn headers_of(method: &Method, path: &str, status: u16) -> Option<&'static Headers> {
-    let method = if *method == Method::HEAD { "GET" } else { method.as_str() };
+    let method = if *method == Method::HEAD {
+        "GET"
+    } else {
+        method.as_str()
+    };
     let (_, answers) = DESCRIBED
         .iter()
         .filter(|(_, of, _)| of == method)
         .filter_map(|(template, _, answers)| Some((fit(template, path)?, answers)))
         .max_by_key(|(count, _)| *count)?;
     let found = answers.get(&status.to_string());
-    assert!(found.is_some(), "{method} {path} answers {status}, which is not described");
+    assert!(
+        found.is_some(),
+        "{method} {path} answers {status}, which is not described"
+    );
     found
 }
 
@@ -90,10 +97,18 @@ pub(crate) fn hold((method, path): &(Method, String), status: StatusCode, header
     };
     let of = format!("{method} {path}: {status}");
     for name in headers.keys().map(axum::http::HeaderName::as_str) {
-        let known = OF_HTTP.contains(&name) || name.starts_with("access-control-") || described.contains_key(name);
+        let known =
+            OF_HTTP.contains(&name) || name.starts_with("access-control-") || described.contains_key(name);
         assert!(known, "{of} has {name}, which is not described");
     }
-    for name in described.iter().filter(|(_, always)| **always).map(|(name, _)| name) {
-        assert!(headers.contains_key(name), "{of} lacks {name}, which is described");
+    for name in described
+        .iter()
+        .filter(|(_, always)| **always)
+        .map(|(name, _)| name)
+    {
+        assert!(
+            headers.contains_key(name),
+            "{of} lacks {name}, which is described"
+        );
     }
 }

@@ -43,7 +43,10 @@ async fn each_header_that_is_described_is_sent_where_it_says_something() {
             .unwrap()
     };
     let (done, meanwhile) = in_flight(&world, save).await;
-    assert_eq!((done.status, meanwhile.status), (StatusCode::OK, StatusCode::CONFLICT));
+    assert_eq!(
+        (done.status, meanwhile.status),
+        (StatusCode::OK, StatusCode::CONFLICT)
+    );
     let again = world.send(save()).await;
     let read = world.get(&world.admin, project).await;
     let with_tls = Settings {

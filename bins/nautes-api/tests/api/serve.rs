@@ -138,7 +138,10 @@ async fn who_sends_his_body_too_slowly_is_told_that_it_was_he() {
         let request = Request::builder()
             .method("POST")
             .uri("/api/v1/apply")
-            .header("authorization", format!("Bearer {}", world.admin.expose_str().unwrap()))
+            .header(
+                "authorization",
+                format!("Bearer {}", world.admin.expose_str().unwrap()),
+            )
             .header("content-type", "application/json")
             .body(Body::from_stream(slow))
             .unwrap();

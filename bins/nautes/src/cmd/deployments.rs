@@ -42,6 +42,20 @@ pub async fn run(settings: &Settings, args: &Deployments) -> Outcome {
     })
 }
 
+/// Says of a field what it is, and what it shall be.
+fn changed(field: &Value) -> String {
+    let of = |name: &str| {
+        field
+            .get(name)
+            .map_or_else(|| "nothing".to_owned(), Value::to_string)
+    };
+    let path = text_at(field, "path");
+    if field.get("hidden").and_then(Value::as_bool) == Some(true) {
+        return format!("{path}: differs; the values may be secret");
+    }
+    format!("{path}: is {}, shall be {}", of("actual"), of("wanted"))
+}
+
 fn text(all: &[(String, Value)]) -> String {
     if all.is_empty() {
         return String::new();
@@ -91,6 +105,21 @@ fn text(all: &[(String, Value)]) -> String {
                 text_at(drift, "object"),
                 text_at(drift, "message")
             ));
+            for field in drift
+                .get("fields")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+            {
+                text.push_str(&format!("    {}\n", changed(field)));
+            }
+            let more = drift
+                .get("moreFields")
+                .and_then(Value::as_u64)
+                .unwrap_or_default();
+            if more > 0 {
+                text.push_str(&format!("    and {more} more fields\n"));
+            }
         }
     }
     text
