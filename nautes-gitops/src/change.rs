@@ -34,8 +34,11 @@ pub struct ChangeSet {
     pub request_id: String,
     /// What made the change, with its version, for the audit: `nautes-api/0.1.0`.
     pub tool: String,
-    /// By what a repetition of the request is known again; empty where nobody asked for that.
+    /// By what a repetition of the request is known again: what is before the first colon is the key, what is after it
+    /// stands for the request. Empty where nobody asked for that.
     pub key: String,
+    /// The revision up to which the history has no commit of the key, as far as the caller knows.
+    pub seen: Option<Oid>,
     /// The revision on which the change must land; on any where it is `None`.
     pub onto: Option<Oid>,
     /// The rules that the request asked to skip.

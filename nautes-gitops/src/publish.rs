@@ -11,6 +11,8 @@
 //! * Nothing changed, nothing committed.
 //! * A change that names the revision on which it must land lands on no other.
 //! * Publishers in one process take turns per repository; those elsewhere are met by compare-and-swap.
+//! * A change with a key is committed once, however many publish it at once: whoever comes second is given the commit
+//!   of the first, whatever has happened to the repository since.
 //!
 //! # Caveats
 //! There is no deadline here: the session's calls have theirs, and a caller who gives up drops the future. A push that
@@ -28,13 +30,15 @@ use crate::change::{ChangeError, ChangeSet, Edits};
 use crate::host::{HostError, PushError, RepoPath, Session, User};
 use crate::oid::Oid;
 use crate::place::RepoRef;
-use crate::repo::{CommitSpec, Mirror, RepoError, Signature, Snapshot, SnapshotFile};
+use crate::repo::{Commit, CommitSpec, Mirror, RepoError, Signature, Snapshot, SnapshotFile};
 use crate::tree::{Paths, Reading, Scope, TreeReader};
 
 /// How often a change is tried again after somebody else was faster.
 const ATTEMPTS: usize = 10;
 /// How many foreign commits a conflict names.
 const NAMED: usize = 5;
+/// How many new commits are looked through for the key of a change.
+const LOOKED: usize = 500;
 
 /// Who wants a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,6 +143,14 @@ pub enum PublishError<E> {
         /// What has happened since, newest first.
         moved: Vec<Moved>,
     },
+    /// There is a commit of the same key already.
+    #[error("{path} has the commit {} of the same key", found.id)]
+    Repeated {
+        /// The repository.
+        path: RepoPath,
+        /// The commit. Its key may stand for another request.
+        found: Box<Commit>,
+    },
     /// The forge refused the push.
     #[error("pushing to {path} failed")]
     Push {
@@ -175,7 +187,7 @@ impl<E> PublishError<E> {
         match self {
             Self::Rejected { .. } => Class::Invalid,
             Self::Change { source, .. } => source.class(),
-            Self::Conflict { .. } | Self::Stale { .. } => Class::Conflict,
+            Self::Conflict { .. } | Self::Stale { .. } | Self::Repeated { .. } => Class::Conflict,
             Self::Push { source, .. } => source.class(),
             Self::Host { source, .. } => source.class(),
             Self::Mirror { source, .. } => source.class(),
@@ -189,7 +201,7 @@ impl<E> PublishError<E> {
             Self::Mirror { source, .. } if source.lacks_room() => {
                 Some(crate::host::error::NO_ROOM.to_owned())
             }
-            Self::Rejected { .. } | Self::Mirror { .. } => None,
+            Self::Rejected { .. } | Self::Mirror { .. } | Self::Repeated { .. } => None,
             Self::Change { source, .. } => source.hint(),
             Self::Conflict { moved, .. } | Self::Stale { moved, .. } => Some(conflict_hint(moved)),
             Self::Push { source, .. } => source.hint(),
@@ -303,8 +315,16 @@ impl Publisher {
         let lane = self.lane(target);
         let _turn = lane.turn.lock().await;
         let mut before: Option<Option<Oid>> = None;
+        let mut seen = change.seen;
         for attempt in 1..=ATTEMPTS {
             let tip = self.fetch(target).await?;
+            if let Some(found) = repeated(target, change, tip, seen).await? {
+                return Err(PublishError::Repeated {
+                    path: target.path.clone(),
+                    found: Box::new(found),
+                });
+            }
+            seen = tip;
             if let Some(expected) = change.onto.filter(|onto| tip != Some(*onto)) {
                 return Err(PublishError::Stale {
                     path: target.path.clone(),
@@ -424,6 +444,30 @@ impl Publisher {
             })
             .collect()
     }
+}
+
+/// Looks for a commit of the key of a change among those that nobody has looked at.
+async fn repeated<E>(
+    target: &Target<'_>,
+    change: &ChangeSet,
+    tip: Option<Oid>,
+    seen: Option<Oid>,
+) -> Result<Option<Commit>, PublishError<E>> {
+    let Some(tip) = tip.filter(|tip| !change.key.is_empty() && Some(*tip) != seen) else {
+        return Ok(None);
+    };
+    let key = |text: &str| text.split(':').next().unwrap_or_default().to_owned();
+    let wanted = key(&change.key);
+    let commits = target.mirror.range(tip, seen, LOOKED).await;
+    let commits = commits.map_err(|source| PublishError::Mirror {
+        path: target.path.clone(),
+        source,
+    })?;
+    let is_of_key = |commit: &Commit| {
+        let used = trailer::Facts::read(&commit.trailers).key;
+        used.is_some_and(|used| key(&used) == wanted)
+    };
+    Ok(commits.into_iter().find(is_of_key))
 }
 
 /// Fetches a repository into its mirror; a mirror that turns out to be damaged is made anew once.

@@ -21,6 +21,7 @@
 //! * Removal is not waited for: what is not gone yet is reported as pending, and a later pass finds it gone.
 
 pub mod call;
+pub(crate) mod compare;
 mod desired;
 pub mod discovery;
 pub mod entry;

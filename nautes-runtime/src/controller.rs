@@ -351,6 +351,7 @@ async fn dispatch(shared: &Shared, unit: &Unit) -> Result<Next, ControlError> {
         Unit::World => {
             let next = sync::world(shared).await?;
             runs::forget(shared);
+            deploy::forget(shared);
             Ok(next)
         }
         Unit::Tenant => product::tenant(shared).await,

@@ -10,6 +10,7 @@
 //! * An object that somebody else has made is a conflict, and not touched.
 //! * What a file declared that cannot be read now stays as it is; the other files go on.
 
+mod fields;
 mod inspect;
 pub(crate) mod kinds;
 mod manifests;
@@ -28,6 +29,7 @@ use crate::apply::{
 use crate::object::ObjectKey;
 use crate::plan::{DeployUnit, Planned};
 
+pub use fields::{FieldDrift, MAX_FIELDS, MAX_TEXT};
 pub use inspect::{DeploymentReport, DeploymentSource, InspectError, ObjectDrift, inspect};
 pub use source::SourceError;
 pub(crate) use source::{position, read};
@@ -82,10 +84,7 @@ pub async fn deploy(
         hold,
     } = manifests;
     let desired = desired(objects, unit, &whose);
-    let limits = Limits {
-        namespaces: unit.namespaces.iter().cloned().collect(),
-        cluster_kinds: unit.cluster_kinds.clone(),
-    };
+    let limits = limits(unit);
     let applied = apply_desired(target, &whose, &desired, &hold, how, removal, Some(&limits)).await?;
     Ok(Deployed {
         revision,
@@ -105,6 +104,13 @@ pub async fn undeploy(
     removal: RemovalPolicy,
 ) -> Result<Applied, ApplyError> {
     remove_all(target, unit, &Hold::default(), how, removal).await
+}
+
+fn limits(unit: &DeployUnit) -> Limits {
+    Limits {
+        namespaces: unit.namespaces.iter().cloned().collect(),
+        cluster_kinds: unit.cluster_kinds.clone(),
+    }
 }
 
 fn desired(objects: Vec<Manifest>, unit: &DeployUnit, whose: &Unit) -> Desired {

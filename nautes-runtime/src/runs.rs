@@ -4,6 +4,7 @@
 //! * Only runs that carry the labels of the runtime and of its product are seen, whatever else is in the namespace.
 //! * Nothing is read without a bound, and nothing of a run is told but what became of it: no parameters.
 
+mod follow;
 mod logs;
 
 use std::collections::BTreeMap;
@@ -20,12 +21,33 @@ use crate::engine::{PipelineEngine, RunKind, label};
 use crate::platform::Platform;
 use crate::projection::error::class_of;
 
+pub use follow::{RunSeen, RunSites, follow_runs, run_sites};
 pub use logs::{Log, LogLimits, logs};
 
 /// How many runs are looked at, newest or not: a cluster that keeps more is not read to its end.
 pub const MOST: usize = 5_000;
 /// How many are asked for at once.
 const PAGE: u32 = 250;
+
+impl RunPhase {
+    /// Returns the word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether nothing comes after it.
+    #[must_use]
+    pub const fn is_end(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+}
 
 /// What became of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -246,11 +268,17 @@ pub async fn run(
     place.find(name).await
 }
 
-async fn place<'a>(
-    platform: &'a Platform,
-    scopes: &Scopes,
-    runtime: &'a Identity,
-) -> Result<Place<'a>, RunsError> {
+/// Where the pipelines of a runtime run, as it is declared.
+struct Site {
+    cluster: ClusterName,
+    namespace: String,
+    /// The component that runs them.
+    engine: String,
+    host: Option<String>,
+}
+
+/// Finds out where the pipelines of a runtime run.
+fn site(scopes: &Scopes, runtime: &Identity) -> Result<Site, RunsError> {
     let found = scopes.get(runtime).map(|sourced| &sourced.resource);
     let Some(Resource::ProjectPipelineRuntime(declared)) = found else {
         return Err(RunsError::NoRuntime(runtime.clone()));
@@ -274,38 +302,97 @@ async fn place<'a>(
         .tenant
         .cluster(&name)
         .ok_or_else(|| nowhere(format!("there is no cluster {name:?}")))?;
-    let cluster_name = ClusterName::new(name.as_str()).map_err(|e| nowhere(e.to_string()))?;
     let component = cluster.spec.components_list.pipeline.as_ref();
     let component = component.ok_or_else(|| nowhere(format!("cluster {name} has no pipelines")))?;
+    Ok(Site {
+        cluster: ClusterName::new(name.as_str()).map_err(|e| nowhere(e.to_string()))?,
+        namespace: declared.namespace_name().to_owned(),
+        engine: component.name.clone(),
+        host: component.additions.get("host").cloned(),
+    })
+}
+
+async fn place<'a>(
+    platform: &'a Platform,
+    scopes: &Scopes,
+    runtime: &'a Identity,
+) -> Result<Place<'a>, RunsError> {
+    let site = site(scopes, runtime)?;
     let engine = platform
         .engines()
-        .pipeline(&component.name)
-        .ok_or_else(|| nowhere(format!("there is no engine {:?}", component.name)))?;
+        .pipeline(&site.engine)
+        .ok_or_else(|| RunsError::NoPlace {
+            runtime: runtime.clone(),
+            why: format!("there is no engine {:?}", site.engine),
+        })?;
     let limit = platform.timing().call;
-    let client = tokio::time::timeout(limit, platform.clusters().client(&cluster_name))
+    let client = tokio::time::timeout(limit, platform.clusters().client(&site.cluster))
         .await
-        .map_err(|_| RunsError::Late(cluster_name.clone()))??;
+        .map_err(|_| RunsError::Late(site.cluster.clone()))??;
     Ok(Place {
         runtime,
-        namespace: declared.namespace_name().to_owned(),
-        cluster: cluster_name,
+        namespace: site.namespace,
+        cluster: site.cluster,
         engine,
-        host: component.additions.get("host").cloned(),
+        host: site.host,
         client,
         limit,
     })
 }
 
+fn resource_of(kind: RunKind) -> ApiResource {
+    ApiResource {
+        group: kind.group.to_owned(),
+        version: kind.version.to_owned(),
+        api_version: format!("{}/{}", kind.group, kind.version),
+        kind: kind.kind.to_owned(),
+        plural: kind.plural.to_owned(),
+    }
+}
+
+/// Reads a run of a runtime.
+fn record(
+    engine: &dyn PipelineEngine,
+    runtime: &Identity,
+    (cluster, namespace, host): (&ClusterName, &str, Option<&str>),
+    object: &DynamicObject,
+) -> RunRecord {
+    let name = object.metadata.name.clone().unwrap_or_default();
+    let said = |key: &str| {
+        let all = object.metadata.annotations.as_ref();
+        all.and_then(|all| all.get(key)).cloned().unwrap_or_default()
+    };
+    let mut links = BTreeMap::new();
+    if let Some(link) = host.and_then(|host| engine.run_link(host, namespace, &name)) {
+        links.insert("dashboard".to_owned(), link);
+    }
+    RunRecord {
+        runtime: runtime.clone(),
+        state: engine.run_state(&object.data),
+        created: object
+            .metadata
+            .creation_timestamp
+            .as_ref()
+            .map(|time| time.0.to_string())
+            .unwrap_or_default(),
+        trigger: RunTrigger {
+            event_source: said(label::EVENT_SOURCE),
+            pipeline: said(label::PIPELINE),
+            repository: said(label::EVENT_REPO),
+            ref_: said(label::EVENT_REF),
+            commit: said(label::COMMIT),
+        },
+        pipeline_revision: said(label::PIPELINE_REVISION),
+        cluster: cluster.to_string(),
+        namespace: namespace.to_owned(),
+        links,
+        name,
+    }
+}
+
 impl Place<'_> {
     fn api(&self, kind: RunKind) -> Api<DynamicObject> {
-        let resource = ApiResource {
-            group: kind.group.to_owned(),
-            version: kind.version.to_owned(),
-            api_version: format!("{}/{}", kind.group, kind.version),
-            kind: kind.kind.to_owned(),
-            plural: kind.plural.to_owned(),
-        };
-        Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
+        Api::namespaced_with(self.client.clone(), &self.namespace, &resource_of(kind))
     }
 
     fn labels(&self) -> [(&'static str, String); 3] {
@@ -368,41 +455,8 @@ impl Place<'_> {
     }
 
     fn record(&self, object: &DynamicObject) -> RunRecord {
-        let name = object.metadata.name.clone().unwrap_or_default();
-        let said = |key: &str| {
-            let all = object.metadata.annotations.as_ref();
-            all.and_then(|all| all.get(key)).cloned().unwrap_or_default()
-        };
-        let mut links = BTreeMap::new();
-        if let Some(link) = self
-            .host
-            .as_ref()
-            .and_then(|host| self.engine.run_link(host, &self.namespace, &name))
-        {
-            links.insert("dashboard".to_owned(), link);
-        }
-        RunRecord {
-            runtime: self.runtime.clone(),
-            state: self.engine.run_state(&object.data),
-            created: object
-                .metadata
-                .creation_timestamp
-                .as_ref()
-                .map(|time| time.0.to_string())
-                .unwrap_or_default(),
-            trigger: RunTrigger {
-                event_source: said(label::EVENT_SOURCE),
-                pipeline: said(label::PIPELINE),
-                repository: said(label::EVENT_REPO),
-                ref_: said(label::EVENT_REF),
-                commit: said(label::COMMIT),
-            },
-            pipeline_revision: said(label::PIPELINE_REVISION),
-            cluster: self.cluster.to_string(),
-            namespace: self.namespace.clone(),
-            links,
-            name,
-        }
+        let place = (&self.cluster, self.namespace.as_str(), self.host.as_deref());
+        record(self.engine, self.runtime, place, object)
     }
 
     fn unsupported(&self) -> RunsError {

@@ -22,6 +22,7 @@ use crate::platform::planning::registered;
 use crate::platform::{Observed, Platform, ReadError};
 use crate::projection::objects::LiveObject;
 use crate::projection::{Live, Projection, ProjectionError};
+use crate::runs::RunRecord;
 
 pub use follow::{StatusChange, Statuses};
 pub use resource::{ConditionState, ResourceStatus, report_one};
@@ -135,10 +136,32 @@ pub struct StatusNode {
 pub struct Deployment {
     /// The cluster.
     pub cluster: String,
-    /// The commit of the manifest repository.
-    pub revision: String,
+    /// The last commit of the manifest repository of which every object was deployed; `None` while there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// The commit that is being deployed, while not every object of it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deploying: Option<String>,
     /// How many objects there are.
     pub objects: u32,
+}
+
+impl Deployment {
+    /// Says it for people.
+    fn note(&self) -> String {
+        let short = |revision: &str| revision.get(..12).unwrap_or(revision).to_owned();
+        let (objects, cluster) = (self.objects, &self.cluster);
+        match (
+            self.revision.as_deref().map(short),
+            self.deploying.as_deref().map(short),
+        ) {
+            (Some(whole), None) => format!("{objects} objects of {whole} in {cluster}"),
+            (Some(whole), Some(new)) => {
+                format!("{new} is being deployed in {cluster}; the last whole one was {whole}")
+            }
+            (None, new) => format!("{} is being deployed in {cluster}", new.unwrap_or_default()),
+        }
+    }
 }
 
 /// A run that an event started.
@@ -156,8 +179,39 @@ pub struct Run {
     pub ref_: String,
     /// The commit of the event.
     pub commit: String,
-    /// `recorded`: the run was created; what becomes of it is known to the pipeline engine.
+    /// `recorded`: the run was created; what becomes of it is known to the pipeline engine. Where that was asked, what it
+    /// says: `pending`, `running`, `succeeded`, `failed` or `cancelled`.
     pub phase: String,
+    /// The reason of the phase in one CamelCase word.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// The reason of the phase in a sentence.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// When it began, in RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<String>,
+    /// When it ended, in RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished: Option<String>,
+}
+
+/// What the cluster says of it.
+impl From<&RunRecord> for Run {
+    fn from(run: &RunRecord) -> Self {
+        Self {
+            name: run.name.clone(),
+            event_source: run.trigger.event_source.clone(),
+            pipeline: run.trigger.pipeline.clone(),
+            ref_: run.trigger.ref_.clone(),
+            commit: run.trigger.commit.clone(),
+            phase: run.state.phase.as_str().to_owned(),
+            reason: run.state.reason.clone(),
+            message: run.state.message.clone(),
+            started: run.state.started.clone(),
+            finished: run.state.finished.clone(),
+        }
+    }
 }
 
 /// Reports the state of a product, or of everything, as the tenant cluster has it now.
@@ -404,16 +458,16 @@ fn details(node: &mut StatusNode, live: &LiveObject) {
     match &live.resource {
         Some(Resource::DeploymentRuntime(runtime)) => {
             if let Some(status) = &runtime.status
-                && let (Some(cluster), Some(revision)) = (&status.cluster, &status.deployed_revision)
+                && let Some(cluster) = &status.cluster
+                && (status.deployed_revision.is_some() || status.deploying_revision.is_some())
             {
                 let deployment = Deployment {
                     cluster: cluster.clone(),
-                    revision: revision.clone(),
+                    revision: status.deployed_revision.clone(),
+                    deploying: status.deploying_revision.clone(),
                     objects: status.objects.unwrap_or_default(),
                 };
-                let short = revision.get(..12).unwrap_or(revision);
-                node.notes
-                    .push(format!("{} objects of {short} in {cluster}", deployment.objects));
+                node.notes.push(deployment.note());
                 node.deployment = Some(deployment);
             }
         }
@@ -432,6 +486,7 @@ fn details(node: &mut StatusNode, live: &LiveObject) {
                     ref_: trigger.ref_.clone(),
                     commit: trigger.commit.clone(),
                     phase: "recorded".to_owned(),
+                    ..Run::default()
                 });
             }
         }

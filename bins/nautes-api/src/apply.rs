@@ -316,9 +316,12 @@ async fn finish(
         skipped: &reply.skipped,
         pins: &pins,
         done: done.results,
+        seen: done.seen,
         options,
     };
-    reply.repositories = publish::all(app, caller, &mut change, &before, &order, how).await?;
+    let (repositories, by) = publish::all(app, caller, &mut change, &before, &order, how).await?;
+    reply.repositories = repositories;
+    reply.request_id = by.unwrap_or(reply.request_id);
     reply.message = summary(&reply);
     Ok(reply)
 }

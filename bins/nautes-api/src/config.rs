@@ -340,6 +340,40 @@ mod tests {
         let decided = decide(&map(&[("data", "/d")]), &BTreeMap::new(), None).unwrap();
         let library = crate::settings::Settings::on("127.0.0.1:8000".parse().unwrap());
         assert_eq!(decided.config.serving(), library);
+        assert_eq!(decided.config.watch, crate::WatchLimits::default());
+    }
+
+    #[test]
+    fn every_limit_of_watching_can_be_set() {
+        use std::time::Duration;
+        let flags = map(&[
+            ("data", "/d"),
+            ("watch-kept", "1"),
+            ("watch-waiting", "2"),
+            ("watch-patience", "3s"),
+            ("watch-per-caller", "4"),
+        ]);
+        let environment = map(&[
+            ("NAUTES_API_WATCH_ALL", "5"),
+            ("NAUTES_API_WATCH_HEARTBEAT", "6s"),
+        ]);
+        let file = read_file("a.yaml", "watchRecheck: 7s\nwatchLifetime: 8m\n").unwrap();
+        let decided = decide(&flags, &environment, Some(("a.yaml", &file))).unwrap();
+        let wanted = crate::WatchLimits {
+            kept: 1,
+            waiting: 2,
+            patience: Duration::from_secs(3),
+            per_caller: 4,
+            all: 5,
+            heartbeat: Duration::from_secs(6),
+            recheck: Duration::from_secs(7),
+            lifetime: Duration::from_secs(480),
+        };
+        assert_eq!(decided.config.watch, wanted);
+        assert!(decided.shown().contains("watchLifetime: \"8m\" # a.yaml\n"));
+        let nothing = map(&[("data", "/d"), ("watch-heartbeat", "0s"), ("watch-kept", "0")]);
+        let ConfigError(faults) = decide(&nothing, &BTreeMap::new(), None).unwrap_err();
+        assert_eq!(faults.len(), 2, "{faults:#?}");
     }
 
     #[test]

@@ -11,7 +11,8 @@ use std::sync::LazyLock;
 use nautes_model::Kind;
 
 use crate::policy::{Action, level};
-use crate::routes::operation::{Access, Needs};
+use crate::routes::answer::{self, Header};
+use crate::routes::operation::{Access, ERRORS, Needs, Operation};
 use crate::routes::table::table;
 
 pub use openapi::{document, generator};
@@ -37,6 +38,30 @@ pub fn page() -> &'static str {
 #[must_use]
 pub fn reference() -> String {
     markdown::render(&table())
+}
+
+/// Returns every header of answers once, and which answers have it.
+fn headers(table: &[Operation]) -> Vec<(Header, String)> {
+    let mut all: Vec<(Header, String)> = answer::EVERY
+        .iter()
+        .map(|header| (*header, "every answer".to_owned()))
+        .collect();
+    let own = table
+        .iter()
+        .flat_map(|operation| operation.headers(200))
+        .map(|header| (header, "200".to_owned()));
+    let of_failures = ERRORS.iter().flat_map(|(status, _)| {
+        let headers = answer::of_failure(*status).iter();
+        headers.map(move |header| (*header, status.to_string()))
+    });
+    for (header, of) in own.chain(of_failures) {
+        match all.iter_mut().find(|(known, _)| known.name == header.name) {
+            Some((_, known)) if known.split(", ").any(|one| one == of) => {}
+            Some((_, known)) => *known = format!("{known}, {of}"),
+            None => all.push((header, of)),
+        }
+    }
+    all
 }
 
 /// Says what a caller needs.

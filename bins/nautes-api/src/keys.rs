@@ -4,6 +4,8 @@
 //! * A key belongs to one user and stands for one request: method, path, query and body.
 //! * An answer of success is kept for [`KEPT`], up to [`MOST`] answers and [`BYTES`] bytes, and given again. What has
 //!   become of a request that made a commit is also known from that commit, for as long, after a restart as well.
+//! * Two servers that are sent the same request at once both do it, and make each commit once between them: whoever comes
+//!   second to a repository finds the commit, and answers what it has done.
 //! * A request that failed, or was done only in part, may be sent again under its key.
 //! * The key itself is kept nowhere: what a commit carries are digests, of which those of the request are keyed by it.
 
@@ -15,6 +17,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use hmac::{Hmac, Mac};
+use nautes_gitops::publish::trailer::Facts;
+use nautes_gitops::repo::Commit;
 use sha2::{Digest as _, Sha256};
 
 use crate::apply::{hex, other_request};
@@ -88,8 +92,18 @@ impl Key {
         }))
     }
 
+    /// Reads the key of the request that made a commit.
+    pub(crate) fn of_commit(commit: &Commit) -> Option<Self> {
+        Facts::read(&commit.trailers).key.as_deref().and_then(Self::read)
+    }
+
+    /// Whether a commit was made by this very request.
+    pub(crate) fn is_of(&self, commit: &Commit) -> bool {
+        Self::of_commit(commit).as_ref() == Some(self)
+    }
+
     /// Reads what a commit carries.
-    pub(crate) fn read(text: &str) -> Option<Self> {
+    fn read(text: &str) -> Option<Self> {
         let (id, digest) = text.split_once(':')?;
         Some(Self {
             id: id.to_owned(),

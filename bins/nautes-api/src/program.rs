@@ -88,7 +88,7 @@ fn settings(matches: &ArgMatches) -> anyhow::Result<Decided> {
 
 async fn run(config: Config, user: Option<Vec<String>>) -> anyhow::Result<()> {
     let client = tenant_cluster(config.kubeconfig.as_deref()).await?;
-    let settings = config.serving();
+    let (settings, watch) = (config.serving(), config.watch);
     let machine = Machine {
         data: config.data,
         forge: config.forge_listen,
@@ -115,7 +115,7 @@ async fn run(config: Config, user: Option<Vec<String>>) -> anyhow::Result<()> {
         return write_token(file, token.expose());
     }
     let stop = CancellationToken::new();
-    let serving = serve(&settings, App::new(opened.platform), stop.clone()).await?;
+    let serving = serve(&settings, App::with_watch(opened.platform, watch), stop.clone()).await?;
     let metrics = serving.metrics.map(tracing::field::display);
     tracing::info!(api = %serving.address, forge = %opened.serving.address, metrics, "listening");
     tokio::spawn(async move {

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::app::App;
 
 /// How long an answer is kept.
-const KEPT: Duration = Duration::from_secs(2);
+pub(crate) const KEPT: Duration = Duration::from_secs(2);
 /// How long each system may take.
 const LIMIT: Duration = Duration::from_secs(3);
 

@@ -1,6 +1,7 @@
 //! The routes, made from the table, and what every request goes through.
 
 pub mod access;
+pub mod answer;
 pub mod apply;
 pub mod audit;
 pub mod caller;
@@ -34,6 +35,7 @@ use http_body::Body as _;
 use self::gate::{Gate, OperationId};
 use self::missing::Paths;
 use self::operation::Operation;
+use self::writing::{BodyLimits, Reading};
 
 use crate::app::App;
 use crate::error::{ApiError, with_request_id};
@@ -60,7 +62,11 @@ pub fn router(app: App, settings: &Settings) -> Router {
         table
     };
     let callers = Callers::new(settings.concurrency_per_caller);
-    let routes = rows(&app, &callers, settings.body_limit, table)
+    let body = BodyLimits {
+        size: settings.body_limit,
+        time: settings.body_deadline,
+    };
+    let routes = rows(&app, &callers, body, table)
         .fallback(move |method: Method, uri: Uri| {
             let answer = missing::route(&paths, &method, &uri);
             async move { answer }
@@ -88,7 +94,7 @@ pub(crate) fn metrics_router(app: App) -> Router {
 }
 
 /// Makes the routes of the table, each behind the gate.
-fn rows(app: &App, callers: &Callers, body_limit: usize, table: Vec<Operation>) -> Router<App> {
+fn rows(app: &App, callers: &Callers, body: BodyLimits, table: Vec<Operation>) -> Router<App> {
     let mut by_path: BTreeMap<String, Vec<Operation>> = BTreeMap::new();
     for operation in table {
         by_path.entry(operation.path.clone()).or_default().push(operation);
@@ -98,7 +104,7 @@ fn rows(app: &App, callers: &Callers, body_limit: usize, table: Vec<Operation>) 
         let allowed = missing::allowed(operations.iter());
         let mut methods = MethodRouter::new();
         for operation in operations {
-            let entry = Gate::new(app.clone(), callers.clone(), body_limit, &operation);
+            let entry = Gate::new(app.clone(), callers.clone(), body, &operation);
             let handler = operation
                 .handler
                 .route_layer(from_fn_with_state(entry, gate::pass));
@@ -184,7 +190,7 @@ fn announced(headers: &axum::http::HeaderMap) -> u64 {
 async fn within(
     deadline: Duration,
     busy: std::sync::Arc<tokio::sync::Semaphore>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let Ok(_place) = busy.try_acquire() else {
@@ -192,8 +198,12 @@ async fn within(
             .retry_after(1)
             .into_response();
     };
+    let reading = Reading::default();
+    request.extensions_mut().insert(reading.clone());
     match tokio::time::timeout(deadline, next.run(request)).await {
         Ok(response) => response,
+        // What took so long is the client.
+        Err(_) if reading.is_on() => writing::too_slow().into_response(),
         Err(_) => ApiError::new(
             StatusCode::GATEWAY_TIMEOUT,
             "DEADLINE",

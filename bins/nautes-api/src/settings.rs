@@ -13,6 +13,8 @@ pub struct Settings {
     pub body_limit: usize,
     /// How long one request may take.
     pub deadline: Duration,
+    /// How long the body of a request may take to arrive; it counts into the deadline.
+    pub body_deadline: Duration,
     /// How many requests are worked on at once; more are told to come back.
     pub concurrency: usize,
     /// How many requests of one user are worked on at once; more are told to come back.
@@ -51,6 +53,7 @@ impl Settings {
             listen,
             body_limit: 32 << 20,
             deadline: Duration::from_secs(60),
+            body_deadline: Duration::from_secs(30),
             concurrency: 512,
             concurrency_per_caller: 128,
             grace: Duration::from_secs(20),

@@ -25,6 +25,8 @@ mod auth;
 mod contract;
 #[path = "api/describe.rs"]
 mod describe;
+#[path = "api/described.rs"]
+mod described;
 #[path = "api/expect.rs"]
 mod expect;
 #[path = "api/faults.rs"]
@@ -33,6 +35,8 @@ mod faults;
 mod graph;
 #[path = "api/groups.rs"]
 mod groups;
+#[path = "api/headers.rs"]
+mod headers;
 #[path = "api/input.rs"]
 mod input;
 #[path = "api/kinds.rs"]
@@ -57,6 +61,8 @@ mod status;
 mod unreadable;
 #[path = "api/watch.rs"]
 mod watch;
+#[path = "api/watch_runs.rs"]
+mod watch_runs;
 #[allow(dead_code, reason = "shared with the tests of faults")]
 #[path = "api/weather.rs"]
 mod weather;

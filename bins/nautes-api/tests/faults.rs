@@ -11,6 +11,9 @@
 )]
 
 #[allow(dead_code, reason = "shared with the other tests of the API")]
+#[path = "api/described.rs"]
+mod described;
+#[allow(dead_code, reason = "shared with the other tests of the API")]
 #[path = "api/support.rs"]
 mod support;
 #[allow(dead_code, reason = "shared with the other tests of the API")]

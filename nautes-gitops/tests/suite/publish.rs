@@ -197,6 +197,53 @@ async fn a_change_lands_on_the_revision_that_it_names_or_nowhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_change_with_a_key_is_committed_once_whatever_has_happened_since() {
+    let product = Product::new().await;
+    let keyed = |name: &str, key: &str| ChangeSet {
+        key: key.to_owned(),
+        ..change(vec![environment(name)])
+    };
+    let begin = product.publish(&change(vec![environment("z")])).await.unwrap();
+    let first = product.publish(&keyed("a", "k:1")).await.unwrap();
+    let gone = product
+        .of
+        .identity(nautes_model::Kind::Environment, "a".parse().unwrap());
+    let removal = ChangeSet {
+        removals: [gone].into(),
+        ..change(vec![])
+    };
+    let last = product.publish(&removal).await.unwrap();
+    // Whoever is late is given the commit: the same request, or another one under the key.
+    for late in [keyed("a", "k:1"), keyed("b", "k:2")] {
+        let late = ChangeSet {
+            seen: begin.commit,
+            onto: begin.commit,
+            ..late
+        };
+        let Err(PublishError::Repeated { found, .. }) = product.publish(&late).await else {
+            panic!("it was committed before")
+        };
+        assert_eq!(Some(found.id), first.commit);
+        assert_eq!(Facts::read(&found.trailers).key.as_deref(), Some("k:1"));
+    }
+    assert_eq!(product.tip().await, last.commit);
+    // What was looked through is not looked through again, and another key is another change.
+    let known = ChangeSet {
+        seen: last.commit,
+        ..keyed("a", "k:1")
+    };
+    assert!(product.publish(&known).await.unwrap().commit.is_some());
+    assert!(
+        product
+            .publish(&keyed("b", "other:1"))
+            .await
+            .unwrap()
+            .commit
+            .is_some()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_removal_names_itself() {
     let product = Product::new().await;
     product

@@ -95,9 +95,12 @@ pub struct DeploymentRuntimeStatus {
     /// The cluster to which it deploys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
-    /// The commit of the manifest repository that is deployed.
+    /// The last commit of the manifest repository of which every object was deployed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployed_revision: Option<String>,
+    /// The commit that is being deployed, while not every object of it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deploying_revision: Option<String>,
     /// How many objects are deployed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<i32>", range(min = 0))]

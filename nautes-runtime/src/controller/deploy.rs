@@ -1,18 +1,23 @@
 //! A deployment runtime whose repository is followed by ourselves (engine `direct`).
+//!
+//! # Guarantees
+//! * A revision counts as deployed when every object of it was, and what is declared no more is gone; until then it is one
+//!   that is being deployed, and the last whole one stays beside it.
 
 use nautes_gitops::publish::trailer;
 use nautes_gitops::{Mirror, Oid};
 use nautes_model::name::ClusterName;
-use nautes_model::{Class, Identity, Revision};
+use nautes_model::{Class, Identity, Resource, Revision};
 use serde_json::json;
 
 use super::ControlError;
 use super::cluster::{ClusterError, within};
 use super::facts::{Fact, Facts, Source};
-use super::state::{Next, Shared, count};
+use super::state::{Next, Shared, Standing, count, lock};
 use crate::apply::{ApplyError, RemovalPolicy, Strategy, Target};
 use crate::deploy::{Deployed, SourceError, deploy, position, read};
 use crate::plan::{DeployUnit, VerdictState};
+use crate::projection::Projection;
 
 /// The condition that says whether the objects of the repository are in the cluster.
 const DEPLOYED: &str = "Deployed";
@@ -61,27 +66,37 @@ pub(super) async fn pass(
         return Ok(Next::Retry);
     };
     let limit = shared.platform.timing().cluster;
-    let result = match tokio::time::timeout(limit, converge(shared, &unit, cluster)).await {
+    let mut standing = standing(shared, runtime, cluster).await?;
+    let work = converge(shared, &unit, cluster, &mut standing);
+    let result = match tokio::time::timeout(limit, work).await {
         Ok(result) => result,
         Err(_) => Err(PassError::Cluster(ClusterError::Late)),
     };
     match result {
         Ok(deployed) => {
             count(&shared.writes.objects, deployed.applied.writes as u64);
+            let revision = deployed.revision.to_string();
+            if deployed.is_complete() {
+                (standing.whole, standing.deploying) = (Some(revision), None);
+            } else {
+                standing.deploying = Some(revision);
+            }
+            lock(&shared.deployed).insert(runtime.clone(), standing.clone());
             let unfinished = !deployed.applied.pending_deletion.is_empty()
                 || deployed.applied.failed.iter().any(|p| p.class.is_retryable());
             // A plan that came meanwhile has its own pass, and says for itself what it found.
             let now = shared.plan(&unit.product);
             let planned = now.as_ref().and_then(|now| now.clusters.get(cluster));
             if planned.is_some_and(|planned| planned.deploys.contains(&unit)) {
-                shared.report(runtime, source, facts(&deployed, &unit, cluster));
+                shared.report(runtime, source, facts(&deployed, &unit, &standing));
             }
             Ok(Next::unless(unfinished))
         }
         Err(error) => {
             let fact = Fact::failed(DEPLOYED, error.class(), &error);
             let waits = error.class() == Class::Waiting && !matches!(error, PassError::Cluster(_));
-            shared.report(runtime, source, fact);
+            // What was deployed is so still, for all that anybody knows.
+            shared.report(runtime, source, known(fact, &standing));
             if waits {
                 // A push or the arrival of the repository wakes it.
                 return Ok(Next::Retry);
@@ -94,7 +109,59 @@ pub(super) async fn pass(
     }
 }
 
-async fn converge(shared: &Shared, unit: &DeployUnit, cluster: &ClusterName) -> Result<Deployed, PassError> {
+/// How far a runtime has come: as this process knows it, else as the status says.
+async fn standing(
+    shared: &Shared,
+    runtime: &Identity,
+    cluster: &ClusterName,
+) -> Result<Standing, ControlError> {
+    let known = lock(&shared.deployed).get(runtime).cloned();
+    let found = match (known, &runtime.product) {
+        (Some(known), _) => known,
+        (None, None) => Standing::default(),
+        (None, Some(product)) => {
+            let client = shared.platform.tenant_cluster().clone();
+            let limit = shared.platform.timing().call;
+            let projection = Projection::product(client, product.clone(), limit);
+            let live = projection.read_one(runtime).await;
+            match live
+                .map_err(ControlError::Projection)?
+                .and_then(|live| live.resource)
+            {
+                Some(Resource::DeploymentRuntime(found)) => {
+                    let status = found.status.unwrap_or_default();
+                    Standing {
+                        cluster: status.cluster.unwrap_or_default(),
+                        whole: status.deployed_revision,
+                        deploying: status.deploying_revision,
+                    }
+                }
+                _ => Standing::default(),
+            }
+        }
+    };
+    if found.cluster == cluster.as_str() {
+        return Ok(found);
+    }
+    // What was deployed elsewhere says nothing about this cluster.
+    Ok(Standing {
+        cluster: cluster.to_string(),
+        ..Standing::default()
+    })
+}
+
+/// Forgets what runtimes have deployed that are declared no more: one of the same name begins anew.
+pub(super) fn forget(shared: &Shared) {
+    let world = shared.world();
+    lock(&shared.deployed).retain(|runtime, _| world.scopes().get(runtime).is_some());
+}
+
+async fn converge(
+    shared: &Shared,
+    unit: &DeployUnit,
+    cluster: &ClusterName,
+    standing: &mut Standing,
+) -> Result<Deployed, PassError> {
     let platform = &shared.platform;
     let limit = platform.timing().call;
     let path = shared
@@ -110,6 +177,16 @@ async fn converge(shared: &Shared, unit: &DeployUnit, cluster: &ClusterName) -> 
     let state = shared.cluster(cluster);
     let target = Target::new(cluster, client, &**platform.store(), &state.cache).acting_as(acting);
     let revision = Revision(revision.to_string().into());
+    let new = Some(revision.to_string());
+    if new != standing.whole && new != standing.deploying {
+        // From the first write on, what was deployed before is whole no more.
+        standing.deploying = new;
+        lock(&shared.deployed).insert(unit.runtime.clone(), standing.clone());
+        let text = format!("{} is being deployed", revision.short());
+        let fact = Fact::new(DEPLOYED, VerdictState::Pending, "Deploying", text);
+        let source = Source::Deploy(cluster.clone());
+        shared.report(&unit.runtime, source, known(fact, standing));
+    }
     Ok(deploy(&target, unit, revision, manifests, Strategy::Apply, removal).await?)
 }
 
@@ -126,7 +203,24 @@ async fn removal(mirror: &Mirror, revision: Oid) -> RemovalPolicy {
     }
 }
 
-fn facts(deployed: &Deployed, unit: &DeployUnit, cluster: &ClusterName) -> Facts {
+/// A fact, and how far the runtime has come.
+fn known(fact: Fact, standing: &Standing) -> Facts {
+    let mut facts = Facts::from(fact);
+    let revisions = [
+        ("deployedRevision", &standing.whole),
+        ("deployingRevision", &standing.deploying),
+    ];
+    for (name, revision) in revisions {
+        if let Some(revision) = revision {
+            facts = facts
+                .field("cluster", standing.cluster.as_str())
+                .field(name, revision.as_str());
+        }
+    }
+    facts
+}
+
+fn facts(deployed: &Deployed, unit: &DeployUnit, standing: &Standing) -> Facts {
     let applied = &deployed.applied;
     let short = deployed.revision.short().to_owned();
     let problems: Vec<String> = deployed
@@ -176,8 +270,5 @@ fn facts(deployed: &Deployed, unit: &DeployUnit, cluster: &ClusterName) -> Facts
             format!("{} objects of {short} are deployed", applied.inventory),
         )
     };
-    Facts::from(fact)
-        .field("cluster", cluster.as_str())
-        .field("deployedRevision", deployed.revision.to_string())
-        .field("objects", json!(applied.inventory))
+    known(fact, standing).field("objects", json!(applied.inventory))
 }

@@ -82,6 +82,16 @@ impl World {
     }
 }
 
+/// How far a deployment runtime has come in a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) cluster: String,
+    /// The last revision of which every object was deployed.
+    pub(crate) whole: Option<String>,
+    /// The revision that is being deployed.
+    pub(crate) deploying: Option<String>,
+}
+
 /// What is known of a cluster.
 #[derive(Clone, Debug)]
 pub(crate) struct ClusterState {
@@ -147,6 +157,8 @@ pub(crate) struct Shared {
     pub(crate) ids: Mutex<BTreeMap<Identity, u64>>,
     /// What each pipeline runtime has handled.
     pub(crate) handled: Mutex<BTreeMap<Identity, Vec<TriggerStatus>>>,
+    /// How far each deployment runtime has come.
+    pub(crate) deployed: Mutex<BTreeMap<Identity, Standing>>,
     pub(crate) dirty: Mutex<Dirty>,
     /// The last failure of units that have failed.
     pub(crate) failures: Mutex<BTreeMap<Unit, String>>,
@@ -172,6 +184,7 @@ impl Shared {
             clusters: Mutex::default(),
             ids: Mutex::default(),
             handled: Mutex::default(),
+            deployed: Mutex::default(),
             dirty: Mutex::default(),
             failures: Mutex::default(),
             watched: watch::Sender::new(BTreeSet::new()),

@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 
 use nautes_gitops::RepoPath;
 use nautes_model::name::ClusterName;
-use nautes_model::{Class, Identity, Resource, Revision, Scopes};
+use nautes_model::{Class, Identity, Resource, Scopes};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::fields::{FieldDrift, differences};
 use super::source::{SourceError, position, read};
-use super::{deploy, unit_of};
-use crate::apply::{self, Applied, Cache, RemovalPolicy, Strategy, Target};
+use super::{Manifests, desired, limits, unit_of};
+use crate::apply::compare::{Compared, compare};
+use crate::apply::{self, Applied, Cache, Desired, RemovalPolicy, Strategy, Target, apply_desired};
 use crate::clusters::AccessError;
 use crate::object::ObjectKey;
 use crate::plan::{DeployUnit, Plan};
@@ -18,8 +20,11 @@ use crate::platform::{PlanError, Platform, paths};
 use crate::preview::Action;
 use crate::status_report::{ReportError, State, report_one};
 
+/// How many objects are compared field by field.
+const COMPARED: usize = 50;
+
 /// What is known of a deployment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeploymentReport {
     /// The deployment runtime.
@@ -34,9 +39,12 @@ pub struct DeploymentReport {
     /// The commit that is wanted: where the repository is now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wanted: Option<String>,
-    /// The commit that is deployed.
+    /// The last commit of which every object was deployed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actual: Option<String>,
+    /// The commit that is being deployed, while not every object of it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deploying: Option<String>,
     /// Whether the wanted commit is deployed and nothing differs; `None` where nobody can tell now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_sync: Option<bool>,
@@ -51,7 +59,8 @@ pub struct DeploymentReport {
     /// When the record of what is deployed was written last, in RFC 3339: the last time that something was changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_synced: Option<String>,
-    /// What differs from the wanted commit, object by object.
+    /// What differs from the wanted commit, object by object, and field by field of what is there. Values that may be secret
+    /// are hidden.
     #[serde(default)]
     pub drift: Vec<ObjectDrift>,
     /// Why it cannot be told what differs.
@@ -72,7 +81,7 @@ pub struct DeploymentSource {
 }
 
 /// An object that is not as the wanted commit declares it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectDrift {
     /// The object, or the file that cannot be read as objects.
@@ -82,6 +91,23 @@ pub struct ObjectDrift {
     /// Why, for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
+    /// The fields that differ, of an object that is there: at most 20, in order of their paths.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<FieldDrift>,
+    /// How many more fields differ.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub more_fields: usize,
+    /// Why it is not told which fields differ: at most 50 objects are compared field by field, and a cluster may not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fields_unknown: Option<String>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "it stands in an attribute of serde"
+)]
+const fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Why a deployment cannot be looked at.
@@ -133,7 +159,7 @@ enum Unknown {
 #[derive(Default)]
 struct Seen {
     wanted: Option<String>,
-    drift: BTreeSet<ObjectDrift>,
+    drift: Vec<ObjectDrift>,
     objects: usize,
     last_synced: Option<String>,
 }
@@ -171,10 +197,9 @@ pub async fn inspect(
     if let Err(error) = &looked {
         tracing::debug!(%runtime, %error, "a deployment cannot be compared");
     }
-    let actual = status.deployment.as_ref().map(|d| d.revision.clone());
-    let in_sync = looked
-        .is_ok()
-        .then(|| seen.drift.is_empty() && seen.wanted == actual);
+    let deployed = status.deployment.unwrap_or_default();
+    let is_whole = seen.wanted == deployed.revision && deployed.deploying.is_none();
+    let in_sync = looked.is_ok().then_some(seen.drift.is_empty() && is_whole);
     let source = &declared.spec.manifest_source;
     Ok(DeploymentReport {
         runtime: runtime.clone(),
@@ -185,17 +210,18 @@ pub async fn inspect(
         },
         cluster: placed
             .map(|(cluster, _)| cluster.to_string())
-            .or_else(|| status.deployment.map(|d| d.cluster)),
+            .or_else(|| Some(deployed.cluster).filter(|cluster| !cluster.is_empty())),
         namespaces: declared.namespaces().into_iter().map(str::to_owned).collect(),
         wanted: seen.wanted,
-        actual,
+        actual: deployed.revision,
+        deploying: deployed.deploying,
         in_sync,
         health: status.state,
         reason: status.reason,
         message: status.message,
         objects: seen.objects,
         last_synced: seen.last_synced,
-        drift: seen.drift.into_iter().collect(),
+        drift: seen.drift,
         unknown: looked.err().map(|error| error.to_string()),
     })
 }
@@ -231,28 +257,100 @@ async fn look(
         .await?;
     let cache = Cache::default();
     let target = Target::new(cluster, client, &**platform.store(), &cache).acting_as(acting);
-    let revision = Revision(revision.to_string().into());
-    let how = Strategy::DryRun;
-    let done = deploy(&target, unit, revision, manifests, how, RemovalPolicy::EXPLICIT).await?;
-    for problem in &done.problems {
-        seen.drift.insert(ObjectDrift {
-            object: problem.path.clone(),
-            action: Action::Fail,
-            message: problem.message.clone(),
-        });
-    }
+    let Manifests {
+        objects,
+        problems,
+        hold,
+    } = manifests;
+    let desired = desired(objects, unit, &whose);
+    let (how, removal) = (Strategy::DryRun, RemovalPolicy::EXPLICIT);
+    let limits = limits(unit);
+    let applied = apply_desired(&target, &whose, &desired, &hold, how, removal, Some(&limits)).await?;
     let known: BTreeSet<String> = recorded.entries.iter().map(|e| e.key.to_string()).collect();
-    drift(&done.applied, &known, &mut seen.drift);
+    drift(&applied, &known, &mut seen.drift);
+    let problems = problems.into_iter();
+    seen.drift
+        .extend(problems.map(|problem| ObjectDrift::of(problem.path, Action::Fail, problem.message)));
+    seen.drift.sort_by(|a, b| a.key().cmp(&b.key()));
+    seen.drift.dedup_by(|a, b| a.key() == b.key());
+    by_field(platform, &target, &desired, &applied, &known, &mut seen.drift).await;
     Ok(())
 }
 
-fn drift(applied: &Applied, known: &BTreeSet<String>, out: &mut BTreeSet<ObjectDrift>) {
-    let mut add = |key: &ObjectKey, action, message: String| {
-        out.insert(ObjectDrift {
-            object: key.to_string(),
+/// Tells of what was deployed and is another now in which fields.
+async fn by_field(
+    platform: &Platform,
+    target: &Target<'_>,
+    desired: &Desired,
+    applied: &Applied,
+    known: &BTreeSet<String>,
+    drift: &mut [ObjectDrift],
+) {
+    let mut keys: Vec<ObjectKey> = applied.written.clone();
+    keys.retain(|key| known.contains(&key.to_string()));
+    let left = keys.split_off(keys.len().min(COMPARED));
+    // The objects are known already: what the fields take must not take that away.
+    let limit = platform.timing().cluster / 2;
+    let compared = tokio::time::timeout(limit, compare(target, desired, &keys)).await;
+    let silent = "the cluster does not say which";
+    let mut told = |key: &ObjectKey, tell: &dyn Fn(&mut ObjectDrift)| {
+        let name = key.to_string();
+        let found = drift
+            .iter_mut()
+            .filter(|one| one.object == name && one.action == Action::Write);
+        found.for_each(tell);
+    };
+    match compared {
+        Ok(all) => {
+            for (key, compared) in &all {
+                told(key, &|one| one.compare(key, compared.as_ref()));
+            }
+        }
+        Err(_) => keys
+            .iter()
+            .for_each(|key| told(key, &|one| one.fields_unknown = Some(silent.to_owned()))),
+    }
+    for key in &left {
+        told(key, &|one| {
+            one.fields_unknown = Some(format!("more than {COMPARED} objects differ"));
+        });
+    }
+}
+
+impl ObjectDrift {
+    fn of(object: String, action: Action, message: String) -> Self {
+        Self {
+            object,
             action,
             message,
-        });
+            fields: Vec::new(),
+            more_fields: 0,
+            fields_unknown: None,
+        }
+    }
+
+    fn key(&self) -> (&str, Action, &str) {
+        (&self.object, self.action, &self.message)
+    }
+
+    fn compare(&mut self, key: &ObjectKey, compared: Option<&Compared>) {
+        let Some(Compared { actual, wanted }) = compared else {
+            // It is gone, most likely, and all of it is missing.
+            self.fields_unknown = Some("it is not there, or the cluster does not say".to_owned());
+            return;
+        };
+        let is_secret = key.group.is_empty() && key.kind == "Secret";
+        (self.fields, self.more_fields) = differences(is_secret, actual, wanted);
+        if self.fields.is_empty() {
+            "it was deployed, and others have written to it; no field has another value"
+                .clone_into(&mut self.message);
+        }
+    }
+}
+
+fn drift(applied: &Applied, known: &BTreeSet<String>, out: &mut Vec<ObjectDrift>) {
+    let mut add = |key: &ObjectKey, action, message: String| {
+        out.push(ObjectDrift::of(key.to_string(), action, message));
     };
     for key in &applied.written {
         let message = if known.contains(&key.to_string()) {

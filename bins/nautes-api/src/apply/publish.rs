@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use nautes_gitops::host::{HostError, PushError, Session};
-use nautes_gitops::{Author, ChangeSet, PublishError, Publisher, RepoPath, RepoRef, Scope, Target};
+use nautes_gitops::repo::Commit;
+use nautes_gitops::{Author, ChangeSet, Oid, PublishError, Publisher, RepoPath, RepoRef, Scope, Target};
 use nautes_model::layout::DEFAULT_PROJECT;
 use nautes_model::name::ProductName;
 use nautes_model::{Class, Finding, Resource, Scopes};
 use nautes_validate::check_change;
 
 use super::plan::{self, Pins};
+use super::replay::{self, other_request};
 use super::{Change, Mode, Options, secrets};
 use crate::app::App;
 use crate::auth::Caller;
@@ -34,6 +36,8 @@ pub(crate) struct How<'a> {
     pub(crate) pins: &'a Pins,
     /// What was done by the same request before.
     pub(crate) done: BTreeMap<RepoRef, RepositoryResult>,
+    /// Up to which revisions the histories were looked through for that.
+    pub(crate) seen: BTreeMap<RepoRef, Oid>,
     /// What the request asks for.
     pub(crate) options: &'a Options,
 }
@@ -48,7 +52,8 @@ pub(crate) fn order(change: &Change, mode: Mode) -> Vec<RepoRef> {
     order
 }
 
-/// Publishes a change on every repository that it touches.
+/// Publishes a change on every repository that it touches. Where another server has done the same request meanwhile, its
+/// commits are the results, and its id is returned with them.
 ///
 /// # Errors
 /// The first repository could not be written, so nothing was done. A later one that cannot be written is named in
@@ -60,9 +65,10 @@ pub(crate) async fn all(
     before: &Scopes,
     order: &[RepoRef],
     mut how: How<'_>,
-) -> Result<Vec<RepositoryResult>, ApiError> {
+) -> Result<(Vec<RepositoryResult>, Option<String>), ApiError> {
     register_new(app, caller, change, before).await?;
     let mut results: Vec<RepositoryResult> = Vec::new();
+    let mut by = None;
     let mut failed: Option<String> = None;
     for of in order {
         if let Some(before) = &failed {
@@ -75,7 +81,10 @@ pub(crate) async fn all(
             continue;
         }
         match one(app, caller, change, of, &how).await {
-            Ok(result) => results.push(result),
+            Ok((result, request)) => {
+                by = by.or(request);
+                results.push(result);
+            }
             Err(error) if results.iter().all(|r| r.commit.is_none()) => return Err(error),
             Err(error) => {
                 let result = unwritten(app, change, of, error.message);
@@ -84,7 +93,7 @@ pub(crate) async fn all(
             }
         }
     }
-    Ok(results)
+    Ok((results, by))
 }
 
 /// Makes groups and repositories of products that are new, and writes their registration into the change.
@@ -162,7 +171,7 @@ async fn one(
     change: &Change,
     of: &RepoRef,
     how: &How<'_>,
-) -> Result<RepositoryResult, ApiError> {
+) -> Result<(RepositoryResult, Option<String>), ApiError> {
     let options = how.options;
     let mut rules: Vec<String> = how.skipped.iter().map(|f| f.rule.clone()).collect();
     rules.sort();
@@ -182,6 +191,7 @@ async fn one(
             .as_ref()
             .map(crate::keys::Key::trailer)
             .unwrap_or_default(),
+        seen: how.seen.get(of).copied(),
         onto: how.pins.get(of).copied(),
         skipped_rules: rules,
         ..ChangeSet::default()
@@ -210,7 +220,14 @@ async fn one(
     };
     let published = match publish(app, &*session, caller, (of, &path), &set, check).await {
         Ok(published) => published,
-        Err(Failed { error, unknown }) => {
+        Err(Failed {
+            repeated: Some(found),
+            ..
+        }) if options.key.as_ref().is_some_and(|key| key.is_of(&found)) => {
+            // The secrets are those of the same request: its commit needs them.
+            return replay::result_of(app, of, change, &found).await;
+        }
+        Err(Failed { error, unknown, .. }) => {
             // A push without an answer may have arrived: its commit must find its secrets.
             if !unknown {
                 secrets::take_back(app, written).await;
@@ -234,13 +251,14 @@ async fn one(
     };
     let mut resources: Vec<Outcome> = here(change, of).map(|r| outcome(&r.identity)).collect();
     resources.extend(set.removals.iter().rev().map(outcome));
-    Ok(RepositoryResult {
+    let result = RepositoryResult {
         repository: path.to_string(),
         commit: published.commit.map(|c| c.to_string()),
         revision: published.revision.map(|c| c.to_string()),
         resources,
         error: None,
-    })
+    };
+    Ok((result, None))
 }
 
 /// Returns whose rights push: the caller's. The registration of a product alone is written by the platform's own
@@ -269,6 +287,8 @@ struct Failed {
     error: ApiError,
     /// Whether it may have been written all the same: nobody answered the push.
     unknown: bool,
+    /// The commit that was made under the same key meanwhile.
+    repeated: Option<Box<Commit>>,
 }
 
 async fn publish<C>(
@@ -286,6 +306,7 @@ where
     let sure = |error| Failed {
         error,
         unknown: false,
+        repeated: None,
     };
     let mirror = platform.mirrors().open(path).await;
     let mirror = mirror.map_err(|e| sure(crate::error::internal("the mirror", &e)))?;
@@ -309,6 +330,7 @@ where
             ))
             .hint("send the same request again: what was done is recognised"),
             unknown: true,
+            repeated: None,
         });
     };
     app.metrics().called(
@@ -334,7 +356,12 @@ fn failed(error: PublishError<Vec<Finding>>) -> Failed {
         }
     );
     let (class, hint, text) = (error.class(), error.hint(), error.to_string());
+    let mut repeated = None;
     let made = match error {
+        PublishError::Repeated { found, .. } => {
+            repeated = Some(found);
+            other_request()
+        }
         PublishError::Rejected { because, .. } => ApiError::findings(because),
         PublishError::Stale {
             path,
@@ -358,6 +385,7 @@ fn failed(error: PublishError<Vec<Finding>>) -> Failed {
             _ => made,
         },
         unknown,
+        repeated,
     }
 }
 
@@ -412,7 +440,6 @@ fn unwritten(app: &App, change: &Change, of: &RepoRef, error: String) -> Reposit
 
 #[cfg(test)]
 mod tests {
-    use nautes_gitops::Oid;
     use nautes_gitops::publish::Moved;
 
     use super::*;
@@ -431,7 +458,7 @@ mod tests {
 
     #[test]
     fn a_conflict_says_what_moved_and_when_to_come_back() {
-        let Failed { error, unknown } = failed(PublishError::Conflict {
+        let Failed { error, unknown, .. } = failed(PublishError::Conflict {
             path: RepoPath::new("shop", "default.project").unwrap(),
             attempts: 10,
             moved: moved(),

@@ -1,4 +1,5 @@
-//! A request that was sent before under the same key: known again by its commits, also after a restart.
+//! A request that was sent before under the same key: known again by its commits, also after a restart, and also while
+//! another server works on it.
 //!
 //! # Guarantees
 //! * A repository that has a commit of the key is not written again, whatever has happened to it since.
@@ -10,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::http::StatusCode;
 use nautes_gitops::publish::trailer::Facts;
-use nautes_gitops::repo::RepoError;
+use nautes_gitops::repo::{Commit, RepoError};
 use nautes_gitops::{Mirror, Oid, Paths, RepoRef, TreeReader};
 use nautes_model::scope::Resources;
 use nautes_model::{Identity, Scopes};
@@ -31,6 +32,8 @@ pub(crate) struct Before {
     pub(crate) results: BTreeMap<RepoRef, RepositoryResult>,
     /// The id of the request that did it.
     pub(crate) request_id: Option<String>,
+    /// Up to which revisions the histories were looked through.
+    pub(crate) seen: BTreeMap<RepoRef, Oid>,
 }
 
 /// Looks for what was done under a key. `order` is the order in which repositories are written: one that comes before
@@ -56,20 +59,11 @@ pub(crate) async fn find(
             .map_err(|e| ApiError::malformed(e.to_string()))?;
         let mirror = app.platform().mirrors().open(&path).await;
         let mirror = mirror.map_err(|e| internal("the mirror cannot be opened", &e))?;
-        let commit = commit(&mirror, key, tip).await?;
-        if let Some((commit, parent, request)) = commit {
-            let resources = outcomes(&mirror, of, change, commit, parent).await?;
+        found.seen.insert(of.clone(), tip);
+        if let Some(commit) = commit(&mirror, key, tip).await? {
+            let (result, request) = result_of(app, of, change, &commit).await?;
             found.request_id = found.request_id.or(request);
-            found.results.insert(
-                of.clone(),
-                RepositoryResult {
-                    repository: path.to_string(),
-                    commit: Some(commit.to_string()),
-                    revision: Some(commit.to_string()),
-                    resources,
-                    error: None,
-                },
-            );
+            found.results.insert(of.clone(), result);
             dealt_with = index;
         }
     }
@@ -106,11 +100,34 @@ fn here<'a>(change: &'a Change, of: &'a RepoRef) -> impl Iterator<Item = (&'a Id
         .filter(move |(identity, _)| RepoRef::of(identity) == *of)
 }
 
-async fn commit(
-    mirror: &Mirror,
-    key: &Key,
-    tip: Oid,
-) -> Result<Option<(Oid, Option<Oid>, Option<String>)>, ApiError> {
+/// Says what a commit of the request has done to a repository, and under which id.
+///
+/// # Errors
+/// The mirror cannot be read.
+pub(crate) async fn result_of(
+    app: &App,
+    of: &RepoRef,
+    change: &Change,
+    commit: &Commit,
+) -> Result<(RepositoryResult, Option<String>), ApiError> {
+    let path = app
+        .platform()
+        .path_of(of)
+        .map_err(|e| ApiError::malformed(e.to_string()))?;
+    let mirror = app.platform().mirrors().open(&path).await;
+    let mirror = mirror.map_err(|e| internal("the mirror cannot be opened", &e))?;
+    let parent = commit.parents.first().copied();
+    let result = RepositoryResult {
+        repository: path.to_string(),
+        commit: Some(commit.id.to_string()),
+        revision: Some(commit.id.to_string()),
+        resources: outcomes(&mirror, of, change, commit.id, parent).await?,
+        error: None,
+    };
+    Ok((result, Facts::read(&commit.trailers).request))
+}
+
+async fn commit(mirror: &Mirror, key: &Key, tip: Oid) -> Result<Option<Commit>, ApiError> {
     let failed = |error: RepoError| internal("the history cannot be read", &error);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let oldest = now.saturating_sub(keys::KEPT).as_secs();
@@ -118,12 +135,9 @@ async fn commit(
         if u64::try_from(commit.seconds).unwrap_or(0) < oldest {
             break;
         }
-        let facts = Facts::read(&commit.trailers);
-        match facts.key.as_deref().and_then(Key::read) {
+        match Key::of_commit(&commit) {
             Some(used) if used.id == key.id && used.digest != key.digest => return Err(other_request()),
-            Some(used) if used == *key => {
-                return Ok(Some((commit.id, commit.parents.first().copied(), facts.request)));
-            }
+            Some(used) if used == *key => return Ok(Some(commit)),
             _ => {}
         }
     }

@@ -9,12 +9,15 @@ use url::Url;
 use super::values::{count, duration, origins, parsed, size, some_time, truth};
 use super::{Otherwise, Setting};
 use crate::settings::{Settings, TlsFiles};
+use crate::watch::WatchLimits;
 
 /// The settings of the program.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// How the API serves; without the files for TLS, see [`Config::serving`].
     pub settings: Settings,
+    /// How much watching may take.
+    pub watch: WatchLimits,
     /// The folder of the local forge and the local secret store.
     pub data: PathBuf,
     /// Where the local forge serves Git over HTTP.
@@ -40,6 +43,7 @@ impl Default for Config {
         let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         Self {
             settings: Settings::on(nowhere),
+            watch: WatchLimits::default(),
             data: PathBuf::new(),
             forge_listen: nowhere,
             kubeconfig: None,
@@ -111,6 +115,9 @@ settings! {
     "deadline", "NAUTES_API_DEADLINE", "DURATION", Otherwise::Value("60s"),
         "How long one request may take. A write that takes longer is finished all the same.",
         |c, t| c.settings.deadline = some_time(t)?;
+    "body-deadline", "NAUTES_API_BODY_DEADLINE", "DURATION", Otherwise::Value("30s"),
+        "How long the body of a request may take to arrive (408); it counts into `deadline`.",
+        |c, t| c.settings.body_deadline = some_time(t)?;
     "concurrency", "NAUTES_API_CONCURRENCY", "NUMBER", Otherwise::Value("512"),
         "How many requests are worked on at once; more are told to come back.",
         |c, t| c.settings.concurrency = count(t)?;
@@ -141,6 +148,30 @@ settings! {
     "metrics-public", "NAUTES_API_METRICS_PUBLIC", "TRUTH", Otherwise::Value("false"),
         "Whether the API itself gives `/metrics` to everybody, and not only to readers of the tenant repository.",
         |c, t| c.settings.metrics_public = truth(t)?;
+    "watch-kept", "NAUTES_API_WATCH_KEPT", "NUMBER", Otherwise::Value("4096"),
+        "How many events of `/api/v1/watch` are kept for those who come back with `Last-Event-ID`.",
+        |c, t| c.watch.kept = count(t)?;
+    "watch-waiting", "NAUTES_API_WATCH_WAITING", "NUMBER", Otherwise::Value("256"),
+        "How many events may wait for one watcher; who is further behind is cut off, and comes back with `Last-Event-ID`.",
+        |c, t| c.watch.waiting = count(t)?;
+    "watch-patience", "NAUTES_API_WATCH_PATIENCE", "DURATION", Otherwise::Value("15s"),
+        "How long one event may wait for its watcher before he is cut off.",
+        |c, t| c.watch.patience = some_time(t)?;
+    "watch-per-caller", "NAUTES_API_WATCH_PER_CALLER", "NUMBER", Otherwise::Value("16"),
+        "How many watches one user may have open; each counts into `concurrency-per-caller` too.",
+        |c, t| c.watch.per_caller = count(t)?;
+    "watch-all", "NAUTES_API_WATCH_ALL", "NUMBER", Otherwise::Value("1024"),
+        "How many watches may be open at once.",
+        |c, t| c.watch.all = count(t)?;
+    "watch-heartbeat", "NAUTES_API_WATCH_HEARTBEAT", "DURATION", Otherwise::Value("15s"),
+        "How often a watcher is sent a sign of life where nothing happens.",
+        |c, t| c.watch.heartbeat = some_time(t)?;
+    "watch-recheck", "NAUTES_API_WATCH_RECHECK", "DURATION", Otherwise::Value("30s"),
+        "How often the forge is asked again what a watcher may see: so long may a right that was taken away still count.",
+        |c, t| c.watch.recheck = some_time(t)?;
+    "watch-lifetime", "NAUTES_API_WATCH_LIFETIME", "DURATION", Otherwise::Value("1h"),
+        "How long one watch lasts; whoever wants more comes back with `Last-Event-ID`.",
+        |c, t| c.watch.lifetime = some_time(t)?;
     "log", "NAUTES_LOG", "FILTER", Otherwise::Value("info"),
         "The filter of the log on stderr.",
         |c, t| c.log = t.to_owned();

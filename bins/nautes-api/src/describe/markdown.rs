@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::schemas::{description, kind, rows};
-use super::{document, needs};
+use super::{document, headers, needs};
 use crate::routes::operation::{ERRORS, Operation, Tag};
 
 const HEAD: &str = "# HTTP API
@@ -24,7 +24,8 @@ page, the routes and the checks of rights before them are made from one table.
 * **Errors** are `{code, reason, message, metadata, findings}`, or RFC 9457 for those who send
   `Accept: application/problem+json`. All faults of a request are listed at once.
 * **Requests** may carry an id in `X-Request-Id`; the answer has it, and so have the commits.
-* `HEAD` works where `GET` does; `OPTIONS` answers which methods a path has.
+* `HEAD` works where `GET` does; `OPTIONS` answers which methods a path has, in `Allow`, and so does 405. A redirect names
+  the path in `Location`. Browsers of origins that are let in get the headers of CORS.
 ";
 
 /// Makes the page.
@@ -35,6 +36,10 @@ pub(crate) fn render(table: &[Operation]) -> String {
     let _ = writeln!(page, "\n| failure | means |\n|---|---|");
     for (status, meaning) in ERRORS {
         let _ = writeln!(page, "| {status} | {meaning} |");
+    }
+    let _ = writeln!(page, "\n| header | of | says |\n|---|---|---|");
+    for (header, of) in headers(table) {
+        let _ = writeln!(page, "| `{}` | {of} | {} |", header.name, header.description);
     }
     for tag in Tag::ALL {
         let of_tag: Vec<&Operation> = table.iter().filter(|o| o.tag == *tag).collect();
@@ -117,7 +122,21 @@ fn one(page: &mut String, operation: &Operation, document: &Value) {
                 other => format!("`{other}`"),
             }
         });
-        let _ = writeln!(page, "| {} | {form} | {} |", reply.status, reply.description);
+        let names: Vec<String> = operation
+            .headers(reply.status)
+            .iter()
+            .map(|header| format!("`{}`", header.name))
+            .collect();
+        let with = if names.is_empty() {
+            String::new()
+        } else {
+            format!(" With {}.", names.join(", "))
+        };
+        let _ = writeln!(
+            page,
+            "| {} | {form} | {}{with} |",
+            reply.status, reply.description
+        );
     }
     let failures: Vec<String> = operation
         .errors()

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::needs;
 use crate::error::{Envelope, Problem};
+use crate::routes::answer::{self, Header};
 use crate::routes::operation::{JSON, Needs, Operation, Parameter, Place, Tag};
 
 /// Makes a generator whose definitions are the components of the document.
@@ -56,6 +57,7 @@ pub fn document(table: &[Operation]) -> Value {
             "securitySchemes": {
                 "token": { "type": "http", "scheme": "bearer", "description": "A token of the forge." },
             },
+            "headers": answer::EVERY.iter().map(|h| (h.name.to_owned(), header(h))).collect::<Map<_, _>>(),
             "responses": responses,
             "schemas": generator.take_definitions(true),
         },
@@ -92,7 +94,7 @@ fn one(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
         // One status may come in several media types.
         let made = responses
             .entry(reply.status.to_string())
-            .or_insert_with(|| json!({ "description": reply.description }));
+            .or_insert_with(|| json!({ "description": reply.description, "headers": headers(&operation.headers(reply.status)) }));
         if let Some((media, schema)) = &reply.content {
             made["content"][*media] = json!({ "schema": schema.schema(generator) });
         }
@@ -132,6 +134,24 @@ fn one(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
     made
 }
 
+/// The headers of an answer; those of every answer are components of the document.
+fn headers(own: &[Header]) -> Value {
+    let every = answer::EVERY.iter().map(|header| {
+        let reference = format!("#/components/headers/{}", header.name);
+        (header.name.to_owned(), json!({ "$ref": reference }))
+    });
+    let own = own.iter().map(|h| (h.name.to_owned(), header(h)));
+    every.chain(own).collect::<Map<String, Value>>().into()
+}
+
+fn header(header: &Header) -> Value {
+    json!({
+        "description": header.description,
+        "required": header.always,
+        "schema": { "type": if header.is_number { "integer" } else { "string" } },
+    })
+}
+
 fn parameter(parameter: &Parameter, generator: &mut SchemaGenerator) -> Value {
     let mut schema = parameter.schema.schema(generator).to_value();
     if let Some(default) = parameter.default {
@@ -162,6 +182,7 @@ fn errors(generator: &mut SchemaGenerator) -> Map<String, Value> {
         .map(|(status, description)| {
             let made = json!({
                 "description": description,
+                "headers": headers(answer::of_failure(*status)),
                 "content": {
                     JSON: { "schema": envelope },
                     "application/problem+json": { "schema": problem },

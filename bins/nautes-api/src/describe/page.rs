@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::schemas::{description, kind, rows};
-use super::{document, needs};
+use super::{document, headers, needs};
 use crate::routes::operation::{ERRORS, Operation, Tag};
 
 /// Makes the page.
@@ -40,6 +40,16 @@ pub(crate) fn render(table: &[Operation]) -> String {
     page.push_str("<h2 id=\"failures\">Failures</h2>\n<table><tbody>\n");
     for (status, meaning) in ERRORS {
         let _ = writeln!(page, "<tr><th>{status}</th><td>{}</td></tr>", text(meaning));
+    }
+    page.push_str("</tbody></table>\n<h2 id=\"headers\">Headers of answers</h2>\n<table><tbody>\n");
+    for (header, of) in headers(table) {
+        let _ = writeln!(
+            page,
+            "<tr><th><code>{}</code></th><td>{}</td><td>{}</td></tr>",
+            escaped(header.name),
+            escaped(&of),
+            text(header.description)
+        );
     }
     page.push_str("</tbody></table>\n<h2>Forms</h2>\n");
     for (name, schema) in document["components"]["schemas"]

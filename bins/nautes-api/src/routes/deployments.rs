@@ -35,9 +35,12 @@ pub(crate) fn operations() -> Vec<Operation> {
         .says(
             Tag::Live,
             "What a deployment runtime has deployed, and what differs",
-            "Looks at the repository and at the cluster now, and changes nothing: the commit that is wanted and the one \
-             that is deployed, whether it works, when something was changed last, and object by object what would be \
-             done. What cannot be reached is named in `unknown`, and `inSync` is not said then.",
+            "Looks at the repository and at the cluster now, and changes nothing: the commit that is wanted, the last one \
+             of which every object was deployed (`actual`) and the one that is being deployed (`deploying`), whether it \
+             works, when something was changed last, and object by object what would be done: of an object that is there, \
+             field by field what it is and what it shall be. Values of Secrets, and of whatever else looks secret, are \
+             hidden; that they differ is told. What cannot be reached is named in `unknown`, and `inSync` is not said \
+             then.",
         )
         .replies::<DeploymentReport>(200, "What is known of the deployment."),
     ]

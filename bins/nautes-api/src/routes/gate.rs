@@ -18,7 +18,7 @@ use nautes_model::name::{NameError, ProductName, ResourceName};
 use nautes_model::{Identity, Kind};
 
 use super::operation::{Access, Needs, Operation, Place};
-use super::writing;
+use super::writing::{self, BodyLimits};
 use crate::app::App;
 use crate::apply::scopes;
 use crate::auth::{Caller, bearer};
@@ -45,7 +45,7 @@ pub(crate) struct InProduct(pub(crate) ProductName);
 pub(crate) struct Gate {
     app: App,
     callers: Callers,
-    body_limit: usize,
+    body: BodyLimits,
     takes_body: bool,
     writes: bool,
     id: Arc<str>,
@@ -56,7 +56,7 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    pub(crate) fn new(app: App, callers: Callers, body_limit: usize, operation: &Operation) -> Self {
+    pub(crate) fn new(app: App, callers: Callers, body: BodyLimits, operation: &Operation) -> Self {
         let known = (!operation.lenient).then(|| {
             operation
                 .parameters
@@ -68,7 +68,7 @@ impl Gate {
         Self {
             app,
             callers,
-            body_limit,
+            body,
             takes_body: operation.body.is_some(),
             writes: operation.writes,
             id: Arc::from(operation.id.as_str()),
@@ -115,7 +115,7 @@ async fn through(
         let response = next.run(Request::from_parts(parts, body)).await;
         return Ok(count(response, place));
     }
-    let body = writing::body(&parts, body, entry.body_limit).await?;
+    let body = writing::body(&parts, body, entry.body).await?;
     if entry.writes {
         return writing::run(&entry.app, parts, body, (&caller, place), next).await;
     }

@@ -112,7 +112,8 @@ fn of_kind(kind: Kind) -> [Operation; 4] {
             format!("List {words}"),
             format!("Fields to select by: `{}`.", selector::fields(kind).join("`, `")),
         )
-        .replies_made(200, "The resources that the caller may see.", JSON, list_form);
+        .replies_made(200, "The resources that the caller may see.", JSON, list_form)
+        .tagged();
     let get = named(Operation::get(
         &one,
         &format!("get{kind}"),
@@ -125,7 +126,8 @@ fn of_kind(kind: Kind) -> [Operation; 4] {
         format!("Read {word}"),
         "Empty fields are answered as well, as the Go version does; secrets never are.",
     )
-    .replies_made(200, "The resource.", JSON, form_of_one);
+    .replies_made(200, "The resource.", JSON, form_of_one)
+    .tagged();
     let save = named(Operation::post(
         &one,
         &format!("save{kind}"),

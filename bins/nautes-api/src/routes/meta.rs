@@ -124,12 +124,11 @@ pub(crate) async fn readyz(State(app): State<App>) -> Response {
         found.ready = false;
         found.checks.insert("server", "stops".to_owned());
     }
-    let status = if found.ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    (status, Json(found)).into_response()
+    if found.ready {
+        return Json(found).into_response();
+    }
+    let later = [(header::RETRY_AFTER, ready::KEPT.as_secs().to_string())];
+    (StatusCode::SERVICE_UNAVAILABLE, later, Json(found)).into_response()
 }
 
 /// `GET /metrics`.

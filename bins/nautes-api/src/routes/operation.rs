@@ -11,6 +11,7 @@ use nautes_model::name::ProductName;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::Value;
 
+use super::answer::{self, Header};
 use crate::app::App;
 use crate::policy::Action;
 
@@ -291,6 +292,8 @@ pub struct Operation {
     pub writes: bool,
     /// Whether parameters of the query that it does not know are ignored, as the Go version does, and not refused.
     pub lenient: bool,
+    /// Whether what it reads has a revision, which its answers name.
+    pub tagged: bool,
     pub(crate) handler: MethodRouter<App>,
 }
 
@@ -351,6 +354,7 @@ impl Operation {
             needs,
             writes: false,
             lenient: false,
+            tagged: false,
             handler: on(filter, handler),
         }
     }
@@ -443,6 +447,23 @@ impl Operation {
         self
     }
 
+    /// Says that answers of success name the revision of what was read.
+    pub(crate) const fn tagged(mut self) -> Self {
+        self.tagged = true;
+        self
+    }
+
+    /// Returns the headers of its answers of a status, beside those of every answer.
+    #[must_use]
+    pub fn headers(&self, status: u16) -> Vec<Header> {
+        let mut all = answer::of_failure(status).to_vec();
+        if status == 200 {
+            all.extend(self.tagged.then_some(answer::ETAG));
+            all.extend(self.writes.then_some(answer::REPLAYED));
+        }
+        all
+    }
+
     /// Answers with text of a media type.
     pub(crate) fn replies_text(self, status: u16, description: &'static str, media: &'static str) -> Self {
         self.replies_made(status, description, media, Form::of::<String>())
@@ -463,11 +484,11 @@ impl Operation {
             .iter()
             .filter(|(status, _)| match status {
                 400 => names || body,
-                401 | 429 | 503 => !public,
+                401 | 503 => !public,
                 403 => of_something,
                 // Whoever asks for something may ask for what is not there.
                 404 => of_something || !public && (asks || self.path.contains('{')),
-                413 => body,
+                408 | 413 => body || self.writes,
                 409 | 412 | 422 => self.writes,
                 _ => true,
             })
@@ -489,6 +510,11 @@ pub(crate) const ERRORS: &[(u16, &str)] = &[
     (403, "The caller may see what this is about, and may not do this."),
     (404, "There is no such thing, or the caller may not see it."),
     (
+        408,
+        "The body did not arrive in time; nothing was done. A head that does not arrive in time gets no answer: the \
+         connection is closed.",
+    ),
+    (
         409,
         "Others kept being faster (`metadata.moved`), what shall go is still referred to (the findings list by what), or \
          the request is being worked on already.",
@@ -509,5 +535,8 @@ pub(crate) const ERRORS: &[(u16, &str)] = &[
         503,
         "The forge, the secret store or the tenant cluster does not answer; `Retry-After` says when to come back.",
     ),
-    (504, "It took too long; the same request again is safe."),
+    (
+        504,
+        "The request had arrived, and it took too long to do; the same request again is safe.",
+    ),
 ];

@@ -58,13 +58,16 @@ pub(crate) fn operations() -> Vec<Operation> {
             .says(
                 Tag::Live,
                 "Be told what becomes of resources",
-                "Server-sent events. It begins with `reset` and the status of everything that is watched, or, with \
-                 `Last-Event-ID`, with what was missed; `reset` comes then only if that is kept no more. Then `status`, \
-                 `removed`, `run` and `deployment` come as they happen, and comments where nothing does. A `status` \
-                 speaks of the commit in its `revision`; it is `Pending` while the controllers have not worked on what \
-                 is projected. The last event is `end`, with the reason: the time is over, the reader is too slow, the \
-                 token or the right is gone, the server stops. Come back with the last id then. Without \
-                 `Last-Event-ID` nothing is lost, but more is told.",
+                "Server-sent events. It begins with `reset`, the status of everything that is watched and the runs that \
+                 have not ended, or, with `Last-Event-ID`, with what was missed; `reset` comes then only if that is kept no \
+                 more. Then `status`, `removed`, `run` and `deployment` come as they happen, and comments where nothing \
+                 does. A `status` speaks of the commit in its `revision`; it is `Pending` while the controllers have not \
+                 worked on what is projected. A `run` comes when an event of a repository has started one, and with each \
+                 phase that its cluster tells of it; of a cluster that does not answer nothing is told until it does. A \
+                 product that is new comes as soon as it is projected, and other rights than before within \
+                 `watch-recheck`. The last event is `end`, with the reason: the time is over, the reader is too slow, the \
+                 token or the right is gone, the server stops. Come back with the last id then. Without `Last-Event-ID` \
+                 nothing is lost, but more is told.",
             )
             .replies_made(
                 200,
@@ -122,17 +125,7 @@ async fn watch(
     };
     let sight = sight(&app, &caller, product.as_ref()).await?;
     let hub = Arc::clone(app.watching());
-    let seat = match hub.seat(&caller.user.name) {
-        Ok(seat) => seat,
-        Err(error) => {
-            let mut response = error.into_response();
-            let later = axum::http::HeaderValue::from_static("10");
-            response
-                .headers_mut()
-                .insert(axum::http::header::RETRY_AFTER, later);
-            return Ok(response);
-        }
-    };
+    let seat = hub.seat(&caller.user.name)?;
     hub.ready().await?;
     // What is no id of ours, or of another life of the server, is an id of which nothing is kept.
     let since = headers.get("last-event-id").map(|value| {

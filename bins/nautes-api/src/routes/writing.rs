@@ -6,6 +6,11 @@
 //! # Guarantees
 //! * A write that was accepted is finished, whether or not its client waits for the answer, and before the server stops.
 //! * A key is held as long as its request is worked on.
+//! * A client that sends its body too slowly is told that it was the client (408), and not the server (504).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
@@ -21,11 +26,42 @@ use crate::error::ApiError;
 use crate::keys::{Begun, Guard, Key};
 use crate::limits::Place;
 
+/// How large a body may be, and how long it may take to arrive.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BodyLimits {
+    /// In bytes.
+    pub(crate) size: usize,
+    pub(crate) time: Duration,
+}
+
+/// Whether the body of a request is still being read: an extension of the request, for whoever bounds its time.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reading(Arc<AtomicBool>);
+
+impl Reading {
+    fn set(&self, is: bool) {
+        self.0.store(is, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_on(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Reads a body.
 ///
 /// # Errors
-/// It is larger than the limit, which is known before it is read where the client says its length; or it breaks off.
-pub(crate) async fn body(parts: &Parts, body: Body, limit: usize) -> Result<Bytes, ApiError> {
+/// It is larger than the limit, which is known before it is read where the client says its length; it does not arrive in
+/// time; or it breaks off.
+pub(crate) async fn body(parts: &Parts, body: Body, limits: BodyLimits) -> Result<Bytes, ApiError> {
+    let reading = parts.extensions.get::<Reading>().cloned().unwrap_or_default();
+    reading.set(true);
+    let read = tokio::time::timeout(limits.time, whole(parts, body, limits.size)).await;
+    reading.set(false);
+    read.unwrap_or_else(|_| Err(too_slow()))
+}
+
+async fn whole(parts: &Parts, body: Body, limit: usize) -> Result<Bytes, ApiError> {
     let announced = parts
         .headers
         .get(header::CONTENT_LENGTH)
@@ -47,6 +83,16 @@ fn too_large(limit: usize) -> ApiError {
         format!("the body is larger than {limit} bytes"),
     )
     .hint("send fewer files in one request")
+}
+
+/// The client has not sent its body in time.
+pub(crate) fn too_slow() -> ApiError {
+    ApiError::new(
+        StatusCode::REQUEST_TIMEOUT,
+        "BODY_TOO_SLOW",
+        "the body of the request did not arrive in time",
+    )
+    .hint("nothing was done; send it again, in smaller parts where the connection is slow")
 }
 
 /// Runs a write to its end.

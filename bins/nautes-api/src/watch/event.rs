@@ -5,6 +5,8 @@ use nautes_runtime::status_report::{Deployment, Run, StatusChange, StatusNode};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+use super::RunOf;
+
 /// One event of the stream, as the description of the API has it.
 #[derive(JsonSchema)]
 #[allow(
@@ -41,6 +43,9 @@ pub enum WatchEvent {
         reason: ResetReason,
         /// The status of everything that is watched, in order of kind and name; nothing has children here.
         items: Vec<StatusNode>,
+        /// The runs that have not ended, of the pipeline runtimes that are watched, as far as their clusters tell.
+        #[serde(default)]
+        runs: Vec<RunOf>,
     },
     /// The status of a resource is another, or it is new.
     Status {
@@ -52,18 +57,18 @@ pub enum WatchEvent {
         /// The resource.
         resource: Identity,
     },
-    /// An event of a repository has started a run.
+    /// An event of a repository has started a run, or something became of a run: see its phase.
     Run {
         /// The pipeline runtime.
         resource: Identity,
         /// The run.
         run: Run,
     },
-    /// A deployment runtime has deployed another revision, or other objects.
+    /// A deployment runtime deploys another revision, or has deployed it, or other objects.
     Deployment {
         /// The deployment runtime.
         resource: Identity,
-        /// What is deployed now.
+        /// What is deployed now, and what is being deployed.
         deployment: Deployment,
     },
     /// This is the last event of this answer.

@@ -7,14 +7,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use nautes_model::name::ClusterName;
+use nautes_model::{Identity, Kind};
 use nautes_runtime::platform::Platform;
 use nautes_runtime::projection::follow::{Seen, follow};
-use nautes_runtime::status_report::{StatusNode, Statuses};
-use tokio::sync::{broadcast, watch};
+use nautes_runtime::runs::RunSeen;
+use nautes_runtime::status_report::{StatusChange, StatusNode, Statuses};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::runs::{self, RunOf};
 use super::{WatchEvent, WatchLimits};
 use crate::error::ApiError;
+
+/// How much that was seen of runs may wait.
+const RUNS: usize = 256;
 
 /// Where a watcher is: the number of an event of one life of the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,6 +60,8 @@ impl FromStr for Cursor {
 pub(crate) struct Numbered {
     pub(crate) at: Cursor,
     pub(crate) event: WatchEvent,
+    /// Whether it tells of a product that was not there before.
+    pub(crate) is_new_product: bool,
 }
 
 /// What a watcher begins with.
@@ -69,6 +78,8 @@ pub(crate) struct Begin {
 pub(crate) struct Hub {
     pub(crate) limits: WatchLimits,
     pub(crate) stop: CancellationToken,
+    /// Something has changed about where pipelines run.
+    pub(super) moved: Notify,
     platform: Platform,
     state: Mutex<State>,
     complete: watch::Sender<bool>,
@@ -79,6 +90,7 @@ struct State {
     last: u64,
     kept: VecDeque<Arc<Numbered>>,
     statuses: Statuses,
+    runs: runs::Known,
     coming: broadcast::Sender<Arc<Numbered>>,
     callers: HashMap<String, usize>,
     started: bool,
@@ -118,6 +130,7 @@ impl Hub {
             last: 0,
             kept: VecDeque::new(),
             statuses: Statuses::new(&platform.tenant().namespace),
+            runs: runs::Known::default(),
             coming: broadcast::channel(limits.waiting.max(1)).0,
             callers: HashMap::new(),
             started: false,
@@ -125,6 +138,7 @@ impl Hub {
         Self {
             limits,
             stop: CancellationToken::new(),
+            moved: Notify::new(),
             platform,
             state: Mutex::new(state),
             complete: watch::Sender::new(false),
@@ -145,7 +159,7 @@ impl Hub {
         let own = state.callers.get(caller).copied().unwrap_or_default();
         let full = |message: String, hint: &str| {
             let status = axum::http::StatusCode::TOO_MANY_REQUESTS;
-            Err(ApiError::new(status, "BUSY", message).hint(hint))
+            Err(ApiError::new(status, "BUSY", message).retry_after(10).hint(hint))
         };
         if own >= self.limits.per_caller {
             let most = self.limits.per_caller;
@@ -200,10 +214,16 @@ impl Hub {
 
     async fn work(self: Arc<Self>) {
         let mut seen = std::pin::pin!(follow(self.platform.tenant_cluster()));
+        let (out, mut of_runs) = mpsc::channel(RUNS);
+        tokio::spawn(runs::follow_all(Arc::clone(&self), out));
         loop {
             let next = tokio::select! {
                 () = self.stop.cancelled() => return,
                 next = seen.next() => next,
+                Some((cluster, seen)) = of_runs.recv() => {
+                    self.take_runs(&cluster, seen);
+                    continue;
+                }
             };
             match next {
                 None => return,
@@ -221,12 +241,32 @@ impl Hub {
         let mut state = self.lock();
         let was_complete = state.statuses.is_complete();
         let changes = state.statuses.take(seen);
+        if changes.iter().any(moves_pipelines) {
+            self.moved.notify_one();
+        }
         if was_complete {
-            for event in changes.into_iter().flat_map(WatchEvent::of) {
-                state.tell(event, self.limits.kept);
+            for change in changes {
+                let is_new = change.before.is_none() && change.resource.kind == Kind::Product;
+                for event in WatchEvent::of(change) {
+                    // Of a run that its cluster knows more is told already.
+                    if let WatchEvent::Run { resource, run } = &event
+                        && state.runs.has(resource, &run.name)
+                    {
+                        continue;
+                    }
+                    let is_new = is_new && matches!(event, WatchEvent::Status { .. });
+                    state.tell(event, is_new, self.limits.kept);
+                }
             }
         } else if state.statuses.is_complete() {
             self.complete.send_replace(true);
+        }
+    }
+
+    fn take_runs(&self, cluster: &ClusterName, seen: RunSeen) {
+        let mut state = self.lock();
+        for RunOf { resource, run } in state.runs.take(cluster, seen) {
+            state.tell(WatchEvent::Run { resource, run }, false, self.limits.kept);
         }
     }
 
@@ -248,10 +288,13 @@ impl Hub {
         }
     }
 
-    /// Returns the statuses that somebody may see, and where that is in the order of events.
-    pub(crate) fn all(&self, sees: impl Fn(&StatusNode) -> bool) -> (Cursor, Vec<StatusNode>) {
+    /// Returns the statuses that somebody may see and the runs that have not ended, and where that is in the order of
+    /// events.
+    pub(crate) fn all(&self, sees: impl Fn(&Identity) -> bool) -> (Cursor, Vec<StatusNode>, Vec<RunOf>) {
         let state = self.lock();
-        (state.at(), state.statuses.iter().filter(sees).collect())
+        let items = state.statuses.iter().filter(|node| sees(&node.resource));
+        let runs = state.runs.open().filter(|of| sees(&of.resource)).cloned();
+        (state.at(), items.collect(), runs.collect())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -267,9 +310,13 @@ impl State {
         }
     }
 
-    fn tell(&mut self, event: WatchEvent, kept: usize) {
+    fn tell(&mut self, event: WatchEvent, is_new_product: bool, kept: usize) {
         self.last += 1;
-        let numbered = Arc::new(Numbered { at: self.at(), event });
+        let numbered = Arc::new(Numbered {
+            at: self.at(),
+            event,
+            is_new_product,
+        });
         if self.kept.len() >= kept {
             self.kept.pop_front();
         }
@@ -277,4 +324,13 @@ impl State {
         // Nobody listens: it is kept for those who come back.
         let _ = self.coming.send(numbered);
     }
+}
+
+/// Whether pipelines may run elsewhere because of a change.
+fn moves_pipelines(change: &StatusChange) -> bool {
+    let revision = |node: &Option<StatusNode>| node.as_ref().map(|node| node.revision.clone());
+    matches!(
+        change.resource.kind,
+        Kind::ProjectPipelineRuntime | Kind::Environment | Kind::Cluster
+    ) && revision(&change.before) != revision(&change.now)
 }

@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use nautes_model::name::{ProductName, ResourceName};
 use nautes_model::{Class, Identity, Kind, Secret};
-use nautes_runtime::status_report::StatusNode;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
 use super::hub::{Begin, Numbered, Seat};
-use super::{Cursor, EndReason, ResetReason, WatchEvent};
+use super::{Cursor, EndReason, ResetReason, RunOf, WatchEvent};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
@@ -77,20 +76,62 @@ impl Watcher {
     }
 
     fn reset(&self, reason: ResetReason) -> (Cursor, WatchEvent) {
-        let (at, items) = self
-            .app
-            .watching()
-            .all(|node: &StatusNode| self.wants(&node.resource));
-        (at, WatchEvent::Reset { reason, items })
+        let (at, items, mut runs) = self.app.watching().all(|of| self.wants(of));
+        runs.retain(|_| self.wants_runs());
+        (at, WatchEvent::Reset { reason, items, runs })
     }
 
-    /// Asks the forge again, past everything that is remembered.
-    async fn look_again(&self) -> Result<Sight, ApiError> {
+    fn wants_runs(&self) -> bool {
+        self.events.is_empty() || self.events.contains("run")
+    }
+
+    /// Who he is now, past everything that is remembered.
+    async fn caller(&self) -> Result<Caller, ApiError> {
         let host = self.app.watching().platform().host();
         let session = host.session(&self.token).await?;
         let user = session.user().await?;
-        let caller = Caller { session, user };
-        sight(&self.app, &caller, self.product.as_ref()).await
+        Ok(Caller { session, user })
+    }
+
+    /// Asks the forge again.
+    async fn look_again(&self) -> Result<Sight, ApiError> {
+        sight(&self.app, &self.caller().await?, self.product.as_ref()).await
+    }
+
+    /// Asks the forge about a product that is new, and tells whether it is for the watcher's eyes from now on. Where the
+    /// forge does not say it now, that is found out when it is asked about everything again.
+    async fn learns(&mut self, one: &Numbered) -> bool {
+        let Some(of) = one.event.resource().filter(|_| one.is_new_product) else {
+            return false;
+        };
+        let Ok(product) = ProductName::new(of.name.as_str()) else {
+            return false;
+        };
+        // Whoever watches one product has been asked about that.
+        if self.product.is_some() || self.sight.products.contains(&product) {
+            return false;
+        }
+        let limit = self.app.platform().timing().call;
+        let asked = async { gate(&self.app, &self.caller().await?, Action::Read, of).await };
+        let may = matches!(tokio::time::timeout(limit, asked).await, Ok(Ok(())));
+        may && self.sight.products.insert(product)
+    }
+
+    /// What a product that is new consists of: that was told before anybody knew whose it is.
+    fn of_product(&self, of: &Identity) -> Vec<WatchEvent> {
+        let is_in = |one: &Identity| {
+            one.product
+                .as_ref()
+                .is_some_and(|p| p.as_str() == of.name.as_str())
+        };
+        let (_, items, runs) = self.app.watching().all(|one| is_in(one));
+        let items = items
+            .into_iter()
+            .map(|item| WatchEvent::Status { item: Box::new(item) });
+        let runs = runs
+            .into_iter()
+            .map(|RunOf { resource, run }| WatchEvent::Run { resource, run });
+        items.chain(runs).filter(|event| self.takes(event)).collect()
     }
 }
 
@@ -156,8 +197,19 @@ pub(crate) async fn pump(mut watcher: Watcher, since: Option<Cursor>, out: mpsc:
                 next = coming.recv() => match next {
                     // What the last reset tells already is not told again.
                     Ok(one) if !one.at.is_after(told) => {}
-                    Ok(one) if watcher.takes(&one.event) => send(frame(&one)).await?,
-                    Ok(_) => {}
+                    Ok(one) => {
+                        if watcher.learns(&one).await
+                            && let Some(of) = one.event.resource()
+                        {
+                            // Without ids: whoever is cut off before the product itself begins with it again.
+                            for event in watcher.of_product(of) {
+                                send(Frame::Event(None, Arc::new(event))).await?;
+                            }
+                        }
+                        if watcher.takes(&one.event) {
+                            send(frame(&one)).await?;
+                        }
+                    }
                     Err(RecvError::Lagged(_)) => return Err(EndReason::Slow),
                     Err(RecvError::Closed) => return Err(EndReason::Shutdown),
                 },

@@ -192,6 +192,102 @@ async fn a_request_in_flight_is_not_begun_twice_and_is_finished_without_its_clie
     assert_eq!(commits(&world).await, count + 1);
 }
 
+/// Sends a request to a replica that is held up before it pushes.
+async fn held(
+    world: &World,
+    (router, weather): &(Router, std::sync::Arc<crate::weather::Weather>),
+    text: String,
+) -> tokio::task::JoinHandle<Answer> {
+    weather.hold("push");
+    let (router, admin) = (router.clone(), world.admin.clone());
+    let sent = tokio::spawn(async move { apply(&router, &admin, "k-1", &text).await });
+    weather.somebody_waits().await;
+    sent
+}
+
+#[tokio::test]
+async fn two_servers_that_are_sent_the_same_request_at_once_write_once() {
+    let world = shop().await;
+    let replica = world.replica();
+    let text = format!(
+        "{}---\n{}",
+        project("more", "go"),
+        pipelines().replace("example.org", "example.net")
+    );
+    let tenant = world.tip("nautes/management").await;
+    let count = commits(&world).await;
+    // Both have found nothing of the key, and are about to push.
+    let late = held(&world, &replica, text.clone()).await;
+    let first = apply(&world.router, &world.admin, "k-1", &text).await;
+    assert_eq!(first.status, StatusCode::OK, "{:#}", first.body);
+    let written = world.tip("nautes/management").await;
+    assert_ne!(written, tenant);
+    // Somebody changes what was written; whoever is late does not change it back.
+    world.apply(&world.admin, &project("more", "java")).await;
+    replica.1.clear();
+    let late = late.await.unwrap();
+    assert_eq!(late.status, StatusCode::OK, "{:#}", late.body);
+    assert_eq!(late.body["repositories"], first.body["repositories"]);
+    assert_eq!(late.body["requestId"], first.body["requestId"]);
+    assert_eq!(late.body["message"], first.body["message"]);
+    assert_eq!(
+        commits(&world).await,
+        count + 2,
+        "one of the request, one of somebody"
+    );
+    assert_eq!(world.tip("nautes/management").await, written);
+    let scopes = world.scopes().await;
+    assert_eq!(
+        scopes.products["shop"].project("more").unwrap().1.spec.language,
+        "java"
+    );
+    // The secret of the request is there for its commit.
+    let kubeconfig = nautes_vault::keys::kubeconfig(&"pipelines".parse().unwrap());
+    let stored = nautes_vault::SecretStore::read(&*world.store, &kubeconfig.path).await;
+    assert!(stored.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_key_that_another_server_uses_for_another_request_is_refused() {
+    let world = shop().await;
+    let replica = world.replica();
+    let late = held(&world, &replica, project("less", "go")).await;
+    let first = apply(&world.router, &world.admin, "k-1", &project("more", "go")).await;
+    assert_eq!(first.status, StatusCode::OK, "{:#}", first.body);
+    replica.1.clear();
+    let late = late.await.unwrap();
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY, "{:#}", late.body);
+    assert_eq!(late.body["reason"], "KEY_REUSED");
+    assert!(world.scopes().await.products["shop"].project("less").is_none());
+}
+
+#[tokio::test]
+async fn of_many_servers_that_are_raced_with_one_key_each_repository_gets_one_commit() {
+    let world = shop().await;
+    let (other, _) = world.replica();
+    let count = commits(&world).await;
+    let all = (0..8).map(|i| {
+        let (router, token) = (if i % 2 == 0 { &world.router } else { &other }, &world.admin);
+        let text = project("more", "go");
+        async move {
+            loop {
+                let answer = apply(router, token, "k-1", &text).await;
+                // The same server may be at work on it.
+                if answer.body["reason"] != "IN_FLIGHT" {
+                    return answer;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    let answers = futures::future::join_all(all).await;
+    for answer in &answers {
+        assert_eq!(answer.status, StatusCode::OK, "{:#}", answer.body);
+        assert_eq!(answer.body["repositories"], answers[0].body["repositories"]);
+    }
+    assert_eq!(commits(&world).await, count + 1);
+}
+
 #[tokio::test]
 async fn commits_say_by_which_request_and_tool_they_were_made() {
     let world = shop().await;

@@ -43,7 +43,7 @@ spec:
 const RUNS: &str = "/api/v1/products/shop/projectpipelineruntimes/build/runs";
 const DEPLOYMENT: &str = "/api/v1/products/shop/deploymentruntimes/live/deployment";
 
-async fn world() -> (World, LocalCluster) {
+pub(crate) async fn world() -> (World, LocalCluster) {
     let world = World::new().await;
     world.serve_kinds().await;
     let text = [
@@ -57,15 +57,8 @@ async fn world() -> (World, LocalCluster) {
     (world, twin)
 }
 
-async fn create_run(cluster: &LocalCluster, name: &str, runtime: &str, status: Value) {
-    let resource = ApiResource {
-        group: "tekton.dev".to_owned(),
-        version: "v1".to_owned(),
-        api_version: "tekton.dev/v1".to_owned(),
-        kind: "PipelineRun".to_owned(),
-        plural: "pipelineruns".to_owned(),
-    };
-    let api: Api<DynamicObject> = Api::namespaced_with(cluster.client(), "build", &resource);
+pub(crate) async fn create_run(cluster: &LocalCluster, name: &str, runtime: &str, status: Value) {
+    let api = runs_of(cluster);
     let run = json!({
         "apiVersion": "tekton.dev/v1", "kind": "PipelineRun",
         "metadata": {
@@ -89,6 +82,28 @@ async fn create_run(cluster: &LocalCluster, name: &str, runtime: &str, status: V
     api.create(&PostParams::default(), &run).await.unwrap();
 }
 
+pub(crate) fn runs_of(cluster: &LocalCluster) -> Api<DynamicObject> {
+    let resource = ApiResource {
+        group: "tekton.dev".to_owned(),
+        version: "v1".to_owned(),
+        api_version: "tekton.dev/v1".to_owned(),
+        kind: "PipelineRun".to_owned(),
+        plural: "pipelineruns".to_owned(),
+    };
+    Api::namespaced_with(cluster.client(), "build", &resource)
+}
+
+/// Makes the namespace of the runs, as the controllers do.
+pub(crate) async fn make_namespace(cluster: &LocalCluster) {
+    let namespace = json!({ "metadata": { "name": "build" } });
+    let namespaces: Api<Namespace> = Api::all(cluster.client());
+    let namespace = serde_json::from_value(namespace).unwrap();
+    namespaces
+        .create(&PostParams::default(), &namespace)
+        .await
+        .unwrap();
+}
+
 #[tokio::test]
 async fn runs_are_told_in_pages_with_what_became_of_them() {
     let (world, twin) = world().await;
@@ -103,13 +118,7 @@ async fn runs_are_told_in_pages_with_what_became_of_them() {
     );
 
     serve_runs(&twin).await;
-    let namespace = json!({ "metadata": { "name": "build" } });
-    let namespaces: Api<Namespace> = Api::all(twin.client());
-    let namespace = serde_json::from_value(namespace).unwrap();
-    namespaces
-        .create(&PostParams::default(), &namespace)
-        .await
-        .unwrap();
+    make_namespace(&twin).await;
     let ended = json!({
         "startTime": "2024-01-01T00:00:00Z", "completionTime": "2024-01-01T00:01:00Z",
         "conditions": [{ "type": "Succeeded", "status": "False", "reason": "Failed", "message": "a task failed" }],
@@ -260,6 +269,18 @@ async fn a_cluster_that_does_not_answer_is_told_without_its_address() {
     assert!(!report.text.contains("127.0.0.1"), "{}", report.text);
 }
 
+/// A platform whose clusters answer; the one for deployments is returned.
+async fn deploying() -> (World, LocalCluster) {
+    let (world, twin) = world().await;
+    let other = LocalCluster::start(Options::in_memory("pipelines"))
+        .await
+        .unwrap();
+    world.clusters.put("pipelines", &other);
+    world.clusters.put("live", &twin);
+    reconcile_all(&world.platform).await.unwrap();
+    (world, twin)
+}
+
 /// Lets the controllers pass until the deployment has nothing left to do, and returns what is told of it.
 async fn settled(world: &World) -> Value {
     let mut report = Value::Null;
@@ -275,10 +296,7 @@ async fn settled(world: &World) -> Value {
 
 #[tokio::test]
 async fn a_deployment_says_what_is_wanted_what_is_there_and_what_differs() {
-    let (world, twin) = world().await;
-    world.clusters.put("pipelines", &twin);
-    world.clusters.put("live", &twin);
-    reconcile_all(&world.platform).await.unwrap();
+    let (world, twin) = deploying().await;
     let manifest = |value: &str| {
         format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: config}}\ndata: {{key: {value}}}\n")
     };
@@ -294,6 +312,25 @@ async fn a_deployment_says_what_is_wanted_what_is_there_and_what_differs() {
     assert!(report["lastSynced"].as_str().unwrap().ends_with('Z'));
 
     let maps: Api<ConfigMap> = Api::namespaced(twin.client(), "shop-live");
+    let by_hand = json!({ "data": { "key": "canary-of-hand", "password": "canary-of-hand" } });
+    let params = kube::api::PatchParams::default();
+    maps.patch("config", &params, &kube::api::Patch::Merge(&by_hand))
+        .await
+        .unwrap();
+    let drifted = world.get(&world.admin, DEPLOYMENT).await.body;
+    assert_eq!(drifted["inSync"], false);
+    assert_eq!(
+        drifted["drift"][0]["fields"],
+        json!([{ "path": "data.key", "actual": "canary-of-hand", "wanted": "one" }]),
+        "what others have added is theirs: {drifted:#}"
+    );
+    let live = maps.get("config").await.unwrap();
+    assert_eq!(
+        live.data.unwrap()["key"],
+        "canary-of-hand",
+        "looking changes nothing"
+    );
+    settled(&world).await;
     maps.delete("config", &DeleteParams::default()).await.unwrap();
     let drifted = world.get(&world.admin, DEPLOYMENT).await.body;
     assert_eq!(drifted["inSync"], false);
@@ -315,4 +352,79 @@ async fn a_deployment_says_what_is_wanted_what_is_there_and_what_differs() {
     assert_eq!(behind["wanted"], second.as_str());
     assert_eq!(behind["actual"], first.as_str());
     assert_eq!(behind["inSync"], false);
+}
+
+#[tokio::test]
+async fn what_is_deployed_is_a_revision_that_is_whole() {
+    let (world, twin) = deploying().await;
+    let map = |name: &str, value: &str| {
+        format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{key: '{value}'}}\n")
+    };
+    let first = world
+        .push("shop/source", &[("live/a.yaml", &map("a", "one"))])
+        .await;
+    assert_eq!(settled(&world).await["actual"], first.as_str());
+
+    // One object of the next commit cannot be there: it is another's namespace.
+    let outside = map("b", "two").replace("{name: b}", "{name: b, namespace: kube-system}");
+    let second = world
+        .push(
+            "shop/source",
+            &[("live/a.yaml", &map("a", "two")), ("live/b.yaml", &outside)],
+        )
+        .await;
+    reconcile_all(&world.platform).await.unwrap();
+    let report = world.get(&world.admin, DEPLOYMENT).await.body;
+    assert_eq!(report["wanted"], second.as_str(), "{report:#}");
+    assert_eq!(report["deploying"], second.as_str(), "{report:#}");
+    assert_eq!(
+        report["actual"],
+        first.as_str(),
+        "half a revision is not deployed: {report:#}"
+    );
+    assert_eq!(report["inSync"], false);
+    let maps: Api<ConfigMap> = Api::namespaced(twin.client(), "shop-live");
+    let there = maps.get("a").await.unwrap().data.unwrap();
+    assert_eq!(there["key"], "two", "the rest goes on");
+    let status = "/api/v1/status/shop/deploymentruntime/live";
+    let status = world.get(&world.admin, status).await.body;
+    assert_eq!(status["deployment"]["revision"], first.as_str(), "{status:#}");
+    assert_eq!(status["deployment"]["deploying"], second.as_str(), "{status:#}");
+
+    // A new process knows it from the status, and says nothing new.
+    let again = reconcile_all(&world.platform).await.unwrap();
+    assert_eq!(again.status, 0, "{again:#?}");
+
+    let third = world
+        .push("shop/source", &[("live/b.yaml", &map("b", "two"))])
+        .await;
+    let report = settled(&world).await;
+    assert_eq!(report["actual"], third.as_str(), "{report:#}");
+    assert!(report["deploying"].is_null(), "{report:#}");
+    assert_eq!(report["objects"], 2);
+}
+
+#[tokio::test]
+async fn a_secret_that_differs_is_told_without_its_values() {
+    let (world, twin) = deploying().await;
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {plain: canary-of-git}\n";
+    let pushed = world.push("shop/source", &[("live/s.yaml", secret)]).await;
+    assert_eq!(settled(&world).await["actual"], pushed.as_str());
+    let secrets: Api<k8s_openapi::api::core::v1::Secret> = Api::namespaced(twin.client(), "shop-live");
+    let by_hand = json!({ "stringData": { "plain": "canary-of-hand" } });
+    let params = kube::api::PatchParams::default();
+    secrets
+        .patch("s", &params, &kube::api::Patch::Merge(&by_hand))
+        .await
+        .unwrap();
+    let answer = world.get(&world.admin, DEPLOYMENT).await;
+    let fields = &answer.body["drift"][0]["fields"];
+    assert!(!fields.as_array().unwrap().is_empty(), "{:#}", answer.body);
+    for field in fields.as_array().unwrap() {
+        assert_eq!(field["hidden"], true, "{field}");
+        assert!(field["wanted"].is_null() && field["actual"].is_null(), "{field}");
+    }
+    for canary in ["canary", "Y2FuYXJ5"] {
+        assert!(!answer.text.contains(canary), "{}", answer.text);
+    }
 }

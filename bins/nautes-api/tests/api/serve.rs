@@ -123,6 +123,35 @@ async fn a_write_in_flight_is_finished_and_answered_when_the_server_stops() {
 }
 
 #[tokio::test]
+async fn who_sends_his_body_too_slowly_is_told_that_it_was_he() {
+    let world = World::new().await;
+    let (soon, never) = (Duration::from_secs(1), Duration::from_secs(600));
+    // Whichever of the two limits comes first: it is the client that is slow.
+    for (body_deadline, deadline) in [(soon, never), (never, soon)] {
+        let hasty = Settings {
+            body_deadline,
+            deadline,
+            ..settings()
+        };
+        let router = router(App::new(world.platform.clone()), &hasty);
+        let slow = futures::stream::pending::<Result<axum::body::Bytes, std::io::Error>>();
+        let request = Request::builder()
+            .method("POST")
+            .uri("/api/v1/apply")
+            .header(
+                "authorization",
+                format!("Bearer {}", world.admin.expose_str().unwrap()),
+            )
+            .header("content-type", "application/json")
+            .body(Body::from_stream(slow))
+            .unwrap();
+        let answer = send_to(&router, request).await;
+        assert_eq!(answer.status, StatusCode::REQUEST_TIMEOUT, "{:#}", answer.body);
+        assert_eq!(answer.body["reason"], "BODY_TOO_SLOW");
+    }
+}
+
+#[tokio::test]
 async fn every_answer_has_the_usual_headers() {
     let world = World::new().await;
     for path in ["/api/v1/clusters", "/docs", "/nothing", "/healthz"] {

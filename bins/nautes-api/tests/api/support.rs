@@ -79,23 +79,21 @@ impl World {
         let (forge_weather, store_weather) = (Arc::new(Weather::default()), Arc::new(Weather::default()));
         let stored = StoredClusters::new(Arc::clone(&store) as Arc<dyn SecretStore>);
         let clusters = Arc::new(TestClusters::over(stored));
-        let platform = Platform::builder()
-            .host(Arc::new(Forge {
-                inner: Arc::new(forge.clone()),
-                weather: Arc::clone(&forge_weather),
-            }))
-            .store(Arc::new(Store {
-                inner: Arc::clone(&store),
-                weather: Arc::clone(&store_weather),
-            }))
-            .tenant(TenantSettings::new("nautes", repo))
-            .tenant_cluster(cluster.client())
-            .clusters(Arc::clone(&clusters) as Arc<dyn ClusterAccess>)
-            .mirrors(dir.path().join("mirrors"))
-            .webhook_url("http://127.0.0.1:2".parse().unwrap())
-            .timing(Timing::LOCAL)
-            .build()
-            .unwrap();
+        let store_in_weather = Store {
+            inner: Arc::clone(&store),
+            weather: Arc::clone(&store_weather),
+        };
+        let forge_in_weather = Forge {
+            inner: Arc::new(forge.clone()),
+            weather: Arc::clone(&forge_weather),
+        };
+        let platform = compose(
+            forge_in_weather,
+            store_in_weather,
+            &cluster,
+            &clusters,
+            dir.path().join("mirrors"),
+        );
         // A watch without a time of its own would keep whoever reads whole answers waiting.
         let watching = WatchLimits {
             lifetime: std::time::Duration::ZERO,
@@ -157,6 +155,22 @@ impl World {
     /// The API as it is after a restart: what is only in memory is lost.
     pub(crate) fn restarted(&self) -> Router {
         router(App::new(self.platform.clone()), &settings())
+    }
+
+    /// Another server of the same platform, with a weather of its own before the forge.
+    pub(crate) fn replica(&self) -> (Router, Arc<Weather>) {
+        let weather = Arc::new(Weather::default());
+        let forge = Forge {
+            inner: Arc::new(self.forge.clone()),
+            weather: Arc::clone(&weather),
+        };
+        let store = Store {
+            inner: Arc::clone(&self.store),
+            weather: Arc::default(),
+        };
+        let mirrors = self.dir.path().join("mirrors-of-the-replica");
+        let platform = compose(forge, store, &self.cluster, &self.clusters, mirrors);
+        (router(App::new(platform), &settings()), weather)
     }
 
     pub(crate) async fn user(&self, name: &str) -> Secret {
@@ -250,6 +264,27 @@ impl World {
     }
 }
 
+fn compose(
+    forge: Forge,
+    store: Store,
+    cluster: &LocalCluster,
+    clusters: &Arc<TestClusters>,
+    mirrors: std::path::PathBuf,
+) -> Platform {
+    let repo = RepoPath::new("nautes", "management").unwrap();
+    Platform::builder()
+        .host(Arc::new(forge))
+        .store(Arc::new(store))
+        .tenant(TenantSettings::new("nautes", repo))
+        .tenant_cluster(cluster.client())
+        .clusters(Arc::clone(clusters) as Arc<dyn ClusterAccess>)
+        .mirrors(mirrors)
+        .webhook_url("http://127.0.0.1:2".parse().unwrap())
+        .timing(Timing::LOCAL)
+        .build()
+        .unwrap()
+}
+
 /// The settings of the tests.
 pub(crate) fn settings() -> Settings {
     Settings {
@@ -260,8 +295,10 @@ pub(crate) fn settings() -> Settings {
 
 pub(crate) async fn send_to(router: &Router, request: Request<Body>) -> Answer {
     use tower::ServiceExt as _;
+    let asked = (request.method().clone(), request.uri().path().to_owned());
     let response = router.clone().oneshot(request).await.unwrap();
     let status = response.status();
+    crate::described::hold(&asked, status, response.headers());
     let content_type = response
         .headers()
         .get("content-type")

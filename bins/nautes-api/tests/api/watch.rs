@@ -18,7 +18,7 @@ use crate::support::{World, pipelines, product};
 /// So long that only a fault makes a test wait for it.
 const LONG: Duration = Duration::from_secs(60);
 
-fn limits() -> WatchLimits {
+pub(crate) fn limits() -> WatchLimits {
     WatchLimits {
         heartbeat: LONG,
         recheck: LONG,
@@ -28,20 +28,20 @@ fn limits() -> WatchLimits {
     }
 }
 
-struct Api {
+pub(crate) struct Api {
     app: App,
     router: Router,
 }
 
 impl Api {
-    fn of(world: &World, limits: WatchLimits) -> Self {
+    pub(crate) fn of(world: &World, limits: WatchLimits) -> Self {
         let app = App::with_watch(world.platform.clone(), limits);
         let settings = Settings::on(SocketAddr::from(([127, 0, 0, 1], 0)));
         let router = router(app.clone(), &settings);
         Self { app, router }
     }
 
-    async fn open(&self, token: &Secret, query: &str, last: Option<&str>) -> Stream {
+    pub(crate) async fn open(&self, token: &Secret, query: &str, last: Option<&str>) -> Stream {
         let mut request = Request::builder()
             .uri(format!("/api/v1/watch{query}"))
             .header("authorization", format!("Bearer {}", token.expose_str().unwrap()));
@@ -64,13 +64,13 @@ impl Api {
 }
 
 #[derive(Debug)]
-struct Told {
-    event: String,
-    id: String,
-    data: Value,
+pub(crate) struct Told {
+    pub(crate) event: String,
+    pub(crate) id: String,
+    pub(crate) data: Value,
 }
 
-struct Stream {
+pub(crate) struct Stream {
     status: StatusCode,
     content_type: String,
     body: Body,
@@ -92,7 +92,7 @@ impl Stream {
         }
     }
 
-    async fn next(&mut self) -> Option<Told> {
+    pub(crate) async fn next(&mut self) -> Option<Told> {
         loop {
             let block = self.block().await?;
             let field = |name: &str| {
@@ -114,7 +114,7 @@ impl Stream {
     }
 
     /// Reads on until something holds.
-    async fn until(&mut self, holds: impl Fn(&Told) -> bool) -> Told {
+    pub(crate) async fn until(&mut self, holds: impl Fn(&Told) -> bool) -> Told {
         loop {
             let told = self.next().await.expect("it comes before the end");
             if holds(&told) {
@@ -284,6 +284,50 @@ async fn nobody_is_told_of_what_he_may_not_read() {
             "{bad}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_new_product_is_told_at_once_to_its_owner_and_to_nobody_else() {
+    let world = world().await;
+    // So long that only the event itself can be the reason.
+    let never = Duration::from_secs(100_000);
+    let api = Api::of(
+        &world,
+        WatchLimits {
+            recheck: never,
+            lifetime: never,
+            ..limits()
+        },
+    );
+    let (ann, bob) = (world.user("ann").await, world.user("bob").await);
+    let mut of_ann = api.open(&ann, "", None).await;
+    let mut of_bob = api.open(&bob, "", None).await;
+    let begin = of_ann.next().await.unwrap();
+    assert!(names(&begin).is_empty());
+    of_bob.next().await.unwrap();
+
+    world.apply(&ann, &product("toys", "pipelines")).await;
+    reconcile_all(&world.platform).await.unwrap();
+    let told = of_ann
+        .until(|told| told.event == "status" && told.data["item"]["resource"]["kind"] == "Product")
+        .await;
+    assert_eq!(told.data["item"]["resource"]["name"], "toys");
+    of_ann.until(|told| is_ready(told, "web")).await;
+    world.apply(&bob, &product("garden", "pipelines")).await;
+    reconcile_all(&world.platform).await.unwrap();
+    let first = of_bob.next().await.unwrap();
+    let of = &first.data["item"]["resource"];
+    let product = of["product"].as_str().or_else(|| of["name"].as_str());
+    assert_eq!(
+        product,
+        Some("garden"),
+        "toys are none of his business: {first:?}"
+    );
+
+    // Whoever comes back has missed nothing of it.
+    let mut again = api.open(&ann, "?kind=project", Some(&begin.id)).await;
+    let missed = again.until(|told| is_ready(told, "web")).await;
+    assert_eq!(missed.data["item"]["resource"]["product"], "toys");
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! `nautes deployments`: what deployment runtimes have deployed, and what differs.
 
-use nautes_runtime::deploy::DeploymentReport;
+use nautes_runtime::deploy::{DeploymentReport, FieldDrift};
 use nautes_runtime::status_report::State;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::live::Deployments;
 use crate::cli::offline::Show;
@@ -41,6 +41,24 @@ pub async fn run(settings: &Settings, args: &Deployments) -> Outcome {
     } else {
         Exit::Clean
     })
+}
+
+/// Says of a field what it is, and what it shall be.
+fn changed(field: &FieldDrift) -> String {
+    let path = &field.path;
+    if field.hidden {
+        return format!("{path}: differs; the values may be secret");
+    }
+    let shown = |value: &Option<Value>| {
+        value
+            .as_ref()
+            .map_or_else(|| "nothing".to_owned(), Value::to_string)
+    };
+    format!(
+        "{path}: is {}, shall be {}",
+        shown(&field.actual),
+        shown(&field.wanted)
+    )
 }
 
 fn text(all: &[Told<DeploymentReport>]) -> String {
@@ -88,6 +106,16 @@ fn text(all: &[Told<DeploymentReport>]) -> String {
                 drift.object,
                 drift.message
             ));
+            for field in &drift.fields {
+                text.push_str(&format!("    {}\n", changed(field)));
+            }
+            if let Some(why) = &drift.fields_unknown {
+                text.push_str(&format!("    in which fields is not known: {why}\n"));
+            }
+            let more = drift.more_fields;
+            if more > 0 {
+                text.push_str(&format!("    and {more} more fields\n"));
+            }
         }
     }
     text

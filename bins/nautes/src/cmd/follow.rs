@@ -108,18 +108,22 @@ fn line(event: &WatchEvent, wide: bool) -> String {
         WatchEvent::Status { item } => format!("{} {}", item.resource, state(item, wide)),
         WatchEvent::Removed { resource } => format!("{resource} {GREEN}gone{GREEN:#}"),
         WatchEvent::Run { resource, run } => format!(
-            "{resource} run {} of {} for {} {}",
+            "{resource} run {} of {} for {} {} {}",
             run.name,
             run.pipeline,
             run.ref_,
-            short(&run.commit)
+            short(&run.commit),
+            run.phase
         ),
-        WatchEvent::Deployment { resource, deployment } => format!(
-            "{resource} deployed {} in {}, {} objects",
-            short(&deployment.revision),
-            deployment.cluster,
-            deployment.objects
-        ),
+        WatchEvent::Deployment { resource, deployment } => match &deployment.deploying {
+            Some(revision) => format!("{resource} deploys {} in {}", short(revision), deployment.cluster),
+            None => format!(
+                "{resource} deployed {} in {}, {} objects",
+                short(deployment.revision.as_deref().unwrap_or_default()),
+                deployment.cluster,
+                deployment.objects
+            ),
+        },
         WatchEvent::Reset { .. } | WatchEvent::End { .. } => String::new(),
     }
 }

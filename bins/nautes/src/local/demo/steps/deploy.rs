@@ -154,5 +154,7 @@ async fn greeting(maps: &Api<ConfigMap>, wanted: &str) -> Result<(), Failure> {
 }
 
 fn deployed(node: &nautes_runtime::status_report::StatusNode, commit: &str) -> bool {
-    node.deployment.as_ref().is_some_and(|d| d.revision == commit)
+    node.deployment
+        .as_ref()
+        .is_some_and(|d| d.revision.as_deref() == Some(commit))
 }
