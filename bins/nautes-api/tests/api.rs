@@ -49,6 +49,8 @@ mod names;
 mod paths;
 #[path = "api/products.rs"]
 mod products;
+#[path = "api/reading.rs"]
+mod reading;
 #[path = "api/reference.rs"]
 mod reference;
 #[path = "api/runs.rs"]

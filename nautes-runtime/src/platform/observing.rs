@@ -5,7 +5,7 @@
 //! * Products that cannot be read are named, and no product holds up another.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt as _;
@@ -49,7 +49,11 @@ impl Observed {
 
 /// Readings by what was asked for: everything, or one repository.
 #[derive(Debug, Default)]
-pub(crate) struct Rounds(Mutex<BTreeMap<Option<RepoRef>, Arc<Turns>>>);
+pub(crate) struct Rounds {
+    turns: Mutex<BTreeMap<Option<RepoRef>, Arc<Turns>>>,
+    /// Whether everything was read once.
+    whole: AtomicBool,
+}
 
 /// The readings of the same, by number: one at a time, for all who asked before it began.
 #[derive(Debug, Default)]
@@ -66,7 +70,7 @@ struct Round {
 
 impl Rounds {
     fn of(&self, what: Option<&RepoRef>) -> Arc<Turns> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(turns) = all.get(&what.cloned()) {
             return Arc::clone(turns);
         }
@@ -89,12 +93,16 @@ impl Platform {
     }
 
     /// Reads what is declared now in one repository, and in the tenant's, which says where it is. What others declare
-    /// is as it was read last, and what is wrong with them is not told.
+    /// is as it was read last, and what is wrong with them is not told. The first time everything is read.
     ///
     /// # Errors
     /// See [`Platform::observe`].
     pub async fn observe_repository(&self, of: &RepoRef) -> Result<Observed, ReadError> {
-        self.in_turn(Some(of)).await
+        if self.inner.rounds.whole.load(Ordering::Relaxed) {
+            self.in_turn(Some(of)).await
+        } else {
+            self.observe().await
+        }
     }
 
     async fn in_turn(&self, of: Option<&RepoRef>) -> Result<Observed, ReadError> {
@@ -112,6 +120,9 @@ impl Platform {
                 self.observe_some(&self.read_before(of), wanted).await
             }
         };
+        if of.is_none() && observed.is_ok() {
+            self.inner.rounds.whole.store(true, Ordering::Relaxed);
+        }
         let observed = observed.map_err(Arc::new);
         *last = Some(Round {
             number,

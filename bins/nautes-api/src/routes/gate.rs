@@ -20,7 +20,7 @@ use nautes_model::{Identity, Kind};
 use super::operation::{Access, Needs, Operation, Place};
 use super::writing::{self, BodyLimits};
 use crate::app::App;
-use crate::apply::scopes;
+use crate::apply::{scopes, scopes_of};
 use crate::auth::{Caller, bearer};
 use crate::error::ApiError;
 use crate::legacy::camel;
@@ -219,7 +219,7 @@ async fn authorise(
                 (Kind::CodeRepo, Some(own), Some(name)) => {
                     // What a path means is told only to those who may see the product.
                     gate_asked(app, caller, Action::Read, &itself(product)?, asked).await?;
-                    let found = names::code_repo(&*scopes(app).await?, own, &name);
+                    let found = names::code_repo(&*scopes_of(app, own).await?, own, &name);
                     match access {
                         Access::Read => found.map_err(names::not_found)?,
                         Access::Save | Access::Remove => found?,
