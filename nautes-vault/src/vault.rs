@@ -18,6 +18,7 @@
 //! * A secret may be 4 MiB large, a server may take less: raft storage has 1 MiB (`max_entry_size`).
 //! * Service accounts are bound by the label of their product's namespaces, which OpenBao knows, and Vault from 1.16.
 
+mod cluster;
 mod codec;
 mod fault;
 mod grants;
@@ -36,11 +37,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use nautes_model::Secret;
+use nautes_model::name::ClusterName;
 use nautes_model::secret::{Grant, GrantLevel, GrantScope, Principal, SecretPath, SecretRef};
 use serde_json::json;
 use tokio::sync::OnceCell;
 use vaultrs::api;
 
+pub use self::cluster::ClusterAuth;
 pub use self::settings::{ENGINES, Home, Login, POD_TOKEN, Pace, VaultSettings};
 
 use self::fault::Fault;
@@ -108,6 +111,24 @@ impl VaultStore {
             }
         }
         Ok(())
+    }
+
+    /// Tells the server how to ask a cluster about the service accounts that log in on its mount, and enables the
+    /// mount if it is not there. The server does not tell the reviewer's token again, so this always writes.
+    ///
+    /// # Errors
+    /// Another method is mounted there ([`StoreError::Foreign`]); the server does not answer, or does not allow it.
+    pub async fn configure_cluster(&self, cluster: &ClusterName, auth: &ClusterAuth) -> Result<(), StoreError> {
+        cluster::configure(&self.0.link, cluster, auth).await
+    }
+
+    /// Removes the auth mount of a cluster that is gone, with the roles that Nautes made there. It is `false` if
+    /// the mount stays, since it has roles of others.
+    ///
+    /// # Errors
+    /// Another method is mounted there ([`StoreError::Foreign`]); the server does not answer, or does not allow it.
+    pub async fn retire_cluster(&self, cluster: &ClusterName) -> Result<bool, StoreError> {
+        cluster::retire(&self.0.link, cluster).await
     }
 
     /// Ends the login: a token that Nautes got is revoked. A later request logs in again.

@@ -31,7 +31,7 @@ use crate::{GrantChange, StoreError};
 const ROUNDS: usize = 32;
 
 /// What can end a convergence.
-enum Stop {
+pub(super) enum Stop {
     Fault(Fault),
     Foreign(&'static str, String),
 }
@@ -39,6 +39,19 @@ enum Stop {
 impl From<Fault> for Stop {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
+    }
+}
+
+impl Stop {
+    pub(super) fn error(self, link: &Link, action: String) -> StoreError {
+        match self {
+            Self::Fault(fault) => link.error(action, fault),
+            Self::Foreign(what, name) => StoreError::Foreign {
+                what,
+                name,
+                store: link.settings.label(),
+            },
+        }
     }
 }
 
@@ -90,7 +103,7 @@ pub(super) async fn allows(
     level: GrantLevel,
 ) -> Result<bool, Fault> {
     let role = Role::of(&link.settings, principal, BTreeSet::new());
-    let Some(live) = read_role(link, &role).await? else {
+    let Some(live) = read_role(link, &role.path()).await? else {
         return Ok(false);
     };
     let enough: &[GrantLevel] = match level {
@@ -103,14 +116,7 @@ pub(super) async fn allows(
 }
 
 fn stop_error(link: &Link, scope: &GrantScope, stop: Stop) -> StoreError {
-    match stop {
-        Stop::Fault(fault) => link.error(format!("converge the grants of {scope}"), fault),
-        Stop::Foreign(what, name) => StoreError::Foreign {
-            what,
-            name,
-            store: link.settings.label(),
-        },
-    }
+    stop.error(link, format!("converge the grants of {scope}"))
 }
 
 async fn attempt(
@@ -291,7 +297,7 @@ async fn look_at_role(
 ) -> Result<Option<Write>, Stop> {
     let wanted = policies.is_some();
     let role = Role::of(&link.settings, principal, policies.unwrap_or_default());
-    let live = read_role(link, &role).await?;
+    let live = read_role(link, &role.path()).await?;
     let ours = live.as_ref().is_some_and(|live| live.is_ours(&link.settings));
     Ok(match (live, wanted) {
         (None, true) => Some(Write::PutRole(role)),
@@ -304,10 +310,9 @@ async fn look_at_role(
 }
 
 /// Reads a role; one on a mount that does not exist is absent.
-async fn read_role(link: &Arc<Link>, role: &Role) -> Result<Option<Live>, Fault> {
-    let path = role.path();
+pub(super) async fn read_role(link: &Arc<Link>, path: &str) -> Result<Option<Live>, Fault> {
     let read = link.call(Ask::PLAIN, |client| {
-        let request = Own::<Live>::get(path.clone());
+        let request = Own::<Live>::get(path);
         async move { api::exec_with_result(&*client, request).await }
     });
     match read.await {
@@ -384,7 +389,7 @@ async fn write_one(link: &Arc<Link>, write: Write) -> Result<(), Fault> {
 
 /// Enables the Kubernetes method on each mount that is not there. What is there and is another method belongs to
 /// somebody else: some have roles of the same path, which would let in who knows whom.
-async fn mount(link: &Arc<Link>, mounts: &BTreeSet<String>) -> Result<(), Stop> {
+pub(super) async fn mount(link: &Arc<Link>, mounts: &BTreeSet<String>) -> Result<(), Stop> {
     let known = link
         .call(Ask::PLAIN, |client| async move {
             let request = Own::<BTreeMap<String, Mounted>>::get("sys/auth");

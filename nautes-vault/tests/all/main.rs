@@ -2,6 +2,8 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
     reason = "helpers of tests are tests, too"
 )]
 
@@ -11,6 +13,7 @@ mod kill;
 mod local;
 mod properties;
 mod tamper;
+mod vault;
 
 use std::collections::BTreeMap;
 
