@@ -55,6 +55,9 @@ use crate::digest::DigestKey;
 use crate::store::{check_prefix, check_values};
 use crate::{Expect, GrantChange, SecretDigest, SecretStore, StoreError, VersionInfo, Versioned, Written};
 
+/// How often a new engine is asked whether it is ready.
+const READY: u32 = 50;
+
 /// A secret store in Vault or OpenBao. Clones share the login, which ends with the last of them.
 #[derive(Clone)]
 pub struct VaultStore(Arc<Inner>);
@@ -108,6 +111,16 @@ impl VaultStore {
                 // Another process was faster.
                 Err(Fault::Refused(400, text)) if text.contains("already in use") => {}
                 outcome => outcome.map_err(|fault| link.error(action, fault))?,
+            }
+            // A new engine takes a moment, longer than the attempts of one request.
+            for left in (0..READY).rev() {
+                match secrets::names(link, engine, "").await {
+                    Err(Fault::NotYet) if left > 0 => {}
+                    outcome => {
+                        outcome.map_err(|fault| link.error(action, fault))?;
+                        break;
+                    }
+                }
             }
         }
         Ok(())

@@ -23,8 +23,8 @@ use crate::StoreError;
 pub struct ClusterAuth {
     /// The address of the API server, as the secret store reaches it.
     pub host: String,
-    /// The certificate authority of the API server, as PEM; `None` for those of the system.
-    pub ca: Option<String>,
+    /// The certificate authority of the API server, as PEM.
+    pub ca: String,
     /// The token of the service account that reviews others' tokens: it may create token reviews and read
     /// namespaces. Without one, each token is reviewed with itself.
     pub reviewer: Option<Secret>,
@@ -59,7 +59,7 @@ pub(super) async fn configure(
     };
     let body = json!({
         "kubernetes_host": host,
-        "kubernetes_ca_cert": ca.as_deref().unwrap_or_default(),
+        "kubernetes_ca_cert": ca,
         "token_reviewer_jwt": reviewer,
         // The server may itself run in another cluster, whose token and certificate are the wrong ones.
         "disable_local_ca_jwt": true,

@@ -38,6 +38,9 @@ pub(super) enum Fault {
     /// The server is no active one.
     #[error("the server is a standby")]
     Standby,
+    /// The engine was enabled a moment ago, and is not ready yet.
+    #[error("the engine is not ready yet")]
+    NotYet,
     /// The server asks for fewer requests.
     #[error("the server limits the rate of requests")]
     Throttled,
@@ -73,7 +76,7 @@ impl Fault {
     /// Whether the same request may be sent again.
     pub(super) const fn again(&self) -> Again {
         match self {
-            Self::Throttled | Self::NoConnection(_) | Self::Standby => Again::Yes,
+            Self::NotYet | Self::Throttled | Self::NoConnection(_) | Self::Standby => Again::Yes,
             Self::Failed(..) | Self::NoAnswer(_) => Again::IfIdempotent,
             Self::Absent
             | Self::Removed
@@ -121,6 +124,7 @@ impl Fault {
         let says = |text: &str| errors.iter().any(|error| error.contains(text));
         let message = || if quote { shown(errors) } else { String::new() };
         match code {
+            400 if says("Upgrading from non-versioned") => Self::NotYet,
             400 if says("check-and-set") => Self::Mismatch,
             400 | 413 if says("too large") || says("exceeds") => Self::TooLarge,
             413 => Self::TooLarge,
@@ -217,6 +221,7 @@ mod tests {
         assert_eq!(api(403, &["permission denied"]), Fault::Denied);
         assert_eq!(plain(413, ""), Fault::TooLarge);
         assert_eq!(api(400, &["check-and-set parameter did not match the current version"]), Fault::Mismatch);
+        assert_eq!(api(400, &["Upgrading from non-versioned to versioned data."]), Fault::NotYet);
         assert!(matches!(api(400, &["no"]), Fault::Refused(400, _)));
     }
 

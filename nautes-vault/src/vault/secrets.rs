@@ -86,8 +86,8 @@ pub(super) async fn state(link: &Arc<Link>, place: &Place) -> Result<State, Faul
 
 /// Reads one version.
 pub(super) async fn version(link: &Arc<Link>, place: &Place, version: u64) -> Result<Option<Versioned>, Fault> {
-    // The server takes 0 for the newest.
-    if version == 0 {
+    // The server takes 0 for the newest, and refuses what it cannot count.
+    if version == 0 || i32::try_from(version).is_err() {
         return Ok(None);
     }
     Ok(match get(link, place, Some(version)).await? {
@@ -179,7 +179,7 @@ pub(super) async fn write(
 
 /// Removes one version for good.
 pub(super) async fn remove_version(link: &Arc<Link>, place: &Place, version: u64) -> Result<(), Fault> {
-    if version == 0 {
+    if version == 0 || i32::try_from(version).is_err() {
         return Ok(());
     }
     let removed = link.call(Ask::PLAIN, |client| {

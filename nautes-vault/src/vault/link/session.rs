@@ -209,7 +209,7 @@ impl Link {
                 let ttl = Duration::from_secs(auth.lease_duration);
                 session.extend(ttl);
                 // A server gives less and less towards the longest life of a token.
-                Ok(session.ttl.is_none_or(|whole| ttl * 2 >= whole))
+                Ok(session.ttl.is_none_or(|whole| ttl * 2 > whole))
             }
             Err(Fault::Denied | Fault::Refused(..)) => Ok(false),
             Err(fault) => Err(fault),

@@ -91,7 +91,7 @@ async fn no_value_and_no_token_is_in_any_log_or_error() {
     }
     let auth = ClusterAuth {
         host: "https://127.0.0.1:1".to_owned(),
-        ca: None,
+        ca: String::new(),
         reviewer: Some("canary-reviewer".into()),
     };
     proxy.fail("POST", "/config", 9, Fault::Echo(400));

@@ -66,7 +66,7 @@ async fn an_account_logs_in_from_namespaces_of_its_product_and_reads_what_it_was
     store.converge_grants(&scope("shop"), &wanted).await.unwrap();
     let auth = nautes_vault::vault::ClusterAuth {
         host: api_server().await,
-        ca: None,
+        ca: rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap().cert.pem(),
         reviewer: Some("reviewer".into()),
     };
     store.configure_cluster(&"live".parse().unwrap(), &auth).await.unwrap();
