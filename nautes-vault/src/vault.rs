@@ -131,7 +131,11 @@ impl VaultStore {
     ///
     /// # Errors
     /// Another method is mounted there ([`StoreError::Foreign`]); the server does not answer, or does not allow it.
-    pub async fn configure_cluster(&self, cluster: &ClusterName, auth: &ClusterAuth) -> Result<(), StoreError> {
+    pub async fn configure_cluster(
+        &self,
+        cluster: &ClusterName,
+        auth: &ClusterAuth,
+    ) -> Result<(), StoreError> {
         cluster::configure(&self.0.link, cluster, auth).await
     }
 
@@ -150,12 +154,19 @@ impl VaultStore {
     /// The server does not answer; the token ends by itself then.
     pub async fn log_out(&self) -> Result<(), StoreError> {
         let link = &self.0.link;
-        link.log_out().await.map_err(|fault| link.error("revoke the token of Nautes", fault))
+        link.log_out()
+            .await
+            .map_err(|fault| link.error("revoke the token of Nautes", fault))
     }
 
     /// Checks that a path is one of ours, and its engine what it must be.
     async fn place(&self, path: &SecretPath) -> Result<Place, StoreError> {
-        if path.as_str() == OWN || path.as_str().strip_prefix(OWN).is_some_and(|rest| rest.starts_with('/')) {
+        if path.as_str() == OWN
+            || path
+                .as_str()
+                .strip_prefix(OWN)
+                .is_some_and(|rest| rest.starts_with('/'))
+        {
             return Err(StoreError::Reserved {
                 path: path.clone(),
                 below: OWN,
@@ -177,7 +188,13 @@ impl VaultStore {
         let Some(engine) = ENGINES.into_iter().find(|engine| *engine == name) else {
             return Err(no_engine("Nautes has the engines cluster, git, repo and tenant"));
         };
-        if self.0.seen.lock().unwrap_or_else(PoisonError::into_inner).contains(engine) {
+        if self
+            .0
+            .seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(engine)
+        {
             return Ok(engine);
         }
         let path = format!("sys/internal/ui/mounts/{}", link.settings.mount(engine));
@@ -188,11 +205,17 @@ impl VaultStore {
         match found.await {
             Ok(found) => self.judge(engine, &found)?,
             Err(Fault::Denied) => {
-                return Err(no_engine("nothing is mounted there, or the login of Nautes may not use it"));
+                return Err(no_engine(
+                    "nothing is mounted there, or the login of Nautes may not use it",
+                ));
             }
             Err(fault) => return Err(link.error(format!("look at the engine {engine}"), fault)),
         }
-        self.0.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(engine);
+        self.0
+            .seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(engine);
         Ok(engine)
     }
 
@@ -352,10 +375,14 @@ impl SecretStore for VaultStore {
         let link = &self.0.link;
         let found = async {
             let records = record::read_all(link, record::scopes(link, None).await?).await?;
-            let busy = records.into_iter().filter(|(_, r)| !r.grants.is_empty() || !r.leaving.is_empty());
+            let busy = records
+                .into_iter()
+                .filter(|(_, r)| !r.grants.is_empty() || !r.leaving.is_empty());
             Ok(busy.map(|(scope, _)| scope).collect())
         };
-        found.await.map_err(|fault| link.error("list the scopes of grants", fault))
+        found
+            .await
+            .map_err(|fault| link.error("list the scopes of grants", fault))
     }
 
     async fn read_as(
@@ -385,6 +412,10 @@ impl SecretStore for VaultStore {
         let Some(value) = found.values.get(&reference.key) else {
             return Ok(None);
         };
-        Ok(Some(self.digest_key().await?.digest(reference, found.version, value)))
+        Ok(Some(self.digest_key().await?.digest(
+            reference,
+            found.version,
+            value,
+        )))
     }
 }

@@ -102,7 +102,9 @@ pub(super) async fn retire(link: &Arc<Link>, cluster: &ClusterName) -> Result<bo
     let kept = each(roles, |role: String| {
         let removed = async move {
             let path = format!("auth/{mount}/role/{role}");
-            let ours = grants::read_role(link, &path).await?.is_none_or(|live| live.is_ours(&link.settings));
+            let ours = grants::read_role(link, &path)
+                .await?
+                .is_none_or(|live| live.is_ours(&link.settings));
             if ours {
                 delete(link, &path).await?;
             }
@@ -127,4 +129,3 @@ async fn delete(link: &Arc<Link>, path: &str) -> Result<(), Fault> {
         outcome => outcome,
     }
 }
-

@@ -16,7 +16,9 @@ pub(super) fn encode(values: &BTreeMap<String, Secret>) -> Value {
         Ok(text) if !text.starts_with(BINARY) => text.to_owned(),
         Ok(_) | Err(_) => format!("{BINARY}{}", STANDARD.encode(value.expose())),
     };
-    let values = values.iter().map(|(key, value)| (key.clone(), Value::String(encoded(value))));
+    let values = values
+        .iter()
+        .map(|(key, value)| (key.clone(), Value::String(encoded(value))));
     Value::Object(values.collect())
 }
 
@@ -30,9 +32,11 @@ pub(super) fn decode(json: Map<String, Value>) -> Result<BTreeMap<String, Secret
         let value = match value {
             Value::String(text) => match text.strip_prefix(BINARY) {
                 None => Secret::from(text),
-                Some(encoded) => {
-                    Secret::new(STANDARD.decode(encoded).map_err(|_| "a value is no base64 text, and says that it is")?)
-                }
+                Some(encoded) => Secret::new(
+                    STANDARD
+                        .decode(encoded)
+                        .map_err(|_| "a value is no base64 text, and says that it is")?,
+                ),
             },
             other => Secret::from(other.to_string()),
         };
@@ -48,14 +52,22 @@ mod tests {
     fn round(value: &[u8]) -> (Value, Secret) {
         let values = BTreeMap::from([("k".to_owned(), Secret::new(value))]);
         let json = encode(&values);
-        let Value::Object(map) = json.clone() else { panic!("an object") };
+        let Value::Object(map) = json.clone() else {
+            panic!("an object")
+        };
         (json["k"].clone(), decode(map).unwrap().remove("k").unwrap())
     }
 
     #[test]
     fn text_stays_readable_and_everything_comes_back() {
         assert_eq!(round(b"plain").0, "plain");
-        for value in [&b""[..], b"\xff\x00", b"nautes:base64:", b"nautes:base64:!!", "ключ\n\0".as_bytes()] {
+        for value in [
+            &b""[..],
+            b"\xff\x00",
+            b"nautes:base64:",
+            b"nautes:base64:!!",
+            "ключ\n\0".as_bytes(),
+        ] {
             assert_eq!(round(value).1, Secret::new(value), "{value:?}");
         }
     }
@@ -63,7 +75,9 @@ mod tests {
     #[test]
     fn what_others_wrote_is_read_as_its_json() {
         let json = serde_json::json!({"n": 5, "o": {"a": [true]}, "z": null});
-        let Value::Object(map) = json else { panic!("an object") };
+        let Value::Object(map) = json else {
+            panic!("an object")
+        };
         let values = decode(map).unwrap();
         assert_eq!(values["n"], Secret::from("5"));
         assert_eq!(values["o"], Secret::from(r#"{"a":[true]}"#));

@@ -207,7 +207,10 @@ mod tests {
     fn only_an_empty_404_means_absent() {
         assert_eq!(api(404, &[]), Fault::Absent);
         assert!(matches!(api(404, &["no handler for route"]), Fault::NoRoute(_)));
-        assert_eq!(plain(404, r#"{"data":{"data":null,"metadata":{}}}"#), Fault::Removed);
+        assert_eq!(
+            plain(404, r#"{"data":{"data":null,"metadata":{}}}"#),
+            Fault::Removed
+        );
         assert!(matches!(plain(404, "<html>not found</html>"), Fault::Strange(_)));
     }
 
@@ -215,13 +218,28 @@ mod tests {
     fn each_answer_has_its_class() {
         assert_eq!(api(503, &["Vault is sealed"]), Fault::Sealed);
         assert!(matches!(api(503, &["maintenance"]), Fault::Failed(503, _)));
-        assert_eq!(api(500, &["local node not active but active cluster node not found"]), Fault::Standby);
+        assert_eq!(
+            api(500, &["local node not active but active cluster node not found"]),
+            Fault::Standby
+        );
         assert_eq!(plain(307, ""), Fault::Standby);
-        assert_eq!(api(429, &["request path: rate limit quota exceeded"]), Fault::Throttled);
+        assert_eq!(
+            api(429, &["request path: rate limit quota exceeded"]),
+            Fault::Throttled
+        );
         assert_eq!(api(403, &["permission denied"]), Fault::Denied);
         assert_eq!(plain(413, ""), Fault::TooLarge);
-        assert_eq!(api(400, &["check-and-set parameter did not match the current version"]), Fault::Mismatch);
-        assert_eq!(api(400, &["Upgrading from non-versioned to versioned data."]), Fault::NotYet);
+        assert_eq!(
+            api(
+                400,
+                &["check-and-set parameter did not match the current version"]
+            ),
+            Fault::Mismatch
+        );
+        assert_eq!(
+            api(400, &["Upgrading from non-versioned to versioned data."]),
+            Fault::NotYet
+        );
         assert!(matches!(api(400, &["no"]), Fault::Refused(400, _)));
     }
 
@@ -229,7 +247,13 @@ mod tests {
     fn what_a_server_repeats_of_a_secret_is_not_shown() {
         let errors = vec!["cannot store canary".to_owned()];
         for code in [400, 500, 502] {
-            let fault = Fault::of(&ClientError::APIError { code, errors: errors.clone() }, false);
+            let fault = Fault::of(
+                &ClientError::APIError {
+                    code,
+                    errors: errors.clone(),
+                },
+                false,
+            );
             assert!(!format!("{fault} {fault:?}").contains("canary"));
         }
         let source = HttpError::ResponseParseError {

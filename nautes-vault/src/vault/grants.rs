@@ -83,7 +83,9 @@ pub(super) async fn converge(
             reason: format!("a cluster has the name {cluster}, too, and would share its auth mount"),
         });
     }
-    attempt(link, scope, wanted).await.map_err(|stop| stop_error(link, scope, stop))
+    attempt(link, scope, wanted)
+        .await
+        .map_err(|stop| stop_error(link, scope, stop))
 }
 
 /// Returns the grants of a scope that are in force: those whose policy and role are exactly as they shall be.
@@ -136,7 +138,13 @@ async fn attempt(
             let gone = record.grants.difference(wanted).cloned();
             let next = Record {
                 version: record.version,
-                leaving: record.leaving.iter().cloned().chain(gone).filter(|g| !wanted.contains(g)).collect(),
+                leaving: record
+                    .leaving
+                    .iter()
+                    .cloned()
+                    .chain(gone)
+                    .filter(|g| !wanted.contains(g))
+                    .collect(),
                 grants: wanted.clone(),
             };
             look(link, scope, &next).await?;
@@ -184,10 +192,18 @@ fn contended() -> Fault {
 /// Compares the server with what follows from a record of the scope and those of the others.
 async fn look(link: &Arc<Link>, scope: &GrantScope, record: &Record) -> Result<Look, Stop> {
     let others = others(link, scope, record).await?;
-    let everything = || others.values().flat_map(|other| &other.grants).chain(&record.grants);
+    let everything = || {
+        others
+            .values()
+            .flat_map(|other| &other.grants)
+            .chain(&record.grants)
+    };
 
-    let needed: BTreeSet<(&SecretPath, GrantLevel)> =
-        record.grants.iter().map(|grant| (&grant.secret, grant.level)).collect();
+    let needed: BTreeSet<(&SecretPath, GrantLevel)> = record
+        .grants
+        .iter()
+        .map(|grant| (&grant.secret, grant.level))
+        .collect();
     let used: BTreeSet<(&SecretPath, GrantLevel)> = if record.leaving.is_empty() {
         BTreeSet::new()
     } else {
@@ -198,13 +214,18 @@ async fn look(link: &Arc<Link>, scope: &GrantScope, record: &Record) -> Result<L
     let policies = each(policies, |(path, level)| {
         let wanted = needed.contains(&(path, level)) || used.contains(&(path, level));
         let policy = Policy::of(&link.settings, path, level);
-        let looked = async move { Ok::<_, Stop>(((path, level), look_at_policy(link, policy, wanted).await?)) };
+        let looked =
+            async move { Ok::<_, Stop>(((path, level), look_at_policy(link, policy, wanted).await?)) };
         looked.boxed()
     });
     let policies = policies.await?;
 
-    let principals: BTreeSet<&Principal> =
-        record.grants.iter().chain(&record.leaving).map(|grant| &grant.principal).collect();
+    let principals: BTreeSet<&Principal> = record
+        .grants
+        .iter()
+        .chain(&record.leaving)
+        .map(|grant| &grant.principal)
+        .collect();
     let mut of: BTreeMap<&Principal, BTreeSet<String>> = BTreeMap::new();
     for grant in everything() {
         if principals.contains(&grant.principal) {
@@ -214,14 +235,22 @@ async fn look(link: &Arc<Link>, scope: &GrantScope, record: &Record) -> Result<L
     }
     let roles: Vec<_> = principals.into_iter().map(|who| (who, of.remove(who))).collect();
     let roles = each(roles, |(principal, policies)| {
-        let looked = async move { Ok::<_, Stop>((principal, look_at_role(link, principal, policies).await?)) };
+        let looked =
+            async move { Ok::<_, Stop>((principal, look_at_role(link, principal, policies).await?)) };
         looked.boxed()
     });
     let roles = roles.await?;
 
-    let wrong_policies: BTreeSet<_> =
-        policies.iter().filter(|(_, write)| write.is_some()).map(|(at, _)| *at).collect();
-    let wrong_roles: BTreeSet<_> = roles.iter().filter(|(_, write)| write.is_some()).map(|(who, _)| *who).collect();
+    let wrong_policies: BTreeSet<_> = policies
+        .iter()
+        .filter(|(_, write)| write.is_some())
+        .map(|(at, _)| *at)
+        .collect();
+    let wrong_roles: BTreeSet<_> = roles
+        .iter()
+        .filter(|(_, write)| write.is_some())
+        .map(|(who, _)| *who)
+        .collect();
     let is_right = |grant: &&Grant| {
         !wrong_policies.contains(&(&grant.secret, grant.level)) && !wrong_roles.contains(&grant.principal)
     };
@@ -277,7 +306,9 @@ async fn look_at_policy(link: &Arc<Link>, policy: Policy, wanted: bool) -> Resul
         Err(Fault::Absent) => None,
         Err(fault) => return Err(fault.into()),
     };
-    let ours = live.as_deref().is_some_and(|text| Policy::is_ours(&link.settings, text));
+    let ours = live
+        .as_deref()
+        .is_some_and(|text| Policy::is_ours(&link.settings, text));
     Ok(match (live, wanted) {
         (None, true) => Some(Write::PutPolicy(policy)),
         (None, false) => None,
@@ -407,7 +438,8 @@ pub(super) async fn mount(link: &Arc<Link>, mounts: &BTreeSet<String>) -> Result
 }
 
 async fn enable(link: &Arc<Link>, mount: &str) -> Result<(), Fault> {
-    let body = serde_json::json!({"type": "kubernetes", "description": "Logins of one cluster, made by Nautes"});
+    let body =
+        serde_json::json!({"type": "kubernetes", "description": "Logins of one cluster, made by Nautes"});
     let enabled = link.call(Ask::PLAIN, |client| {
         let request = Own::<()>::post(format!("sys/auth/{mount}"), body.clone());
         async move { api::exec_with_empty(&*client, request).await }

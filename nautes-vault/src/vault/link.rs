@@ -6,9 +6,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt, TryStreamExt};
-use futures::FutureExt;
 use reqwest::redirect;
 use rustify::clients::reqwest::Client as HttpClient;
 use tokio::sync::Mutex;
@@ -236,7 +236,11 @@ where
     E: Send + 'a,
 {
     let items: Vec<X> = items.into_iter().collect();
-    stream::iter(items).map(work).buffer_unordered(AT_ONCE).try_collect().boxed()
+    stream::iter(items)
+        .map(work)
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
+        .boxed()
 }
 
 /// Runs one request. The libraries below log what they send and get, some of it with whole bodies: nothing of

@@ -96,7 +96,9 @@ fn is_clear(path: &SecretPath) -> bool {
     short
         && match parts.as_slice() {
             ["git", kind, _, "default", permission] => {
-                !kind.contains('-') && !matches!(*kind, "tenant" | "kubernetes") && PERMISSIONS.contains(permission)
+                !kind.contains('-')
+                    && !matches!(*kind, "tenant" | "kubernetes")
+                    && PERMISSIONS.contains(permission)
             }
             ["cluster", "kubernetes", _, "default", "admin"] | ["tenant", "git" | "repo", _, "root"] => true,
             ["repo", parts @ ..] => matches!(parts.len(), 2 | 3) && parts.iter().all(|part| free(part)),
@@ -110,7 +112,10 @@ fn is_name(text: &str) -> bool {
 }
 
 fn is_hex(text: &str, digits: usize) -> bool {
-    text.len() == digits && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'a'..=b'f'))
+    text.len() == digits
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_digit() || matches!(b, b'a'..=b'f'))
 }
 
 fn readable(text: &str) -> String {
@@ -146,9 +151,18 @@ mod tests {
     #[test]
     fn policies_have_the_names_of_existing_installations() {
         for (path, name) in [
-            ("git/gitlab/repo-19/default/readonly", "gitlab-repo-19-default-readonly"),
-            ("git/gitlab/shop-api/default/accesstoken-api", "gitlab-shop-api-default-accesstoken-api"),
-            ("cluster/kubernetes/host-1/default/admin", "kubernetes-host-1-default-admin"),
+            (
+                "git/gitlab/repo-19/default/readonly",
+                "gitlab-repo-19-default-readonly",
+            ),
+            (
+                "git/gitlab/shop-api/default/accesstoken-api",
+                "gitlab-shop-api-default-accesstoken-api",
+            ),
+            (
+                "cluster/kubernetes/host-1/default/admin",
+                "kubernetes-host-1-default-admin",
+            ),
             ("tenant/git/gitlab-nautes/root", "tenant-git-gitlab-nautes-root"),
             ("repo/nexus/shop", "nexus-shop"),
             ("repo/nexus/shop/web", "nexus-shop-web"),
@@ -197,7 +211,18 @@ mod tests {
     }
 
     fn segment() -> impl Strategy<Value = String> {
-        let special = ["git", "repo", "tenant", "kubernetes", "default", "readonly", "admin", "root", "write", "a"];
+        let special = [
+            "git",
+            "repo",
+            "tenant",
+            "kubernetes",
+            "default",
+            "readonly",
+            "admin",
+            "root",
+            "write",
+            "a",
+        ];
         prop_oneof![
             proptest::sample::select(special.to_vec()).prop_map(str::to_owned),
             "[ab.A_-]{1,3}".prop_filter("no climbing", |s| s != "." && s != ".."),

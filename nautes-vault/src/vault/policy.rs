@@ -58,7 +58,10 @@ impl Policy {
     fn new(settings: &VaultSettings, name: &str, rules: &[(String, &str)]) -> Self {
         let mut text = first_line(settings);
         for (path, capabilities) in rules {
-            let _ = write!(text, "\npath \"{path}\" {{\n  capabilities = [{capabilities}]\n}}");
+            let _ = write!(
+                text,
+                "\npath \"{path}\" {{\n  capabilities = [{capabilities}]\n}}"
+            );
         }
         text.push('\n');
         Self {
@@ -84,7 +87,10 @@ fn first_line(settings: &VaultSettings) -> String {
 
 fn bare(text: &str) -> String {
     let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
-    lines.flat_map(str::chars).filter(|c| !c.is_whitespace()).collect()
+    lines
+        .flat_map(str::chars)
+        .filter(|c| !c.is_whitespace())
+        .collect()
 }
 
 #[cfg(test)]
@@ -113,7 +119,11 @@ mod tests {
         );
         let write = of("a/b", "git/x/y", GrantLevel::Write);
         assert!(write.name.starts_with("a-b-git-x-y-") && write.name.ends_with("-write"));
-        assert!(write.text.contains("path \"a/b/git/data/x/y\" {\n  capabilities = [\"create\", \"read\", \"update\"]"));
+        assert!(
+            write
+                .text
+                .contains("path \"a/b/git/data/x/y\" {\n  capabilities = [\"create\", \"read\", \"update\"]")
+        );
         let admin = of("p", "cluster/kubernetes/c/default/admin", GrantLevel::Read);
         assert!(admin.text.contains("path \"auth/p/c/role/*\""));
     }

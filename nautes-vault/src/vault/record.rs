@@ -82,7 +82,10 @@ pub(super) async fn write(link: &Arc<Link>, scope: &GrantScope, record: &Record)
 }
 
 /// Lists the scopes that have or had a record, of one cluster or of all.
-pub(super) async fn scopes(link: &Arc<Link>, cluster: Option<&ClusterName>) -> Result<Vec<GrantScope>, Fault> {
+pub(super) async fn scopes(
+    link: &Arc<Link>,
+    cluster: Option<&ClusterName>,
+) -> Result<Vec<GrantScope>, Fault> {
     let clusters: Vec<ClusterName> = match cluster {
         Some(cluster) => vec![cluster.clone()],
         None => known(secrets::names(link, ENGINE, GRANTS).await?),
@@ -93,7 +96,9 @@ pub(super) async fn scopes(link: &Arc<Link>, cluster: Option<&ClusterName>) -> R
             let mut scopes = Vec::new();
             let names = secrets::names(link, ENGINE, &folder).await?;
             if names.iter().any(|name| name == SHARED) {
-                scopes.push(GrantScope::Cluster { cluster: cluster.clone() });
+                scopes.push(GrantScope::Cluster {
+                    cluster: cluster.clone(),
+                });
             }
             if names.iter().any(|name| name.trim_end_matches('/') == PRODUCT) {
                 let products: Vec<ProductName> =
@@ -137,7 +142,9 @@ fn place(link: &Link, scope: &GrantScope) -> Place {
 
 fn known<T: std::str::FromStr>(names: Vec<String>) -> Vec<T> {
     let names = names.into_iter();
-    names.filter_map(|name| name.trim_end_matches('/').parse().ok()).collect()
+    names
+        .filter_map(|name| name.trim_end_matches('/').parse().ok())
+        .collect()
 }
 
 fn group(grants: &BTreeSet<Grant>) -> Vec<Group> {

@@ -74,7 +74,11 @@ impl Live {
 
 impl Role {
     /// Returns the role of a principal that has these policies, and the mark of the installation.
-    pub(super) fn of(settings: &VaultSettings, principal: &Principal, mut policies: BTreeSet<String>) -> Self {
+    pub(super) fn of(
+        settings: &VaultSettings,
+        principal: &Principal,
+        mut policies: BTreeSet<String>,
+    ) -> Self {
         policies.insert(Policy::mark(settings).name);
         let mut role = Self {
             mount: settings.mount(names::mount(principal, &settings.tenant_mount)),
@@ -146,11 +150,15 @@ impl Role {
             token_period,
             audience,
         } = live;
-        let same = |list: &Option<Vec<String>>, wanted: &[String]| list.as_deref().unwrap_or_default() == wanted;
+        let same =
+            |list: &Option<Vec<String>>, wanted: &[String]| list.as_deref().unwrap_or_default() == wanted;
         token_policies.as_ref() == Some(&self.policies)
             && same(bound_service_account_names, &self.accounts)
             && same(bound_service_account_namespaces, &self.namespaces)
-            && bound_service_account_namespace_selector.as_deref().unwrap_or_default() == self.selector
+            && bound_service_account_namespace_selector
+                .as_deref()
+                .unwrap_or_default()
+                == self.selector
             && token_bound_cidrs.as_ref().is_none_or(Vec::is_empty)
             && !token_no_default_policy
             && (*token_ttl, *token_max_ttl) == (TTL, MAX_TTL)

@@ -85,7 +85,11 @@ pub(super) async fn state(link: &Arc<Link>, place: &Place) -> Result<State, Faul
 }
 
 /// Reads one version.
-pub(super) async fn version(link: &Arc<Link>, place: &Place, version: u64) -> Result<Option<Versioned>, Fault> {
+pub(super) async fn version(
+    link: &Arc<Link>,
+    place: &Place,
+    version: u64,
+) -> Result<Option<Versioned>, Fault> {
     // The server takes 0 for the newest, and refuses what it cannot count.
     if version == 0 || i32::try_from(version).is_err() {
         return Ok(None);
@@ -174,7 +178,9 @@ pub(super) async fn write(
             Err(fault) => return Err(failed(fault)),
         }
     }
-    Err(failed(Fault::NoAnswer("others wrote it again and again".to_owned())))
+    Err(failed(Fault::NoAnswer(
+        "others wrote it again and again".to_owned(),
+    )))
 }
 
 /// Removes one version for good.
@@ -201,7 +207,11 @@ pub(super) async fn delete(link: &Arc<Link>, place: &Place) -> Result<(), Fault>
 /// Lists the names directly below a folder; those of folders end with a slash.
 pub(super) async fn names(link: &Arc<Link>, engine: &str, folder: &str) -> Result<Vec<String>, Fault> {
     let mount = link.settings.mount(engine);
-    let path = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+    let path = if folder.is_empty() {
+        String::new()
+    } else {
+        format!("{folder}/")
+    };
     let listed = link.call(Ask::PLAIN, |client| {
         let (mount, path) = (mount.clone(), path.clone());
         async move { kv2::list(&*client, &mount, &path).await }
@@ -233,7 +243,11 @@ pub(super) async fn list(link: &Arc<Link>, prefix: &str) -> Result<Vec<SecretPat
         folders = Vec::new();
         for (folder, names) in listed {
             for name in names {
-                let whole = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
+                let whole = if folder.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{folder}/{name}")
+                };
                 let is_folder = whole.ends_with('/');
                 let whole = whole.trim_end_matches('/').to_owned();
                 match SecretPath::new(format!("{engine}/{whole}")) {
@@ -248,7 +262,9 @@ pub(super) async fn list(link: &Arc<Link>, prefix: &str) -> Result<Vec<SecretPat
     let looked = each(found, |path: SecretPath| {
         let looked = async move {
             let place = Place::of(link, &path);
-            let left = metadata(link, &place).await?.is_some_and(|(_, versions)| !versions.is_empty());
+            let left = metadata(link, &place)
+                .await?
+                .is_some_and(|(_, versions)| !versions.is_empty());
             Ok::<_, Fault>((left && is_below(&path, prefix)).then_some(path))
         };
         looked.boxed()
@@ -308,7 +324,8 @@ async fn metadata(link: &Arc<Link>, place: &Place) -> Result<Option<(u64, Vec<u6
             continue;
         }
         // A deletion may lie in the future: the server's clock decides, not ours.
-        let gone = !about.deletion_time.is_empty() && !matches!(get(link, place, Some(number)).await?, Got::Found(_));
+        let gone = !about.deletion_time.is_empty()
+            && !matches!(get(link, place, Some(number)).await?, Got::Found(_));
         if !gone {
             left.push(number);
         }

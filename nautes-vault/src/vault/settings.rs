@@ -91,7 +91,10 @@ impl VaultSettings {
             return bad("address", "it holds a user or a password");
         }
         if !matches!(self.address.path(), "" | "/") || self.address.query().is_some() {
-            return bad("address", "it has a path; only scheme, host and port belong to it");
+            return bad(
+                "address",
+                "it has a path; only scheme, host and port belong to it",
+            );
         }
         if !self.prefix.is_empty() && !self.prefix.split('/').all(is_segment) {
             return bad("prefix", "it consists of segments of [a-z0-9-], separated by '/'");
@@ -101,7 +104,10 @@ impl VaultSettings {
         }
         let namespace = self.namespace.as_deref().unwrap_or("x");
         if namespace.is_empty() || !namespace.bytes().all(|b| b.is_ascii_graphic()) {
-            return bad("namespace", "it is empty, or has characters that no namespace has");
+            return bad(
+                "namespace",
+                "it is empty, or has characters that no namespace has",
+            );
         }
         self.login.check()
     }
@@ -195,7 +201,12 @@ impl Login {
             Self::AppRole { mount, role_id, .. } => (mount, role_id),
             Self::Jwt { mount, role, .. } | Self::Kubernetes { mount, role, .. } => (mount, role),
         };
-        let good = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b'?' && b != b'#');
+        let good = |text: &str| {
+            !text.is_empty()
+                && text
+                    .bytes()
+                    .all(|b| b.is_ascii_graphic() && b != b'?' && b != b'#')
+        };
         if good(mount) && good(role) {
             Ok(())
         } else {
@@ -250,10 +261,21 @@ mod tests {
 
     #[test]
     fn addresses_that_leak_or_mislead_are_refused() {
-        for good in ["https://vault:8200", "http://127.0.0.1:8200", "http://[::1]:1", "http://localhost:1/"] {
+        for good in [
+            "https://vault:8200",
+            "http://127.0.0.1:8200",
+            "http://[::1]:1",
+            "http://localhost:1/",
+        ] {
             assert!(of(good).check().is_ok(), "{good}");
         }
-        for bad in ["http://vault:8200", "ftp://vault", "https://u:p@vault", "https://vault/v1", "https://vault/?a=b"] {
+        for bad in [
+            "http://vault:8200",
+            "ftp://vault",
+            "https://u:p@vault",
+            "https://vault/v1",
+            "https://vault/?a=b",
+        ] {
             assert!(of(bad).check().is_err(), "{bad}");
         }
         let mut plain = of("http://vault:8200");

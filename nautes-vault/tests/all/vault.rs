@@ -11,8 +11,8 @@ mod server;
 
 use std::time::Duration;
 
-use nautes_vault::vault::{Login, Pace, VaultSettings, VaultStore};
 use nautes_vault::conformance;
+use nautes_vault::vault::{Login, Pace, VaultSettings, VaultStore};
 
 use self::server::Server;
 
@@ -35,21 +35,32 @@ async fn prepared(server: &Server) -> VaultStore {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_in_memory_conforms() {
-    let Some(server) = Server::in_memory().await else { return };
+    let Some(server) = Server::in_memory().await else {
+        return;
+    };
     let store = prepared(&server).await;
     conformance::run(&store).await;
-    assert!(nautes_vault::SecretStore::list(&store, "").await.unwrap().is_empty());
+    assert!(
+        nautes_vault::SecretStore::list(&store, "")
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_on_disk_with_tls_conforms() {
-    let Some(server) = Server::on_disk().await else { return };
+    let Some(server) = Server::on_disk().await else {
+        return;
+    };
     conformance::run(&prepared(&server).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_namespace_and_a_prefix_conform() {
-    let Some(server) = Server::in_memory().await else { return };
+    let Some(server) = Server::in_memory().await else {
+        return;
+    };
     server.admin("POST", "sys/namespaces/team", None).await;
     let mut settings = server.settings();
     settings.namespace = Some("team".to_owned());

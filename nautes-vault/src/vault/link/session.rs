@@ -141,8 +141,12 @@ impl Link {
         };
         let session = Arc::new(made.map_err(|fault| match fault {
             Fault::Denied => Fault::Login("the server does not accept the credential".to_owned()),
-            Fault::Refused(code, _) => Fault::Login(format!("the server does not accept the credential ({code})")),
-            Fault::NoRoute(_) | Fault::Absent => Fault::Login("the auth mount or the role does not exist".to_owned()),
+            Fault::Refused(code, _) => {
+                Fault::Login(format!("the server does not accept the credential ({code})"))
+            }
+            Fault::NoRoute(_) | Fault::Absent => {
+                Fault::Login("the auth mount or the role does not exist".to_owned())
+            }
             fault => fault,
         })?);
         if session.due().is_some() {
@@ -170,14 +174,22 @@ impl Link {
             }
             Login::Jwt { mount, role, file } => {
                 let jwt = read(file).await?;
-                once(Ask::SECRET, oidc::login(&*nobody, mount, &jwt, Some(role.clone()))).await?
+                once(
+                    Ask::SECRET,
+                    oidc::login(&*nobody, mount, &jwt, Some(role.clone())),
+                )
+                .await?
             }
             Login::Kubernetes { mount, role, file } => {
                 let jwt = read(file).await?;
                 once(Ask::SECRET, kubernetes::login(&*nobody, mount, role, &jwt)).await?
             }
         };
-        tracing::debug!(method = login.method(), seconds = auth.lease_duration, "logged in to the secret store");
+        tracing::debug!(
+            method = login.method(),
+            seconds = auth.lease_duration,
+            "logged in to the secret store"
+        );
         Ok(self.made(&auth))
     }
 
@@ -220,7 +232,9 @@ impl Link {
 /// Whoever still holds the token of a link that is dropped cannot use it for long.
 impl Drop for Link {
     fn drop(&mut self) {
-        let Some(session) = self.session.get_mut().take() else { return };
+        let Some(session) = self.session.get_mut().take() else {
+            return;
+        };
         session.end();
         if !session.ours {
             return;
@@ -263,12 +277,7 @@ async fn keep(link: Weak<Link>, session: Arc<Session>) {
     }
 }
 
-fn session(
-    client: Arc<VaultClient>,
-    token: Zeroizing<String>,
-    ours: bool,
-    ttl: Option<Duration>,
-) -> Session {
+fn session(client: Arc<VaultClient>, token: Zeroizing<String>, ours: bool, ttl: Option<Duration>) -> Session {
     Session {
         client,
         token,
@@ -296,5 +305,7 @@ fn clean(text: &str) -> Option<Zeroizing<String>> {
 }
 
 fn not_a_token(what: &str) -> Fault {
-    Fault::Login(format!("{what} is empty, or has characters that no credential has"))
+    Fault::Login(format!(
+        "{what} is empty, or has characters that no credential has"
+    ))
 }

@@ -37,7 +37,9 @@ impl<'a> MakeWriter<'a> for Log {
 
 #[tokio::test]
 async fn no_value_and_no_token_is_in_any_log_or_error() {
-    let Some(server) = Server::in_memory().await else { return };
+    let Some(server) = Server::in_memory().await else {
+        return;
+    };
     prepared(&server).await;
     let token = server.token_with(&["root"]).await;
     let proxy = Proxy::before(&server.address).await;
@@ -54,7 +56,10 @@ async fn no_value_and_no_token_is_in_any_log_or_error() {
     let store = VaultStore::new(settings.clone()).unwrap();
     let mut shown = format!("{store:?} {settings:?}");
     for n in 0..PLANTED {
-        let (at, values) = (path(&format!("git/canary/{}", n % 50)), one(&format!("canary-{n:05}")));
+        let (at, values) = (
+            path(&format!("git/canary/{}", n % 50)),
+            one(&format!("canary-{n:05}")),
+        );
         let fault = match n % 10 {
             0 => Some(Fault::Echo(500)),
             1 => Some(Fault::Echo(400)),
@@ -65,7 +70,11 @@ async fn no_value_and_no_token_is_in_any_log_or_error() {
         if let Some(fault) = fault {
             proxy.fail("POST", "/data/canary", 2, fault);
         }
-        let expect = if n % 10 == 4 { Expect::Version(999) } else { Expect::Any };
+        let expect = if n % 10 == 4 {
+            Expect::Version(999)
+        } else {
+            Expect::Any
+        };
         shown.push_str(&match store.write(&at, values, expect).await {
             Ok(written) => format!("{written:?}"),
             Err(error) => format!("{error} {error:?} {:?}", error.hint()),
@@ -74,7 +83,12 @@ async fn no_value_and_no_token_is_in_any_log_or_error() {
         if n % 10 == 5 {
             // An answer with a value in it that is cut, or is an error.
             let body = format!(r#"{{"data":{{"data":{{"key":"canary-{n:05}""#);
-            proxy.fail("GET", "/data/canary", 2, Fault::Answer(if n % 20 == 5 { 200 } else { 500 }, body));
+            proxy.fail(
+                "GET",
+                "/data/canary",
+                2,
+                Fault::Answer(if n % 20 == 5 { 200 } else { 500 }, body),
+            );
         }
         shown.push_str(&match store.read(&at).await {
             Ok(found) => format!("{found:?}"),
@@ -95,7 +109,10 @@ async fn no_value_and_no_token_is_in_any_log_or_error() {
         reviewer: Some("canary-reviewer".into()),
     };
     proxy.fail("POST", "/config", 9, Fault::Echo(400));
-    let error = store.configure_cluster(&"live".parse().unwrap(), &auth).await.unwrap_err();
+    let error = store
+        .configure_cluster(&"live".parse().unwrap(), &auth)
+        .await
+        .unwrap_err();
     shown.push_str(&format!("{error} {error:?} {auth:?}"));
     drop(guard);
 

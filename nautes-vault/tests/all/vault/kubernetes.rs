@@ -35,8 +35,10 @@ async fn api_server() -> String {
     };
     let namespace = |Path(name): Path<String>| async move {
         let product = name.split('-').next().unwrap_or_default().to_owned();
-        Json(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name,
-            "labels": {"resource.nautes.io/belongsto": format!("product-{product}")}}}))
+        Json(
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name,
+            "labels": {"resource.nautes.io/belongsto": format!("product-{product}")}}}),
+        )
     };
     let app = Router::new()
         .route("/apis/authentication.k8s.io/v1/tokenreviews", post(review))
@@ -54,22 +56,34 @@ fn token(namespace: &str, account: &str) -> String {
         "kubernetes.io": {"namespace": namespace, "serviceaccount": {"name": account, "uid": format!("{namespace}.{account}")}}});
     // Where a signature would be is what the reviewer reads.
     let signature = URL_SAFE_NO_PAD.encode(format!("{namespace}.{account}"));
-    format!("{}.{}.{signature}", encode(json!({"alg": "RS256"})), encode(about))
+    format!(
+        "{}.{}.{signature}",
+        encode(json!({"alg": "RS256"})),
+        encode(about)
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_logs_in_from_namespaces_of_its_product_and_reads_what_it_was_granted() {
-    let Some(server) = Server::in_memory().await else { return };
+    let Some(server) = Server::in_memory().await else {
+        return;
+    };
     let store = prepared(&server).await;
     let _ = store.write(&path("git/a"), one("v"), Expect::Any).await.unwrap();
     let wanted = BTreeSet::from([grant(&account("shop", "ci"), "git/a", GrantLevel::Read)]);
     store.converge_grants(&scope("shop"), &wanted).await.unwrap();
     let auth = nautes_vault::vault::ClusterAuth {
         host: api_server().await,
-        ca: rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap().cert.pem(),
+        ca: rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])
+            .unwrap()
+            .cert
+            .pem(),
         reviewer: Some("reviewer".into()),
     };
-    store.configure_cluster(&"live".parse().unwrap(), &auth).await.unwrap();
+    store
+        .configure_cluster(&"live".parse().unwrap(), &auth)
+        .await
+        .unwrap();
 
     let folder = tempfile::tempdir().unwrap();
     let try_as = async |namespace: &str, name: &str| {
@@ -93,6 +107,15 @@ async fn an_account_logs_in_from_namespaces_of_its_product_and_reads_what_it_was
         let (answer, read) = try_as(namespace, name).await;
         assert!(answer.0 >= 400, "{namespace} {name} logged in");
         let error = read.unwrap_err();
-        assert!(matches!(error, nautes_vault::StoreError::NoLogin { method: "Kubernetes", .. }), "{error}");
+        assert!(
+            matches!(
+                error,
+                nautes_vault::StoreError::NoLogin {
+                    method: "Kubernetes",
+                    ..
+                }
+            ),
+            "{error}"
+        );
     }
 }

@@ -52,7 +52,11 @@ impl Proxy {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let inner = Arc::new(Inner {
             upstream: upstream.to_owned(),
-            http: reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap(),
+            http: reqwest::Client::builder()
+                .no_proxy()
+                .tls_certs_only([])
+                .build()
+                .unwrap(),
             rules: Mutex::new(Vec::new()),
             seen: Mutex::new(Vec::new()),
         });
@@ -60,11 +64,7 @@ impl Proxy {
         let address = format!("http://{}", listener.local_addr().unwrap());
         let app = Router::new().fallback(pass).with_state(Arc::clone(&inner));
         let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self {
-            inner,
-            address,
-            task,
-        }
+        Self { inner, address, task }
     }
 
     /// Lets the next requests of this method with this text in their path meet a fault.
@@ -104,12 +104,16 @@ async fn pass(State(inner): State<Arc<Inner>>, request: Request) -> Response<Bod
     let (parts, body) = request.into_parts();
     let path = parts.uri.path_and_query().unwrap().to_string();
     let body = to_bytes(body, usize::MAX).await.unwrap();
-    inner.seen.lock().unwrap().push(format!("{} {path}", parts.method));
+    inner
+        .seen
+        .lock()
+        .unwrap()
+        .push(format!("{} {path}", parts.method));
     let fault = {
         let mut rules = inner.rules.lock().unwrap();
-        let found = rules.iter_mut().find(|rule| {
-            rule.times > 0 && parts.method.as_str() == rule.method && path.contains(&rule.path)
-        });
+        let found = rules
+            .iter_mut()
+            .find(|rule| rule.times > 0 && parts.method.as_str() == rule.method && path.contains(&rule.path));
         found.map(|rule| {
             rule.times -= 1;
             rule.fault.clone()
@@ -146,7 +150,9 @@ async fn forward(
     headers: &HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
-    let mut request = inner.http.request(method.clone(), format!("{}{path}", inner.upstream));
+    let mut request = inner
+        .http
+        .request(method.clone(), format!("{}{path}", inner.upstream));
     for name in ["x-vault-token", "x-vault-namespace", "x-vault-request"] {
         if let Some(value) = headers.get(name) {
             request = request.header(name, value);

@@ -14,16 +14,26 @@ use crate::{one, path};
 
 #[tokio::test]
 async fn others_read_what_is_written_and_the_other_way_round() {
-    let Some(server) = Server::in_memory().await else { return };
+    let Some(server) = Server::in_memory().await else {
+        return;
+    };
     let store = prepared(&server).await;
     let at = path("git/gitlab/repo-19/default/readonly");
     let values = BTreeMap::from([("deploykey".to_owned(), Secret::from("-----BEGIN\nx\n"))]);
     let _ = store.write(&at, values, Expect::Absent).await.unwrap();
-    let found = server.admin("GET", "git/data/gitlab/repo-19/default/readonly", None).await;
+    let found = server
+        .admin("GET", "git/data/gitlab/repo-19/default/readonly", None)
+        .await;
     assert_eq!(found["data"]["data"], json!({"deploykey": "-----BEGIN\nx\n"}));
 
     let theirs = json!({"data": {"accesstoken": "theirs", "id": 7}});
-    server.admin("POST", "git/data/gitlab/repo-19/default/accesstoken-api", Some(theirs)).await;
+    server
+        .admin(
+            "POST",
+            "git/data/gitlab/repo-19/default/accesstoken-api",
+            Some(theirs),
+        )
+        .await;
     let at = path("git/gitlab/repo-19/default/accesstoken-api");
     let found = store.read(&at).await.unwrap().unwrap();
     assert_eq!(found.values["accesstoken"], Secret::from("theirs"));
@@ -32,7 +42,9 @@ async fn others_read_what_is_written_and_the_other_way_round() {
 
 #[tokio::test]
 async fn what_was_deleted_by_hand_is_deleted_and_can_be_brought_back() {
-    let Some(server) = Server::in_memory().await else { return };
+    let Some(server) = Server::in_memory().await else {
+        return;
+    };
     let store = prepared(&server).await;
     let at = path("git/a");
     for value in ["1", "2"] {
@@ -42,13 +54,17 @@ async fn what_was_deleted_by_hand_is_deleted_and_can_be_brought_back() {
     assert_eq!(store.read(&at).await.unwrap().unwrap().version, 1);
     assert!(store.read_version(&at, 2).await.unwrap().is_none());
     assert_eq!(store.versions(&at).await.unwrap().len(), 1);
-    server.admin("POST", "git/undelete/a", Some(json!({"versions": [2]}))).await;
+    server
+        .admin("POST", "git/undelete/a", Some(json!({"versions": [2]})))
+        .await;
     assert_eq!(store.read(&at).await.unwrap().unwrap().version, 2);
 }
 
 #[tokio::test]
 async fn an_engine_that_is_missing_or_another_is_an_error_and_never_empty() {
-    let Some(server) = Server::in_memory().await else { return };
+    let Some(server) = Server::in_memory().await else {
+        return;
+    };
     let old = json!({"type": "kv", "options": {"version": "1"}});
     server.admin("POST", "sys/mounts/repo", Some(old)).await;
     let store = VaultStore::new(server.settings()).unwrap();
@@ -66,7 +82,9 @@ async fn an_engine_that_is_missing_or_another_is_an_error_and_never_empty() {
 
 #[tokio::test]
 async fn an_engine_that_disappears_is_an_error_too() {
-    let Some(server) = Server::in_memory().await else { return };
+    let Some(server) = Server::in_memory().await else {
+        return;
+    };
     let store = prepared(&server).await;
     assert!(store.read(&path("git/a")).await.unwrap().is_none());
     server.admin("DELETE", "sys/mounts/git", None).await;
@@ -82,7 +100,9 @@ async fn an_engine_that_disappears_is_an_error_too() {
 
 #[tokio::test]
 async fn the_records_of_the_store_are_no_secrets() {
-    let Some(server) = Server::in_memory().await else { return };
+    let Some(server) = Server::in_memory().await else {
+        return;
+    };
     let store = prepared(&server).await;
     let _ = store.write(&path("git/a"), one("v"), Expect::Any).await.unwrap();
     let at = SecretRef {
@@ -103,7 +123,9 @@ async fn the_records_of_the_store_are_no_secrets() {
 
 #[tokio::test]
 async fn all_processes_make_the_same_digests() {
-    let Some(server) = Server::in_memory().await else { return };
+    let Some(server) = Server::in_memory().await else {
+        return;
+    };
     let (first, second) = (prepared(&server).await, prepared(&server).await);
     let _ = first.write(&path("git/a"), one("v"), Expect::Any).await.unwrap();
     let at = SecretRef {
@@ -118,12 +140,19 @@ async fn all_processes_make_the_same_digests() {
 
 #[tokio::test]
 async fn names_that_only_others_use_do_not_disturb_a_listing() {
-    let Some(server) = Server::in_memory().await else { return };
+    let Some(server) = Server::in_memory().await else {
+        return;
+    };
     let store = prepared(&server).await;
     let theirs = json!({"data": {"a": "b"}});
     for name in ["with%20space", "folder%20x/a"] {
-        server.admin("POST", &format!("git/data/{name}"), Some(theirs.clone())).await;
+        server
+            .admin("POST", &format!("git/data/{name}"), Some(theirs.clone()))
+            .await;
     }
-    let _ = store.write(&path("git/ours"), one("v"), Expect::Any).await.unwrap();
+    let _ = store
+        .write(&path("git/ours"), one("v"), Expect::Any)
+        .await
+        .unwrap();
     assert_eq!(store.list("git").await.unwrap(), [path("git/ours")]);
 }

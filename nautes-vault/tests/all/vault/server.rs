@@ -104,7 +104,8 @@ impl Server {
     }
 
     pub(crate) async fn unseal(&mut self) {
-        self.admin("PUT", "sys/unseal", Some(json!({"key": self.unseal}))).await;
+        self.admin("PUT", "sys/unseal", Some(json!({"key": self.unseal})))
+            .await;
         assert!(self.answers(&[200]).await, "the server did not become active");
     }
 
@@ -139,7 +140,13 @@ impl Server {
     }
 
     /// Asks with a token, and returns the status with the answer.
-    pub(crate) async fn ask(&self, token: &str, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+    pub(crate) async fn ask(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> (u16, Value) {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let mut request = self.http.request(method, format!("{}/v1/{path}", self.address));
         if !token.is_empty() {
@@ -207,11 +214,19 @@ fn start(program: &PathBuf, folder: &TempDir) -> Child {
 fn client(ca: Option<&str>) -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let trusted = ca.map(|ca| Certificate::from_pem(ca.as_bytes()).unwrap());
-    reqwest::Client::builder().no_proxy().tls_certs_only(trusted).build().unwrap()
+    reqwest::Client::builder()
+        .no_proxy()
+        .tls_certs_only(trusted)
+        .build()
+        .unwrap()
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 /// Returns the program of the server: what `NAUTES_TEST_OPENBAO` names, or `bao` on the `PATH`.
@@ -221,7 +236,9 @@ fn program() -> Option<PathBuf> {
         return Some(program.into());
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|folder| folder.join("bao")).find(|file| file.is_file());
+    let found = std::env::split_paths(&path)
+        .map(|folder| folder.join("bao"))
+        .find(|file| file.is_file());
     if found.is_none() {
         assert!(
             std::env::var_os("CI").is_none_or(|ci| ci != "true"),
