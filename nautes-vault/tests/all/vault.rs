@@ -12,7 +12,7 @@ mod server;
 use std::time::Duration;
 
 use nautes_vault::conformance;
-use nautes_vault::vault::{Login, Pace, VaultSettings, VaultStore};
+use nautes_vault::vault::{ClusterAuth, Login, Pace, VaultSettings, VaultStore};
 
 use self::server::Server;
 
@@ -70,4 +70,75 @@ async fn a_namespace_and_a_prefix_conform() {
     conformance::run(&store).await;
     let outside = server.admin("GET", "sys/mounts", None).await;
     assert!(!outside.to_string().contains("nautes/one"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_policy_of_the_guide_is_enough() {
+    let Some(server) = Server::in_memory().await else {
+        return;
+    };
+    let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guide/vault.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let policy = guide
+        .split("```hcl\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    let body = serde_json::json!({ "policy": policy });
+    server.admin("PUT", "sys/policies/acl/nautes", Some(body)).await;
+    let mut settings = server.settings();
+    settings.login = Login::Token(server.token_with(&["nautes"]).await.into());
+    let store = VaultStore::new(settings).unwrap();
+    store.prepare().await.unwrap();
+    conformance::run(&store).await;
+    let cluster = "conformance".parse().unwrap();
+    let auth = ClusterAuth {
+        host: "https://127.0.0.1:1".to_owned(),
+        ca: rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])
+            .unwrap()
+            .cert
+            .pem(),
+        reviewer: None,
+    };
+    store.configure_cluster(&cluster, &auth).await.unwrap();
+    assert!(store.retire_cluster(&cluster).await.unwrap());
+    let left = server.admin("GET", "sys/auth", None).await;
+    assert!(left["data"].get("conformance/").is_none(), "{left}");
+    assert!(store.retire_cluster(&cluster).await.unwrap(), "retiring twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mount_with_roles_of_others_stays() {
+    let Some(server) = Server::in_memory().await else {
+        return;
+    };
+    let store = prepared(&server).await;
+    for kind in ["kubernetes", "approle"] {
+        let body = serde_json::json!({ "type": kind });
+        server
+            .admin("POST", &format!("sys/auth/{kind}"), Some(body))
+            .await;
+    }
+    let role =
+        serde_json::json!({"bound_service_account_names": ["x"], "bound_service_account_namespaces": ["y"]});
+    server
+        .admin("POST", "auth/kubernetes/role/theirs", Some(role))
+        .await;
+    assert!(
+        !store
+            .retire_cluster(&"kubernetes".parse().unwrap())
+            .await
+            .unwrap()
+    );
+    let error = store
+        .retire_cluster(&"approle".parse().unwrap())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, nautes_vault::StoreError::Foreign { .. }),
+        "{error}"
+    );
+    server.admin("GET", "auth/kubernetes/role/theirs", None).await;
 }

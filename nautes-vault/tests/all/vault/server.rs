@@ -72,7 +72,7 @@ impl Server {
         let at = folder.path().display();
         let config = format!(
             r#"
-            storage "raft" {{ path = "{at}/data" node_id = "one" max_entry_size = 8388608 }}
+            storage "raft" {{ path = "{at}/data" node_id = "one" max_entry_size = 8388608 performance_multiplier = 1 }}
             listener "tcp" {{
               address = "127.0.0.1:{port}"
               tls_cert_file = "{at}/cert.pem"
