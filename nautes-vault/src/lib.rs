@@ -45,6 +45,7 @@
 //! | [`digest`] | keyed digests: comparing values without showing them |
 //! | [`local`] | the encrypted store for one machine |
 //! | [`vault`] | the store in Vault or OpenBao |
+//! | [`migrate`] | copying one store into another |
 //! | [`conformance`] | what every store must do, as named cases |
 
 pub mod conformance;
@@ -52,6 +53,7 @@ pub mod digest;
 pub mod error;
 pub mod keys;
 pub mod local;
+pub mod migrate;
 pub mod store;
 pub mod vault;
 

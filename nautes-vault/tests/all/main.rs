@@ -11,6 +11,7 @@ mod canary;
 mod faulty;
 mod kill;
 mod local;
+mod migrate;
 mod properties;
 mod tamper;
 mod vault;

@@ -142,3 +142,11 @@ async fn a_mount_with_roles_of_others_stays() {
     );
     server.admin("GET", "auth/kubernetes/role/theirs", None).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_store_of_one_machine_is_copied_into_vault() {
+    let Some(server) = Server::in_memory().await else {
+        return;
+    };
+    crate::migrate::check(&prepared(&server).await).await;
+}
