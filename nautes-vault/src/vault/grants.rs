@@ -147,12 +147,14 @@ async fn attempt(
                     .collect(),
                 grants: wanted.clone(),
             };
-            look(link, scope, &next).await?;
+            let ahead = look(link, scope, &next).await?;
             match record::write(link, scope, &next).await {
                 Ok(version) => record = Record { version, ..next },
                 Err(Fault::Mismatch) => continue,
                 Err(fault) => return Err(fault.into()),
             }
+            // What changed since is seen by the looks that follow.
+            write(link, ahead.writes).await?;
         }
         settle(link, scope, record).await?;
         return Ok(change);
@@ -211,11 +213,14 @@ async fn look(link: &Arc<Link>, scope: &GrantScope, record: &Record) -> Result<L
     };
     let leaving = record.leaving.iter().map(|grant| (&grant.secret, grant.level));
     let policies: BTreeSet<(&SecretPath, GrantLevel)> = needed.iter().copied().chain(leaving).collect();
+    let listed = list_policies(link).await?;
+    let listed = &listed;
     let policies = each(policies, |(path, level)| {
         let wanted = needed.contains(&(path, level)) || used.contains(&(path, level));
         let policy = Policy::of(&link.settings, path, level);
-        let looked =
-            async move { Ok::<_, Stop>(((path, level), look_at_policy(link, policy, wanted).await?)) };
+        let looked = async move {
+            Ok::<_, Stop>(((path, level), look_at_policy(link, listed, policy, wanted).await?))
+        };
         looked.boxed()
     });
     let policies = policies.await?;
@@ -259,7 +264,7 @@ async fn look(link: &Arc<Link>, scope: &GrantScope, record: &Record) -> Result<L
     writes.extend(roles.into_iter().filter_map(|(_, write)| write));
     if !record.grants.is_empty() {
         let mark = Policy::mark(&link.settings);
-        writes.extend(look_at_policy(link, mark, true).await?);
+        writes.extend(look_at_policy(link, listed, mark, true).await?);
     }
     Ok(Look { in_force, writes })
 }
@@ -296,15 +301,28 @@ async fn others(
     record::read_all(link, scopes).await
 }
 
-async fn look_at_policy(link: &Arc<Link>, policy: Policy, wanted: bool) -> Result<Option<Write>, Stop> {
-    let read = link.call(Ask::PLAIN, |client| {
-        let name = policy.name.clone();
-        async move { sys::policy::read(&*client, &name).await }
-    });
-    let live = match read.await {
-        Ok(live) => Some(live.rules),
-        Err(Fault::Absent) => None,
-        Err(fault) => return Err(fault.into()),
+async fn list_policies(link: &Arc<Link>) -> Result<BTreeSet<String>, Fault> {
+    let listed = link.call(
+        Ask::PLAIN,
+        |client| async move { sys::policy::list(&*client).await },
+    );
+    Ok(listed.await?.policies.into_iter().collect())
+}
+
+async fn look_at_policy(
+    link: &Arc<Link>,
+    listed: &BTreeSet<String>,
+    policy: Policy,
+    wanted: bool,
+) -> Result<Option<Write>, Stop> {
+    let is_there = listed.contains(&policy.name);
+    if is_there && wanted && link.right.within(&policy.name, link.settings.pace.recheck) {
+        return Ok(None);
+    }
+    let live = if is_there {
+        read_policy(link, &policy.name).await?
+    } else {
+        None
     };
     let ours = live
         .as_deref()
@@ -312,13 +330,28 @@ async fn look_at_policy(link: &Arc<Link>, policy: Policy, wanted: bool) -> Resul
     Ok(match (live, wanted) {
         (None, true) => Some(Write::PutPolicy(policy)),
         (None, false) => None,
-        (Some(text), true) if text == policy.text => None,
+        (Some(text), true) if text == policy.text => {
+            link.right.note(&policy.name);
+            None
+        }
         (Some(_), true) if ours || link.settings.adopt => Some(Write::PutPolicy(policy)),
         // Somebody else made one that allows the same: it stays theirs.
         (Some(text), true) if policy.allows_the_same(&text) => None,
         (Some(_), true) => return Err(Stop::Foreign("policy", policy.name)),
         (Some(_), false) => ours.then_some(Write::DropPolicy(policy.name)),
     })
+}
+
+async fn read_policy(link: &Arc<Link>, name: &str) -> Result<Option<String>, Fault> {
+    let read = link.call(Ask::PLAIN, |client| {
+        let name = name.to_owned();
+        async move { sys::policy::read(&*client, &name).await }
+    });
+    match read.await {
+        Ok(live) => Ok(Some(live.rules)),
+        Err(Fault::Absent) => Ok(None),
+        Err(fault) => Err(fault),
+    }
 }
 
 async fn look_at_role(
@@ -384,6 +417,7 @@ async fn write(link: &Arc<Link>, writes: Vec<Write>) -> Result<(), Stop> {
 async fn write_one(link: &Arc<Link>, write: Write) -> Result<(), Fault> {
     let done = match write {
         Write::PutPolicy(policy) => {
+            link.right.forget(&policy.name);
             link.call(Ask::PLAIN, |client| {
                 let policy = policy.clone();
                 async move { sys::policy::set(&*client, &policy.name, &policy.text).await }
@@ -391,6 +425,7 @@ async fn write_one(link: &Arc<Link>, write: Write) -> Result<(), Fault> {
             .await
         }
         Write::DropPolicy(name) => {
+            link.right.forget(&name);
             link.call(Ask::PLAIN, |client| {
                 let name = name.clone();
                 async move { sys::policy::delete(&*client, &name).await }

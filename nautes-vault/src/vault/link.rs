@@ -2,9 +2,10 @@
 
 mod session;
 
+use std::collections::HashMap;
 use std::future::Future;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -57,11 +58,38 @@ impl Ask {
     };
 }
 
+/// When something was seen last, by name.
+#[derive(Default)]
+pub(super) struct Seen(std::sync::Mutex<HashMap<String, Instant>>);
+
+impl Seen {
+    /// Notes that it was seen now.
+    pub(super) fn note(&self, name: &str) {
+        self.lock().insert(name.to_owned(), Instant::now());
+    }
+
+    /// Forgets it.
+    pub(super) fn forget(&self, name: &str) {
+        self.lock().remove(name);
+    }
+
+    /// Whether it was seen within this time.
+    pub(super) fn within(&self, name: &str, time: Duration) -> bool {
+        self.lock().get(name).is_some_and(|at| at.elapsed() < time)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The way to one server.
 pub(super) struct Link {
     pub(super) settings: VaultSettings,
     http: reqwest::Client,
     session: Mutex<Option<Arc<Session>>>,
+    /// When the text of each policy was seen to be right.
+    pub(super) right: Seen,
 }
 
 impl Link {
@@ -99,6 +127,7 @@ impl Link {
             settings,
             http,
             session: Mutex::new(None),
+            right: Seen::default(),
         }))
     }
 

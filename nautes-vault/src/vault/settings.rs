@@ -235,6 +235,9 @@ pub struct Pace {
     pub operation: Duration,
     /// How often a request is sent at most.
     pub attempts: u32,
+    /// How long the text of a policy that was seen to be right is taken to be so. Whether it is there at all is
+    /// looked at each time.
+    pub recheck: Duration,
     /// The pause before the second attempt; it doubles with each further one, up to two seconds.
     pub pause: Duration,
 }
@@ -246,6 +249,7 @@ impl Default for Pace {
             request: Duration::from_secs(15),
             operation: Duration::from_secs(45),
             attempts: 5,
+            recheck: Duration::from_secs(600),
             pause: Duration::from_millis(100),
         }
     }

@@ -21,6 +21,7 @@ fn settings(address: &str, token: &str) -> VaultSettings {
     let mut settings = VaultSettings::new(address.parse().unwrap(), Login::Token(token.into()));
     settings.pace = Pace {
         pause: Duration::from_millis(5),
+        recheck: Duration::ZERO,
         ..Pace::default()
     };
     settings

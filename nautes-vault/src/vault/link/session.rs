@@ -29,6 +29,8 @@ pub(super) struct Session {
     token: Zeroizing<String>,
     /// Whether Nautes made the token, so that it is its to revoke.
     ours: bool,
+    /// Whether the server may make the token valid for longer.
+    renewable: bool,
     /// How long the token was valid at first; `None` for ever.
     ttl: Option<Duration>,
     expires: Mutex<Option<Instant>>,
@@ -149,7 +151,7 @@ impl Link {
             }
             fault => fault,
         })?);
-        if session.due().is_some() {
+        if session.renewable && session.due().is_some() {
             tokio::spawn(keep(Arc::downgrade(self), Arc::clone(&session)).boxed());
         }
         Ok(session)
@@ -198,13 +200,19 @@ impl Link {
         let client = self.client(&text);
         let about = once(Ask::SECRET, token::lookup_self(&*client)).await?;
         let ttl = (about.ttl > 0).then(|| Duration::from_secs(about.ttl));
-        Ok(session(client, text, false, ttl))
+        Ok(Session {
+            renewable: about.renewable == Some(true),
+            ..session(client, text, false, ttl)
+        })
     }
 
     fn made(&self, auth: &AuthInfo) -> Session {
         let ttl = (auth.lease_duration > 0).then(|| Duration::from_secs(auth.lease_duration));
         let text = Zeroizing::new(auth.client_token.clone());
-        session(self.client(&text), text, true, ttl)
+        Session {
+            renewable: auth.renewable,
+            ..session(self.client(&text), text, true, ttl)
+        }
     }
 
     /// Makes the token valid for longer. `false` means that it cannot be: a new login is due.
@@ -258,13 +266,12 @@ async fn keep(link: Weak<Link>, session: Arc<Session>) {
         let Some(link) = link.upgrade() else { return };
         wait = match link.renew(&session).await {
             Ok(true) => session.due(),
+            // Whoever made the token brings another; the file is read again when this one has ended.
+            Ok(false) if !session.ours => return,
             Ok(false) => {
                 // The next one is kept by a task of its own.
                 match link.replace(&session).await {
-                    Ok(_) if session.ours => {
-                        let _ = once(Ask::SECRET, token::revoke_self(&*session.client)).await;
-                    }
-                    Ok(_) => {}
+                    Ok(_) => drop(once(Ask::SECRET, token::revoke_self(&*session.client)).await),
                     Err(fault) => tracing::warn!(%fault, "logging in to the secret store again failed"),
                 }
                 return;
@@ -282,6 +289,7 @@ fn session(client: Arc<VaultClient>, token: Zeroizing<String>, ours: bool, ttl: 
         client,
         token,
         ours,
+        renewable: false,
         ttl,
         expires: Mutex::new(ttl.map(|ttl| Instant::now() + ttl)),
         over: AtomicBool::new(false),

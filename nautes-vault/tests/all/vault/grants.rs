@@ -537,3 +537,34 @@ async fn accounts_of_one_name_in_two_products_are_two() {
         json!(r#"{"matchLabels":{"resource.nautes.io/belongsto":"product-a-b"}}"#)
     );
 }
+
+#[tokio::test]
+async fn what_was_seen_to_be_right_is_not_read_again_and_still_missed() {
+    let Some(server) = Server::in_memory().await else {
+        return;
+    };
+    prepared(&server).await;
+    let proxy = Proxy::before(&server.address).await;
+    let mut settings = settings(&proxy.address, "root");
+    settings.pace.recheck = std::time::Duration::from_secs(3600);
+    let store = VaultStore::new(settings).unwrap();
+    let paths: Vec<String> = (0..50).map(|n| format!("git/{n}")).collect();
+    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    let wanted = reading("shop", &paths);
+    store.converge_grants(&scope("shop"), &wanted).await.unwrap();
+    proxy.seen();
+    let again = store.converge_grants(&scope("shop"), &wanted).await.unwrap();
+    assert!(again.is_empty());
+    let seen = proxy.seen();
+    assert!(seen.len() < 10, "{seen:?}");
+
+    let name = names::policy(&path("git/7"), GrantLevel::Read);
+    server
+        .admin("DELETE", &format!("sys/policies/acl/{name}"), None)
+        .await;
+    let change = store.converge_grants(&scope("shop"), &wanted).await.unwrap();
+    assert_eq!(change.added, reading("shop", &["git/7"]));
+    server
+        .admin("GET", &format!("sys/policies/acl/{name}"), None)
+        .await;
+}

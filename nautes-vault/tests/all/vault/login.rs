@@ -186,6 +186,37 @@ async fn a_token_file_is_read_again_when_its_token_ends() {
 }
 
 #[tokio::test]
+async fn tokens_in_a_file_are_used_to_their_end_and_followed_by_the_next() {
+    let Some((server, folder)) = world("1h", "1h").await else {
+        return;
+    };
+    let file: PathBuf = folder.path().join("token");
+    let proxy = Proxy::before(&server.address).await;
+    let store = VaultStore::new(with(&proxy.address, Login::TokenFile(file.clone()))).unwrap();
+    for renewable in [false, true] {
+        let token = json!({"policies": ["nautes"], "no_parent": true, "renewable": renewable,
+            "ttl": "2s", "explicit_max_ttl": "2s"});
+        let made = server.admin("POST", "auth/token/create", Some(token)).await;
+        std::fs::write(&file, made["auth"]["client_token"].as_str().unwrap()).unwrap();
+        may_read(&store).await;
+        // Until the token has ended, and nobody has brought another.
+        while store.read(&path("git/a")).await.is_ok() {
+            pause().await;
+        }
+        let seen = proxy.seen();
+        let lookups = seen.iter().filter(|seen| seen.contains("lookup-self")).count();
+        assert!(lookups < 6, "the file was read again and again: {lookups}");
+        let renewals = seen.iter().filter(|seen| seen.contains("renew-self")).count();
+        assert!(
+            renewable || renewals == 0,
+            "what cannot be renewed was tried to be"
+        );
+    }
+    std::fs::write(&file, server.token_with(&["nautes"]).await).unwrap();
+    may_read(&store).await;
+}
+
+#[tokio::test]
 async fn what_the_policies_do_not_allow_is_no_denial_of_the_caller() {
     let Some((server, folder)) = world("1h", "1h").await else {
         return;
