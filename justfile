@@ -9,7 +9,7 @@ check:
 
 # The tests.
 test:
-    cargo test --workspace
+    scripts/test
 
 # Formats everything.
 fmt:
@@ -17,7 +17,7 @@ fmt:
 
 # Rewrites golden files and generated reference pages after an intended change.
 update:
-    UPDATE=1 cargo test --workspace
+    UPDATE=1 scripts/test
 
 # The main process on one machine.
 demo:

@@ -103,6 +103,84 @@ pub enum StoreError {
         /// What the layer below said.
         source: Cause,
     },
+    /// The settings of a store cannot be used.
+    #[error("cannot use the setting {setting} of the secret store: {reason}")]
+    BadSetting {
+        /// The setting, as in [`VaultSettings`](crate::vault::VaultSettings).
+        setting: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A path belongs to the records that the store keeps for itself.
+    #[error("cannot use {path}: what is below {below} belongs to the store itself")]
+    Reserved {
+        /// The secret.
+        path: SecretPath,
+        /// The folder of the store's own records.
+        below: &'static str,
+    },
+    /// The engine of a path is not there, or is no KV engine of version 2.
+    #[error("cannot use the engine {engine} of {store}: {reason}")]
+    NoEngine {
+        /// The engine: where it is mounted.
+        engine: String,
+        /// The server.
+        store: String,
+        /// What is there instead.
+        reason: String,
+    },
+    /// The server is sealed: it has no key to read what it keeps.
+    #[error("cannot {action}: {store} is sealed")]
+    Sealed {
+        /// What was attempted on what.
+        action: String,
+        /// The server.
+        store: String,
+    },
+    /// The server is a standby that does not pass requests on, or a cluster without a leader.
+    #[error("cannot {action}: {store} is a standby, and no active server answers for it")]
+    Standby {
+        /// What was attempted on what.
+        action: String,
+        /// The server.
+        store: String,
+    },
+    /// The server asks for fewer requests.
+    #[error("cannot {action}: {store} limits the rate of requests")]
+    Throttled {
+        /// What was attempted on what.
+        action: String,
+        /// The server.
+        store: String,
+    },
+    /// The policies of Nautes's own login do not allow it.
+    #[error("cannot {action}: {store} does not allow it to the login of Nautes")]
+    Refused {
+        /// What was attempted on what.
+        action: String,
+        /// The server.
+        store: String,
+    },
+    /// Nautes has no valid token, and could not get one.
+    #[error("cannot log in to {store} by {method}")]
+    NoLogin {
+        /// The server.
+        store: String,
+        /// The kind of login.
+        method: &'static str,
+        /// What the layer below said.
+        source: Cause,
+    },
+    /// Something that Nautes would write exists already, and Nautes has not made it.
+    #[error("cannot write the {what} {name} in {store}: it exists, and Nautes has not made it")]
+    Foreign {
+        /// What it is: a policy, a role, an auth mount.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// The server.
+        store: String,
+    },
     /// A fault of Nautes itself.
     #[error("cannot {action}: {reason}")]
     Bug {
@@ -118,16 +196,26 @@ impl StoreError {
     #[must_use]
     pub const fn class(&self) -> Class {
         match self {
-            Self::Conflict { .. } | Self::InUse { .. } => Class::Conflict,
+            Self::Conflict { .. } | Self::InUse { .. } | Self::Foreign { .. } => Class::Conflict,
             Self::Denied { .. } => Class::Denied,
             Self::Absent { .. } => Class::NotFound,
             Self::BadValues { .. }
             | Self::BadPrefix { .. }
             | Self::OutOfScope { .. }
             | Self::BadKey { .. }
+            | Self::BadSetting { .. }
+            | Self::Reserved { .. }
             | Self::WrongKey { .. } => Class::Invalid,
-            // Nothing is known about what a damaged store held: what depends on it is held, not removed.
-            Self::Damaged { .. } | Self::Unreachable { .. } => Class::Unreachable,
+            // Nothing is known about what a damaged store held: what depends on it is held, not removed. What
+            // Nautes itself is refused says nothing about the one who asked, nor about what is there.
+            Self::Damaged { .. }
+            | Self::Unreachable { .. }
+            | Self::NoEngine { .. }
+            | Self::Sealed { .. }
+            | Self::Standby { .. }
+            | Self::Throttled { .. }
+            | Self::Refused { .. }
+            | Self::NoLogin { .. } => Class::Unreachable,
             Self::Bug { .. } => Class::Bug,
         }
     }
@@ -141,6 +229,27 @@ impl StoreError {
                 "access follows from the declared bindings and runtimes: declare one that needs this secret"
             }
             Self::BadValues { .. } | Self::BadPrefix { .. } => "correct the request",
+            Self::BadSetting { .. } => "correct the settings of the secret store",
+            Self::Reserved { .. } => "use another path",
+            Self::NoEngine { .. } => {
+                "enable a KV engine of version 2 there (vault secrets enable -path=<engine> -version=2 kv), and let \
+                 the login of Nautes use it"
+            }
+            Self::Sealed { .. } => "unseal the server (vault operator unseal); Nautes goes on by itself then",
+            Self::Standby { .. } => {
+                "give the address of the active server, or of a load balancer in front of the cluster"
+            }
+            Self::Throttled { .. } => "raise the rate limit quota for the login of Nautes, or wait",
+            Self::Refused { .. } => {
+                "give the login of Nautes the policy of docs/guide/vault.md; an audit log of the server says which \
+                 path was refused"
+            }
+            Self::NoLogin { .. } => {
+                "look whether the credential is there and still valid, and whether the auth mount and role exist"
+            }
+            Self::Foreign { .. } => {
+                "remove it if nobody needs it, or let Nautes take it over with the setting `adopt`"
+            }
             Self::BadKey { .. } => {
                 "a master key is the base64 text of 32 bytes, in a file that only its owner can read (mode 0600)"
             }

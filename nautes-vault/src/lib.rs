@@ -1,8 +1,9 @@
 //! Keeping secrets and who may read them.
 //!
 //! A [`SecretStore`] keeps versions of small maps of values under paths, and knows which principal may read or
-//! write which path. [`LocalStore`] is the one for a single machine: one encrypted file, or memory. Every
-//! store is held to the same [`conformance`] suite.
+//! write which path. [`LocalStore`] is the one for a single machine: one encrypted file, or memory.
+//! [`VaultStore`] is the one for teams: a server of Vault or OpenBao. Every store is held to the same
+//! [`conformance`] suite.
 //!
 //! ```
 //! use std::collections::{BTreeMap, BTreeSet};
@@ -43,6 +44,8 @@
 //! | [`keys`] | where each secret of the platform is kept |
 //! | [`digest`] | keyed digests: comparing values without showing them |
 //! | [`local`] | the encrypted store for one machine |
+//! | [`vault`] | the store in Vault or OpenBao |
+//! | [`migrate`] | copying one store into another |
 //! | [`conformance`] | what every store must do, as named cases |
 
 pub mod conformance;
@@ -50,9 +53,12 @@ pub mod digest;
 pub mod error;
 pub mod keys;
 pub mod local;
+pub mod migrate;
 pub mod store;
+pub mod vault;
 
 pub use digest::SecretDigest;
 pub use error::StoreError;
 pub use local::{LocalStore, MasterKey};
 pub use store::{Expect, GrantChange, SecretStore, VersionInfo, Versioned, Written};
+pub use vault::{VaultSettings, VaultStore};

@@ -81,6 +81,24 @@ impl LocalStore {
         }
     }
 
+    /// Changes the master key: from the return on, the file opens with `master` only. Values, versions and digests
+    /// stay as they are. Keep the old key until this has returned, and the new one before it is called: after an
+    /// interruption the file opens with one of them.
+    ///
+    /// The data key stays the same, so that whoever has an older copy of the file and the old key can still read
+    /// it, and what is written later, too. If that is to be feared, [copy](crate::migrate::copy) everything into a
+    /// new store, and rotate the secrets themselves.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub async fn change_master(&self, master: &MasterKey) -> Result<(), StoreError> {
+        let master = master.clone();
+        self.run("change the master key of", move |inner| {
+            inner.records.change_master(&master)
+        })
+        .await
+    }
+
     /// Returns the latest operations, oldest first, at most [`AUDIT_KEPT`].
     #[must_use]
     pub fn audit(&self) -> Vec<AuditEntry> {

@@ -25,6 +25,9 @@ pub(super) fn cases() -> Vec<Case> {
         case!(a_right_lasts_while_any_scope_grants_it),
         case!(denied_is_the_same_for_absent_secrets),
         case!(grants_outlive_the_secret),
+        case!(similar_paths_are_told_apart),
+        case!(similar_accounts_are_told_apart),
+        case!(a_component_has_what_any_product_grants_it),
     ]
 }
 
@@ -215,21 +218,36 @@ async fn a_grant_beyond_its_scope_is_refused_whole(store: &dyn SecretStore) -> O
 }
 
 async fn concurrent_convergence_ends_in_one_of_the_wanted_states(store: &dyn SecretStore) -> Outcome {
-    let wanted = ["a", "b", "c", "d"].map(|below| reading("p", &[below, "all"]));
+    // Several principals each, so that a mixture shows.
+    let accounts = ["ci", "cd"].map(|name| account("p", name));
+    let of = |below: &str| -> BTreeSet<Grant> {
+        let paths = [below, "all"];
+        let grants = accounts
+            .iter()
+            .flat_map(|who| paths.map(|at| grant(who, at, GrantLevel::Read)));
+        grants.collect()
+    };
+    let wanted = ["a", "b", "c", "d"].map(of);
     let scope = product("p");
     for result in join_all(wanted.iter().map(|wanted| store.converge_grants(&scope, wanted))).await {
         result.map_err(failed("converging"))?;
     }
     let found = store.grants(&scope).await.map_err(failed("asking"))?;
     ensure!(wanted.contains(&found), "the grants are a mixture: {found:?}");
-    let principal = account("p", "ci");
-    for below in ["a", "b", "c", "d", "all"] {
-        let granted = found.contains(&grant(&principal, below, GrantLevel::Read));
-        ensure!(
-            may_read(store, &principal, below).await? == granted,
-            "{below} is not as the grants say"
-        );
+    for who in &accounts {
+        for below in ["a", "b", "c", "d", "all"] {
+            let granted = found.contains(&grant(who, below, GrantLevel::Read));
+            ensure!(
+                may_read(store, who, below).await? == granted,
+                "{below} is not as the grants say"
+            );
+        }
     }
+    let again = store.converge_grants(&scope, &found).await;
+    ensure!(
+        again.map_err(failed("converging again"))?.is_empty(),
+        "what was found was not settled"
+    );
     Ok(())
 }
 
@@ -371,5 +389,76 @@ async fn grants_outlive_the_secret(store: &dyn SecretStore) -> Outcome {
         store.grants(&product("p")).await.map_err(failed("asking"))? == wanted,
         "the grants are gone"
     );
+    Ok(())
+}
+
+/// Stores that make names from paths must not make one name from two.
+async fn similar_paths_are_told_apart(store: &dyn SecretStore) -> Outcome {
+    let paths = [
+        "s/a-b",
+        "s/a/b",
+        "s/a.b",
+        "s/a_b",
+        "s/A-b",
+        "s-a/b",
+        "s/a-b/write",
+    ];
+    let who = account("p", "ci");
+    for granted in paths {
+        for level in [GrantLevel::Read, GrantLevel::Write] {
+            let wanted = BTreeSet::from([grant(&who, granted, level)]);
+            put(store, &product("p"), &wanted).await?;
+            for below in paths {
+                ensure!(
+                    may_read(store, &who, below).await? == (below == granted),
+                    "{level:?} on {granted} decides about {below}"
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Stores that make names from principals must not make one name from two.
+async fn similar_accounts_are_told_apart(store: &dyn SecretStore) -> Outcome {
+    let accounts = [("a-b", "c"), ("a", "b-c"), ("a", "b"), ("b", "a"), ("a-b-c", "c")];
+    for (of, name) in accounts {
+        let wanted = BTreeSet::from([grant(&account(of, name), "a", GrantLevel::Read)]);
+        put(store, &product(of), &wanted).await?;
+        for (other_of, other) in accounts {
+            ensure!(
+                may_read(store, &account(other_of, other), "a").await? == ((of, name) == (other_of, other)),
+                "a grant to {name} of {of} decides about {other} of {other_of}"
+            );
+        }
+        put(store, &product(of), &BTreeSet::new()).await?;
+    }
+    Ok(())
+}
+
+async fn a_component_has_what_any_product_grants_it(store: &dyn SecretStore) -> Outcome {
+    let component = Principal::Component {
+        cluster: here(),
+        component: "sync".to_owned(),
+    };
+    let of = |below: &str| BTreeSet::from([grant(&component, below, GrantLevel::Read)]);
+    let scopes = [product("p"), product("q"), shared()];
+    let paths = ["a", "b", "c"];
+    let converging = scopes.iter().zip(paths).map(|(scope, below)| {
+        let wanted = of(below);
+        async move { store.converge_grants(scope, &wanted).await }
+    });
+    for result in join_all(converging).await {
+        result.map_err(failed("converging"))?;
+    }
+    for (gone, scope) in scopes.iter().enumerate() {
+        for (n, below) in paths.iter().enumerate() {
+            ensure!(
+                may_read(store, &component, below).await? == (n >= gone),
+                "{below} is not as the scopes say"
+            );
+        }
+        put(store, scope, &BTreeSet::new()).await?;
+    }
     Ok(())
 }

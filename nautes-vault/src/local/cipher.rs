@@ -16,6 +16,7 @@ const WRAPPING: &[u8] = b"nautes local store 1: data key";
 
 /// The keys of an unlocked store.
 pub(super) struct Keys {
+    data: Zeroizing<[u8; 32]>,
     seal: XChaCha20Poly1305,
     index: Zeroizing<[u8; 32]>,
     tally: Zeroizing<[u8; 32]>,
@@ -28,8 +29,14 @@ impl Keys {
     pub(super) fn create(master: &MasterKey) -> Result<(Self, Vec<u8>), StoreError> {
         let mut data = Zeroizing::new([0; 32]);
         random(&mut *data)?;
-        let wrapped = seal(&cipher(master.expose()), WRAPPING, &*data)?;
-        Ok((Self::derive(&data), wrapped))
+        let keys = Self::derive(data);
+        let wrapped = keys.wrap(master)?;
+        Ok((keys, wrapped))
+    }
+
+    /// Wraps the data key by a master key.
+    pub(super) fn wrap(&self, master: &MasterKey) -> Result<Vec<u8>, StoreError> {
+        seal(&cipher(master.expose()), WRAPPING, &*self.data)
     }
 
     /// Unwraps the data key; `None` if the master key does not fit.
@@ -37,16 +44,17 @@ impl Keys {
         let data = open(&cipher(master.expose()), WRAPPING, wrapped)?;
         let mut key = Zeroizing::new([0; 32]);
         key.copy_from_slice(data.get(..32)?);
-        (data.len() == 32).then(|| Self::derive(&key))
+        (data.len() == 32).then(|| Self::derive(key))
     }
 
-    fn derive(data: &[u8; 32]) -> Self {
-        let purpose = |purpose: &[u8]| mac(data, &[purpose]);
+    fn derive(data: Zeroizing<[u8; 32]>) -> Self {
+        let purpose = |purpose: &[u8]| mac(&*data, &[purpose]);
         Self {
             seal: cipher(&purpose(b"seal")),
             index: purpose(b"index"),
             tally: purpose(b"tally"),
             digest: DigestKey::derive(&*purpose(b"digest")),
+            data,
         }
     }
 

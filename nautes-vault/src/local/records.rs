@@ -131,6 +131,18 @@ impl Records {
         }
     }
 
+    /// Wraps the data key by another master key, durably.
+    pub(super) fn change_master(&self, master: &MasterKey) -> Result<(), StoreError> {
+        let wrapped = self.keys.wrap(master)?;
+        let txn = self.db.begin_write().map_err(|e| self.fault("write", e))?;
+        {
+            let mut meta = txn.open_table(META).map_err(|e| self.fault("write", e))?;
+            meta.insert(DATA_KEY, &*wrapped)
+                .map_err(|e| self.fault("write", e))?;
+        }
+        txn.commit().map_err(|e| self.fault("write", e))
+    }
+
     /// Begins reading: a consistent picture of one moment.
     pub(super) fn view(&self) -> Result<View<'_>, StoreError> {
         let txn = self.db.begin_read().map_err(|e| self.fault("read", e))?;

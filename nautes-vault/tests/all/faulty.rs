@@ -27,10 +27,13 @@ enum Fault {
     LetsReadersWrite,
     ForgetsScopes,
     DigestsTheVersion,
+    FoldsCase,
+    JoinsNames,
+    ForgetsOtherScopes,
 }
 
 /// Each fault, and the rule that it breaks.
-const FAULTS: [(Fault, &str); 13] = [
+const FAULTS: [(Fault, &str); 16] = [
     (
         Fault::IgnoresExpectations,
         "of_concurrent_writers_exactly_one_wins",
@@ -59,6 +62,12 @@ const FAULTS: [(Fault, &str); 13] = [
     (Fault::LetsReadersWrite, "only_the_level_write_may_write"),
     (Fault::ForgetsScopes, "scopes_are_listed_while_they_have_grants"),
     (Fault::DigestsTheVersion, "digests_follow_the_value"),
+    (Fault::FoldsCase, "similar_paths_are_told_apart"),
+    (Fault::JoinsNames, "similar_accounts_are_told_apart"),
+    (
+        Fault::ForgetsOtherScopes,
+        "a_component_has_what_any_product_grants_it",
+    ),
 ];
 
 /// A good store behind one fault.
@@ -152,6 +161,14 @@ impl SecretStore for Faulty {
                 .converge_grants(scope, wanted)
                 .await
                 .map(|_| GrantChange::default()),
+            Some(Fault::ForgetsOtherScopes) => {
+                for other in self.good.grant_scopes().await? {
+                    if other != *scope {
+                        self.good.converge_grants(&other, &BTreeSet::new()).await?;
+                    }
+                }
+                self.good.converge_grants(scope, wanted).await
+            }
             _ => self.good.converge_grants(scope, wanted).await,
         }
     }
@@ -175,6 +192,20 @@ impl SecretStore for Faulty {
     ) -> Result<Option<Versioned>, StoreError> {
         match self.fault {
             Some(Fault::LetsEverybodyRead) => self.good.read(path).await,
+            Some(Fault::FoldsCase) => {
+                let folded = path.as_str().replace('A', "a").parse().unwrap();
+                self.good.read_as(principal, &folded).await
+            }
+            Some(Fault::JoinsNames) => {
+                for scope in self.good.grant_scopes().await? {
+                    for grant in self.good.grants(&scope).await? {
+                        if joined(&grant.principal) == joined(principal) && grant.secret == *path {
+                            return self.good.read(path).await;
+                        }
+                    }
+                }
+                self.good.read_as(principal, path).await
+            }
             _ => self.good.read_as(principal, path).await,
         }
     }
@@ -202,6 +233,13 @@ impl SecretStore for Faulty {
             let mac = format!("{:064x}", digest.version());
             serde_json::from_value(serde_json::json!({ "version": digest.version(), "digest": mac })).unwrap()
         }))
+    }
+}
+
+fn joined(principal: &Principal) -> String {
+    match principal {
+        Principal::Account { product, account, .. } => format!("{product}-{account}"),
+        other => other.to_string(),
     }
 }
 

@@ -178,3 +178,30 @@ async fn operations_are_audited_with_who_and_whether() {
 fn entries(folder: &Path) -> usize {
     std::fs::read_dir(folder).unwrap().count()
 }
+
+#[tokio::test]
+async fn the_master_key_can_be_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secrets");
+    let new = MasterKey::generate().unwrap();
+    let reference = SecretRef {
+        path: path("git/a"),
+        key: "key".to_owned(),
+    };
+    let digest = {
+        let store = LocalStore::open_or_create(&file, &master()).unwrap();
+        let _ = store.write(&path("git/a"), one("v"), Expect::Any).await.unwrap();
+        store.change_master(&new).await.unwrap();
+        let _ = store.write(&path("git/b"), one("w"), Expect::Any).await.unwrap();
+        store.digest(&reference).await.unwrap()
+    };
+    let error = LocalStore::open(&file, &master()).unwrap_err();
+    assert!(matches!(error, StoreError::WrongKey { .. }), "{error}");
+    let store = LocalStore::open(&file, &new).unwrap();
+    assert_eq!(store.list("").await.unwrap(), [path("git/a"), path("git/b")]);
+    assert_eq!(
+        store.read(&path("git/a")).await.unwrap().unwrap().values,
+        one("v")
+    );
+    assert_eq!(store.digest(&reference).await.unwrap(), digest);
+}

@@ -2,6 +2,8 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
     reason = "helpers of tests are tests, too"
 )]
 
@@ -9,8 +11,10 @@ mod canary;
 mod faulty;
 mod kill;
 mod local;
+mod migrate;
 mod properties;
 mod tamper;
+mod vault;
 
 use std::collections::BTreeMap;
 
