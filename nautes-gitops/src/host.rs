@@ -6,7 +6,7 @@
 
 pub mod error;
 pub mod local;
-
+pub mod net;
 pub mod types;
 
 use std::collections::BTreeMap;
