@@ -7,6 +7,7 @@
 pub mod error;
 pub mod local;
 pub mod net;
+pub mod smart;
 pub mod types;
 
 use std::collections::BTreeMap;

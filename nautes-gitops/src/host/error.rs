@@ -134,9 +134,7 @@ impl HostError {
                 Some("check the name; what you may not see does not show either".to_owned())
             }
             Self::Unreachable { .. } => Some("try again later".to_owned()),
-            Self::Limited { after, .. } => {
-                Some(format!("try again in {} seconds", after.as_secs().max(1)))
-            }
+            Self::Limited { after, .. } => Some(format!("try again in {} seconds", after.as_secs().max(1))),
             Self::Forbidden { needs: None, .. }
             | Self::Conflict { .. }
             | Self::Invalid { .. }

@@ -53,8 +53,6 @@ pub(crate) struct Net {
 /// How a request says who sends it.
 #[derive(Clone, Debug)]
 pub(crate) enum Auth<'a> {
-    /// Nobody.
-    Nobody,
     /// A bearer token, for APIs.
     Bearer(&'a Secret),
     /// A user name and a token as the password, for Git.
@@ -62,7 +60,6 @@ pub(crate) enum Auth<'a> {
 }
 
 /// One request.
-#[derive(Debug)]
 pub(crate) struct Call<'a> {
     pub(crate) method: Method,
     pub(crate) url: Url,
@@ -79,6 +76,16 @@ pub(crate) struct Call<'a> {
     pub(crate) total: Duration,
     /// How long one attempt may take.
     pub(crate) attempt: Duration,
+}
+
+/// A body may hold a secret, so it does not show.
+impl fmt::Debug for Call<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("method", &self.method)
+            .field("path", &self.url.path())
+            .finish_non_exhaustive()
+    }
 }
 
 /// An answer.
@@ -191,9 +198,7 @@ impl Net {
         let work = async {
             let _slot = self.slots.acquire().await;
             let mut request = self.client.request(call.method.clone(), call.url.clone());
-            if let Some(value) = authorization(&call.auth)? {
-                request = request.header(AUTHORIZATION, value);
-            }
+            request = request.header(AUTHORIZATION, authorization(&call.auth)?);
             for (name, value) in &call.headers {
                 request = request.header(*name, *value);
             }
@@ -226,7 +231,11 @@ impl Net {
     }
 
     /// Returns the next part of a content that streams, `None` at its end.
-    pub(crate) async fn part(&self, response: &mut Response, deadline: Instant) -> Result<Option<Bytes>, Fault> {
+    pub(crate) async fn part(
+        &self,
+        response: &mut Response,
+        deadline: Instant,
+    ) -> Result<Option<Bytes>, Fault> {
         let left = deadline.saturating_duration_since(Instant::now());
         match timeout(self.options.idle.min(left), response.chunk()).await {
             Ok(part) => part.map_err(Fault::reading),
@@ -250,9 +259,8 @@ async fn whole(mut response: Response, limit: u64) -> Result<Bytes, Fault> {
     Ok(bytes.freeze())
 }
 
-fn authorization(auth: &Auth<'_>) -> Result<Option<HeaderValue>, Fault> {
+fn authorization(auth: &Auth<'_>) -> Result<HeaderValue, Fault> {
     let text = match auth {
-        Auth::Nobody => return Ok(None),
         Auth::Bearer(token) => Zeroizing::new([b"Bearer ", token.expose()].concat()),
         Auth::Basic(user, token) => {
             let pair = Zeroizing::new([user.as_bytes(), b":", token.expose()].concat());
@@ -262,7 +270,7 @@ fn authorization(auth: &Auth<'_>) -> Result<Option<HeaderValue>, Fault> {
     // What cannot be in a header is no token of anybody.
     let mut value = HeaderValue::from_bytes(&text).map_err(|_| Fault::Token)?;
     value.set_sensitive(true);
-    Ok(Some(value))
+    Ok(value)
 }
 
 fn client(options: &NetOptions) -> Result<Client, HostError> {
@@ -283,7 +291,12 @@ fn client(options: &NetOptions) -> Result<Client, HostError> {
         builder = builder.proxy(reqwest::Proxy::all(proxy.as_str()).map_err(wrong)?);
     }
     if let Some(bundle) = &options.ca_bundle {
-        let wrong = || HostError::invalid("the CA bundle", "it holds no certificate in PEM form that can be read");
+        let wrong = || {
+            HostError::invalid(
+                "the CA bundle",
+                "it holds no certificate in PEM form that can be read",
+            )
+        };
         let certificates = reqwest::Certificate::from_pem_bundle(bundle).map_err(|_| wrong())?;
         if certificates.is_empty() {
             return Err(wrong());

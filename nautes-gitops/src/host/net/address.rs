@@ -42,7 +42,11 @@ impl Address {
         match base.scheme() {
             "https" => {}
             "http" if options.plain_http || (local && options.loopback) => {}
-            "http" => return Err(wrong("with http, tokens would go over the network in clear; use https")),
+            "http" => {
+                return Err(wrong(
+                    "with http, tokens would go over the network in clear; use https",
+                ));
+            }
             _ => return Err(wrong("it begins with neither https:// nor http://")),
         }
         if !base.path().ends_with('/') {
@@ -103,7 +107,11 @@ mod tests {
 
     #[test]
     fn addresses_are_https_without_a_credential() {
-        for good in ["https://gitlab.example.com", "https://example.com:8443/gitlab/", "https://10.1.2.3/"] {
+        for good in [
+            "https://gitlab.example.com",
+            "https://example.com:8443/gitlab/",
+            "https://10.1.2.3/",
+        ] {
             assert!(parse(good, false).is_ok(), "{good}");
         }
         for bad in [

@@ -145,19 +145,33 @@ mod tests {
     #[test]
     fn only_what_may_be_done_twice_is_sent_twice() {
         for status in [500, 502, 503, 504, 408] {
-            assert_eq!(next(false, 1, true, LEFT, &reply(status, None)), Next::Done, "{status}");
+            assert_eq!(
+                next(false, 1, true, LEFT, &reply(status, None)),
+                Next::Done,
+                "{status}"
+            );
             assert!(
                 matches!(
                     next(true, 1, true, LEFT, &reply(status, None)),
-                    Next::Again { carried_out: true, .. }
+                    Next::Again {
+                        carried_out: true,
+                        ..
+                    }
                 ),
                 "{status}"
             );
         }
         assert_eq!(next(false, 1, true, LEFT, &Err(Fault::Late)), Next::Done);
-        assert!(matches!(next(true, 1, true, LEFT, &Err(Fault::Late)), Next::Again { .. }));
+        assert!(matches!(
+            next(true, 1, true, LEFT, &Err(Fault::Late)),
+            Next::Again { .. }
+        ));
         for status in [200, 204, 400, 401, 403, 404, 409, 422] {
-            assert_eq!(next(true, 1, true, LEFT, &reply(status, None)), Next::Done, "{status}");
+            assert_eq!(
+                next(true, 1, true, LEFT, &reply(status, None)),
+                Next::Done,
+                "{status}"
+            );
         }
         assert_eq!(next(true, 4, false, LEFT, &reply(503, None)), Next::Done);
     }
@@ -171,8 +185,20 @@ mod tests {
         let after = Duration::from_secs(600);
         assert_eq!(wait("600"), Next::Limited { after, wait: false });
         let past = wait("Fri, 31 Dec 1999 23:59:59 GMT");
-        assert_eq!(past, Next::Limited { after: Duration::from_millis(10), wait: true });
-        assert_eq!(wait("soon"), Next::Limited { after: UNNAMED, wait: true });
+        assert_eq!(
+            past,
+            Next::Limited {
+                after: Duration::from_millis(10),
+                wait: true
+            }
+        );
+        assert_eq!(
+            wait("soon"),
+            Next::Limited {
+                after: UNNAMED,
+                wait: true
+            }
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The client against servers that misbehave.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{LazyLock, Mutex};
 
 use axum::Router;
 use axum::body::Body;
@@ -24,6 +24,12 @@ async fn serve(answer: impl Fn(u32, &Request) -> Answer + Clone + Send + Sync + 
     });
     tokio::spawn(async move { axum::serve(listener, app).await });
     format!("http://{address}")
+}
+
+/// A credential that no server here looks at.
+fn anybody() -> Auth<'static> {
+    static TOKEN: LazyLock<Secret> = LazyLock::new(|| Secret::from("anybody"));
+    Auth::Basic("user", &TOKEN)
 }
 
 fn options() -> NetOptions {
@@ -50,7 +56,7 @@ fn call<'a>(net: &Net, method: Method, auth: Auth<'a>) -> Call<'a> {
 
 async fn ask(url: &str, method: Method) -> Result<Reply, Fault> {
     let net = Net::new(url, options()).unwrap();
-    net.call(&Gate::default(), &call(&net, method, Auth::Nobody)).await
+    net.call(&Gate::default(), &call(&net, method, anybody())).await
 }
 
 #[tokio::test]
@@ -84,10 +90,10 @@ async fn a_rate_limit_is_waited_for_or_told() {
     .await;
     let net = Net::new(&url, options()).unwrap();
     let gate = Gate::default();
-    let reply = net.call(&gate, &call(&net, Method::POST, Auth::Nobody)).await;
+    let reply = net.call(&gate, &call(&net, Method::POST, anybody())).await;
     assert_eq!(reply.unwrap().bytes(), b"good");
     for _ in 0..2 {
-        let reply = net.call(&gate, &call(&net, Method::GET, Auth::Nobody)).await;
+        let reply = net.call(&gate, &call(&net, Method::GET, anybody())).await;
         assert!(matches!(reply, Err(Fault::Limited { after }) if after.as_secs() > 400));
     }
 }
@@ -95,13 +101,19 @@ async fn a_rate_limit_is_waited_for_or_told() {
 #[tokio::test]
 async fn answers_have_a_largest_size() {
     let declared = serve(|_, _| "x".repeat(2000).into_response()).await;
-    assert!(matches!(ask(&declared, Method::GET).await, Err(Fault::TooLarge { .. })));
+    assert!(matches!(
+        ask(&declared, Method::GET).await,
+        Err(Fault::TooLarge { .. })
+    ));
     let chunked = serve(|_, _| {
         let parts = (0..100).map(|_| Ok::<_, std::io::Error>("x".repeat(100)));
         Body::from_stream(futures::stream::iter(parts)).into_response()
     })
     .await;
-    assert!(matches!(ask(&chunked, Method::GET).await, Err(Fault::TooLarge { .. })));
+    assert!(matches!(
+        ask(&chunked, Method::GET).await,
+        Err(Fault::TooLarge { .. })
+    ));
 }
 
 #[tokio::test]
@@ -111,9 +123,12 @@ async fn silence_ends_at_the_deadline() {
     let call = Call {
         total: Duration::from_millis(300),
         attempt: Duration::from_millis(100),
-        ..call(&net, Method::GET, Auth::Nobody)
+        ..call(&net, Method::GET, anybody())
     };
-    assert!(matches!(net.call(&Gate::default(), &call).await, Err(Fault::Late)));
+    assert!(matches!(
+        net.call(&Gate::default(), &call).await,
+        Err(Fault::Late)
+    ));
 }
 
 #[tokio::test]
@@ -140,7 +155,10 @@ async fn credentials_stay_at_their_origin() {
     let other = net.call(&Gate::default(), &elsewhere).await.unwrap_err();
     assert!(matches!(other, Fault::Elsewhere));
     assert!(stolen.lock().unwrap().is_empty());
-    let shown = format!("{fault:?} {fault} {elsewhere:?} {net:?} {:?}", fault.source_text());
+    let shown = format!(
+        "{fault:?} {fault} {elsewhere:?} {net:?} {:?}",
+        fault.source_text()
+    );
     assert!(!shown.contains("canary"), "{shown}");
     assert!(shown.contains("302"), "{shown}");
 }
@@ -151,14 +169,19 @@ async fn names_do_not_lead_to_forbidden_addresses() {
     let port = Url::parse(&url).unwrap().port().unwrap();
     let allowed = Net::new(&format!("http://localhost:{port}"), options()).unwrap();
     let gate = Gate::default();
-    assert!(allowed.call(&gate, &call(&allowed, Method::GET, Auth::Nobody)).await.is_ok());
+    assert!(
+        allowed
+            .call(&gate, &call(&allowed, Method::GET, anybody()))
+            .await
+            .is_ok()
+    );
     let forbidden = NetOptions {
         plain_http: true,
         attempts: 1,
         ..NetOptions::default()
     };
     let net = Net::new(&format!("http://localhost:{port}"), forbidden).unwrap();
-    let reply = net.call(&gate, &call(&net, Method::GET, Auth::Nobody)).await;
+    let reply = net.call(&gate, &call(&net, Method::GET, anybody())).await;
     assert!(matches!(reply, Err(Fault::Unsent(_))), "{reply:?}");
 }
 
@@ -173,7 +196,7 @@ async fn a_proxy_may_be_on_this_machine() {
     };
     let net = Net::new("http://gitlab.invalid", through).unwrap();
     let reply = net
-        .call(&Gate::default(), &call(&net, Method::GET, Auth::Nobody))
+        .call(&Gate::default(), &call(&net, Method::GET, anybody()))
         .await
         .unwrap();
     assert_eq!(reply.bytes(), b"to http://gitlab.invalid/thing");
@@ -181,12 +204,19 @@ async fn a_proxy_may_be_on_this_machine() {
 
 #[test]
 fn a_bundle_without_certificates_is_refused() {
-    for bundle in ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+    for bundle in [
+        "",
+        "no certificate",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    ] {
         let options = NetOptions {
             ca_bundle: Some(bundle.into()),
             ..NetOptions::default()
         };
-        assert!(Net::new("https://gitlab.example.com", options).is_err(), "{bundle}");
+        assert!(
+            Net::new("https://gitlab.example.com", options).is_err(),
+            "{bundle}"
+        );
     }
 }
 
