@@ -81,6 +81,21 @@ async fn the_adapter_conforms_where_deleting_takes_two_steps() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_adapter_conforms_on_a_bad_day() {
+    let world = World::new().await;
+    world.fake.set_page_size(2);
+    world.fake.set_failing(9);
+    for case in conformance::cases() {
+        // Those that take many at once ask nothing new.
+        if !case.name.starts_with("of a hundred") && !case.name.starts_with("strangers") {
+            case.run(&world.subject())
+                .await
+                .unwrap_or_else(|what| panic!("{}: {what}", case.name));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 #[allow(
     clippy::disallowed_methods,
     clippy::print_stderr,

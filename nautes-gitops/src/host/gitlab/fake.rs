@@ -144,6 +144,12 @@ impl FakeGitlab {
         self.world.state().injections.push(injection);
     }
 
+    /// Makes one of every `every` requests that read or change go wrong, by turns in different ways; 0 for none. Those
+    /// that create or delete are left alone: of them a client cannot know what became of the first attempt.
+    pub fn set_failing(&self, every: u32) {
+        self.world.state().failing = every;
+    }
+
     /// Says how many injected faults have not come about yet.
     #[must_use]
     pub fn pending_faults(&self) -> u32 {

@@ -82,6 +82,10 @@ pub(super) struct State {
     pub(super) page_size: usize,
     pub(super) latency: Duration,
     pub(super) injections: Vec<Injection>,
+    /// Of how many requests that may be repeated one fails; 0 for none.
+    pub(super) failing: u32,
+    /// How many of those there were.
+    pub(super) repeatable: u32,
     pub(super) exchanges: Vec<Exchange>,
 }
 
@@ -99,6 +103,8 @@ impl Default for State {
             page_size: 100,
             latency: Duration::ZERO,
             injections: Vec::new(),
+            failing: 0,
+            repeatable: 0,
             exchanges: Vec::new(),
         }
     }

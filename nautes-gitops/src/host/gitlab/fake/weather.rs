@@ -63,6 +63,26 @@ impl Injection {
     }
 }
 
+/// Says whether it is the turn of a request to go wrong, and how.
+fn bad_day(state: &mut super::State, request: &Request) -> Option<Weather> {
+    let reads = request.uri().path().ends_with("/git-upload-pack");
+    let repeatable = reads || matches!(request.method().as_str(), "GET" | "PUT");
+    if state.failing == 0 || !repeatable {
+        return None;
+    }
+    state.repeatable += 1;
+    if !state.repeatable.is_multiple_of(state.failing) {
+        return None;
+    }
+    // The content of a repository is not sent again by itself.
+    Some(match (state.repeatable / state.failing) % 4 {
+        0 if !reads => Weather::Cut,
+        1 if !reads => Weather::LostAnswer,
+        2 => Weather::RateLimit(0),
+        _ => Weather::Status(503),
+    })
+}
+
 /// Lets requests through, or not.
 pub(super) async fn blow(State(world): State<Arc<World>>, request: Request, next: Next) -> Response {
     let (latency, weather) = {
@@ -76,7 +96,7 @@ pub(super) async fn blow(State(world): State<Arc<World>>, request: Request, next
             injection.times -= 1;
             injection.weather.clone()
         });
-        (latency, weather)
+        (latency, weather.or_else(|| bad_day(&mut state, &request)))
     };
     if !latency.is_zero() {
         pause(latency).await;
