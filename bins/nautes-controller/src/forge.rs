@@ -6,8 +6,6 @@ use anyhow::Context as _;
 use nautes_gitops::GitHost;
 use nautes_gitops::host::gitlab::{Gitlab, Options};
 use nautes_gitops::host::local::{self, LocalForge, Serving};
-use nautes_model::Secret;
-use tokio::fs;
 
 use crate::settings::Settings;
 
@@ -39,24 +37,12 @@ pub(crate) async fn open(settings: &Settings) -> anyhow::Result<(Arc<dyn GitHost
 
 async fn gitlab(settings: &Settings) -> anyhow::Result<Gitlab> {
     let url = settings.forge_url.as_ref().context("--forge-url is not given")?;
-    let file = settings
-        .forge_token_file
-        .as_ref()
-        .context("--forge-token-file is not given")?;
-    let token = fs::read(file)
+    let token = settings.forge_token_file.as_ref();
+    let token = token.context("--forge-token-file is not given")?;
+    let ca = settings.forge_ca_file.as_deref();
+    let mut options = Options::from_files(&settings.forge_name, url.as_str(), token, ca)
         .await
-        .with_context(|| format!("cannot read the token in {}", file.display()))?;
-    let mut options = Options::new(
-        &settings.forge_name,
-        url.as_str(),
-        Secret::new(token.trim_ascii()),
-    );
-    if let Some(file) = &settings.forge_ca_file {
-        let bundle = fs::read(file)
-            .await
-            .with_context(|| format!("cannot read the certificates in {}", file.display()))?;
-        options.net.ca_bundle = Some(bundle);
-    }
+        .context("cannot use GitLab")?;
     if let Some(proxy) = &settings.forge_proxy {
         options.net.proxy = Some(proxy.expose_str().context("the proxy is no address")?.to_owned());
     }

@@ -30,12 +30,14 @@ mod text;
 mod wire;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use nautes_model::Secret;
 use tokio::sync::{OnceCell, broadcast};
+use zeroize::Zeroizing;
 
 use super::net::{Net, NetOptions};
 use super::smart::Watcher;
@@ -90,6 +92,32 @@ impl Options {
             net: NetOptions::default(),
             watcher: None,
         }
+    }
+}
+
+impl Options {
+    /// Takes the token, and certificates that are trusted besides those of the system, from files.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub async fn from_files(
+        name: impl Into<String>,
+        url: impl Into<String>,
+        token: &Path,
+        ca: Option<&Path>,
+    ) -> Result<Self, HostError> {
+        let read = async |file: &Path| {
+            let failed = |error: std::io::Error| {
+                HostError::invalid(format!("the file {}", file.display()), error.to_string())
+            };
+            tokio::fs::read(file).await.map_err(failed)
+        };
+        let token = Zeroizing::new(read(token).await?);
+        let mut options = Self::new(name, url, Secret::new(token.trim_ascii()));
+        if let Some(ca) = ca {
+            options.net.ca_bundle = Some(read(ca).await?);
+        }
+        Ok(options)
     }
 }
 
