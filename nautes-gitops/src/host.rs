@@ -5,8 +5,11 @@
 //! The contract of both is held by [`crate::conformance`].
 
 pub mod error;
+pub mod extended;
+pub mod gitlab;
 pub mod local;
-
+pub mod net;
+pub mod smart;
 pub mod types;
 
 use std::collections::BTreeMap;
@@ -21,6 +24,7 @@ use crate::oid::Oid;
 use crate::repo::Mirror;
 
 pub use error::{HostError, PushError};
+pub use extended::Extended;
 pub use types::{
     AccessLevel, DeployKey, DeployKeySpec, Group, GroupChange, GroupSpec, Hook, HookEvent, HookSpec, Member,
     Place, Poke, RepoChange, RepoPath, RepoSpec, Repository, User, Visibility,
@@ -185,4 +189,9 @@ pub trait Session: Send + Sync + fmt::Debug {
         expected_old: Option<Oid>,
         new: Oid,
     ) -> Result<(), PushError>;
+
+    /// Returns what the forge can do beyond this trait, `None` where it can do nothing of it.
+    fn extended(&self) -> Option<&dyn Extended> {
+        None
+    }
 }

@@ -12,6 +12,7 @@
 pub mod changes;
 pub mod commit;
 pub mod history;
+mod incoming;
 pub mod snapshot;
 pub(crate) mod transfer;
 
@@ -27,6 +28,7 @@ use crate::oid::Oid;
 
 pub use commit::{CommitSpec, Signature};
 pub use history::{Commit, Trailers};
+pub(crate) use incoming::Incoming;
 pub use snapshot::{File as SnapshotFile, Finding, Limits, Problem, Snapshot};
 
 /// Why a mirror could not do what was asked.

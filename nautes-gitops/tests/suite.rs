@@ -8,6 +8,10 @@ mod suite {
     mod conformance;
     mod feed;
     mod folder;
+    mod gitlab;
+    mod gitlab_api;
+    mod gitlab_git;
+    mod gitlab_openapi;
     mod hooks;
     mod publish;
     mod real_git;

@@ -93,9 +93,9 @@ pub fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("The HTTP API of Nautes")
         .long_about(
-            "The HTTP API of Nautes.\n\nThe forge and the secret store are the local ones, kept in the data folder, which \
-             belongs to one process at a time. Other forges and stores are given to the library (`nautes_api::serve`). For \
-             everything on one machine, controllers included, use `nautes local up`.\n\nA flag wins over the environment, \
+            "The HTTP API of Nautes.\n\nThe forge is a GitLab (--forge-url) or a local one. The local forge and the local \
+             secret store are kept in the data folder, which belongs to one process at a time. Other forges and stores are \
+             given to the library (`nautes_api::serve`). For everything on one machine, controllers included, use `nautes local up`.\n\nA flag wins over the environment, \
              the environment over the file, the file over the default.",
         )
         .arg(
@@ -228,6 +228,9 @@ pub fn decide(
     let tls = &decided.config;
     if tls.tls_cert.is_some() != tls.tls_key.is_some() {
         faults.push("tls-cert and tls-key go together: only one is set".to_owned());
+    }
+    if decided.config.forge_url.is_some() != decided.config.forge_token_file.is_some() {
+        faults.push("forge-url and forge-token-file go together: only one is set".to_owned());
     }
     if faults.is_empty() {
         Ok(decided)

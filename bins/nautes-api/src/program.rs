@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::ArgMatches;
+use nautes_gitops::host::gitlab::{self, Gitlab};
 use nautes_runtime::platform::TenantSettings;
 use nautes_runtime::platform::machine::{Machine, own_tenant};
 use tokio_util::sync::CancellationToken;
@@ -12,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::config::{Config, ConfigError, Decided, SETTINGS, command, decide, read_file};
 use crate::run::serve;
+use crate::settings::Settings;
 
 /// How a mistake in the settings ends the program.
 const MISUSED: u8 = 2;
@@ -89,6 +92,7 @@ fn settings(matches: &ArgMatches) -> anyhow::Result<Decided> {
 async fn run(config: Config, user: Option<Vec<String>>) -> anyhow::Result<()> {
     let client = tenant_cluster(config.kubeconfig.as_deref()).await?;
     let (settings, watch) = (config.serving(), config.watch);
+    let gitlab = gitlab(&config).await?;
     let machine = Machine {
         data: config.data,
         forge: config.forge_listen,
@@ -98,6 +102,17 @@ async fn run(config: Config, user: Option<Vec<String>>) -> anyhow::Result<()> {
         ),
         webhook_url: config.webhook_url.context("the webhook address is not set")?,
     };
+    if let Some(gitlab) = gitlab {
+        anyhow::ensure!(
+            user.is_none(),
+            "--create-user is for the local forge; GitLab has its own users"
+        );
+        let forge = gitlab.url().to_owned();
+        let platform = machine
+            .open_with(Arc::new(gitlab), client, |builder| builder)
+            .await?;
+        return work(&settings, App::with_watch(platform, watch), &forge).await;
+    }
     let opened = machine.open(client, |builder| builder).await?;
     if let Some(user) = user {
         let [name, file] = user.as_slice() else {
@@ -114,17 +129,39 @@ async fn run(config: Config, user: Option<Vec<String>>) -> anyhow::Result<()> {
             .context("the user cannot own the tenant")?;
         return write_token(file, token.expose());
     }
+    let forge = opened.serving.address.to_string();
+    work(&settings, App::with_watch(opened.platform, watch), &forge).await?;
+    opened.serving.stop().await;
+    Ok(())
+}
+
+/// Serves until the program is told to stop.
+async fn work(settings: &Settings, app: App, forge: &str) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
-    let serving = serve(&settings, App::with_watch(opened.platform, watch), stop.clone()).await?;
+    let serving = serve(settings, app, stop.clone()).await?;
     let metrics = serving.metrics.map(tracing::field::display);
-    tracing::info!(api = %serving.address, forge = %opened.serving.address, metrics, "listening");
+    tracing::info!(api = %serving.address, forge, metrics, "listening");
     tokio::spawn(async move {
         signal().await;
         stop.cancel();
     });
-    serving.finished().await?;
-    opened.serving.stop().await;
-    Ok(())
+    serving.finished().await
+}
+
+/// Prepares to talk to the GitLab that the settings name, if they name one.
+async fn gitlab(config: &Config) -> anyhow::Result<Option<Gitlab>> {
+    let Some((url, token)) = config.forge_url.as_ref().zip(config.forge_token_file.as_ref()) else {
+        return Ok(None);
+    };
+    let ca = config.forge_ca_file.as_deref();
+    let mut options = gitlab::Options::from_files(&config.forge_name, url.as_str(), token, ca)
+        .await
+        .context("cannot use GitLab")?;
+    if let Some(proxy) = &config.forge_proxy {
+        options.net.proxy = Some(proxy.expose_str().context("the proxy is no address")?.to_owned());
+    }
+    options.net.loopback = config.forge_loopback;
+    Gitlab::new(options).context("cannot use GitLab").map(Some)
 }
 
 async fn tenant_cluster(file: Option<&std::path::Path>) -> anyhow::Result<kube::Client> {

@@ -9,6 +9,7 @@
 //! | `GET /metrics` | counters of writes and failures, in Prometheus' text form |
 
 pub mod admission;
+mod forge;
 pub mod server;
 pub mod settings;
 
@@ -17,7 +18,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use nautes_gitops::host::local::{LocalForge, Options};
+use nautes_gitops::GitHost;
 use nautes_runtime::clusters::StoredClusters;
 use nautes_runtime::controller::Controllers;
 use nautes_runtime::platform::{Platform, TenantSettings, Timing};
@@ -59,25 +60,18 @@ async fn start(settings: Settings) -> anyhow::Result<()> {
     let listener = TcpListener::bind(settings.listen)
         .await
         .with_context(|| format!("cannot listen on {}", settings.listen))?;
-    let forge = LocalForge::open(Options::new(&settings.forge_data))
-        .await
-        .context("cannot open the local forge")?;
-    let _serving = match settings.forge_listen {
-        Some(listen) => Some(
-            forge
-                .serve(listen)
-                .await
-                .context("cannot serve the local forge")?,
-        ),
-        None => None,
-    };
+    let (forge, _serving) = forge::open(&settings).await?;
     let platform = compose(&settings, &listener, forge).await?;
     let webhook = Webhook::of(&settings);
     run(platform, listener, webhook, stop).await
 }
 
 /// Composes the platform that the settings name.
-async fn compose(settings: &Settings, listener: &TcpListener, forge: LocalForge) -> anyhow::Result<Platform> {
+async fn compose(
+    settings: &Settings,
+    listener: &TcpListener,
+    forge: Arc<dyn GitHost>,
+) -> anyhow::Result<Platform> {
     let (file, key) = (settings.store_file.clone(), settings.store_key_file.clone());
     let open = move || -> Result<LocalStore, nautes_vault::StoreError> {
         LocalStore::open_or_create(&file, &MasterKey::load_or_create(&key)?)
@@ -103,7 +97,7 @@ async fn compose(settings: &Settings, listener: &TcpListener, forge: LocalForge)
         ..TenantSettings::new(&settings.tenant, repo)
     };
     Ok(Platform::builder()
-        .host(Arc::new(forge))
+        .host(forge)
         .clusters(Arc::new(StoredClusters::new(Arc::clone(&store))))
         .store(store)
         .tenant(tenant)

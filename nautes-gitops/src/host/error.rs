@@ -66,6 +66,16 @@ pub enum HostError {
         #[source]
         source: Source,
     },
+    /// The caller has made too many calls; the forge takes some again later.
+    #[error("{action}: {host} takes no more calls for now")]
+    Limited {
+        /// The forge.
+        host: String,
+        /// What was attempted.
+        action: String,
+        /// When it takes some again.
+        after: std::time::Duration,
+    },
     /// The mirror on this side failed.
     #[error("{action}: the local mirror failed")]
     Mirror {
@@ -95,7 +105,7 @@ impl HostError {
             Self::NotFound { .. } => Class::NotFound,
             Self::Conflict { .. } => Class::Conflict,
             Self::Invalid { .. } => Class::Invalid,
-            Self::Unreachable { .. } => Class::Unreachable,
+            Self::Unreachable { .. } | Self::Limited { .. } => Class::Unreachable,
             Self::Mirror { source, .. } => source.class(),
             Self::Internal { .. } if self.lacks_room() => Class::Unreachable,
             Self::Internal { .. } => Class::Bug,
@@ -124,6 +134,7 @@ impl HostError {
                 Some("check the name; what you may not see does not show either".to_owned())
             }
             Self::Unreachable { .. } => Some("try again later".to_owned()),
+            Self::Limited { after, .. } => Some(format!("try again in {} seconds", after.as_secs().max(1))),
             Self::Forbidden { needs: None, .. }
             | Self::Conflict { .. }
             | Self::Invalid { .. }

@@ -343,7 +343,7 @@ pub struct DeployKeySpec {
     pub can_push: bool,
 }
 
-/// What a hook is called for.
+/// What a hook is called for. Each forge sends those that it knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HookEvent {
@@ -351,6 +351,77 @@ pub enum HookEvent {
     Push,
     /// A tag was created, moved or deleted.
     TagPush,
+    /// Something happened to a merge request.
+    MergeRequests,
+    /// Something was commented.
+    Note,
+    /// Something confidential was commented.
+    ConfidentialNote,
+    /// Something happened to an issue.
+    Issues,
+    /// Something happened to a confidential issue.
+    ConfidentialIssues,
+    /// The state of a job has changed.
+    Job,
+    /// The state of a pipeline has changed.
+    Pipeline,
+    /// A release was made, changed or deleted.
+    Releases,
+    /// A deployment has begun or ended.
+    Deployment,
+}
+
+impl HookEvent {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Push,
+        Self::TagPush,
+        Self::MergeRequests,
+        Self::Note,
+        Self::ConfidentialNote,
+        Self::Issues,
+        Self::ConfidentialIssues,
+        Self::Job,
+        Self::Pipeline,
+        Self::Releases,
+        Self::Deployment,
+    ];
+
+    /// Returns the name of the flag by which GitLab's API knows it, as manifests name it, too.
+    #[must_use]
+    pub const fn flag(&self) -> &'static str {
+        match self {
+            Self::Push => "push_events",
+            Self::TagPush => "tag_push_events",
+            Self::MergeRequests => "merge_requests_events",
+            Self::Note => "note_events",
+            Self::ConfidentialNote => "confidential_note_events",
+            Self::Issues => "issues_events",
+            Self::ConfidentialIssues => "confidential_issues_events",
+            Self::Job => "job_events",
+            Self::Pipeline => "pipeline_events",
+            Self::Releases => "releases_events",
+            Self::Deployment => "deployment_events",
+        }
+    }
+
+    /// Returns what the header `X-Gitlab-Event` of its deliveries says.
+    #[must_use]
+    pub const fn header(&self) -> &'static str {
+        match self {
+            Self::Push => "Push Hook",
+            Self::TagPush => "Tag Push Hook",
+            Self::MergeRequests => "Merge Request Hook",
+            Self::Note => "Note Hook",
+            Self::ConfidentialNote => "Confidential Note Hook",
+            Self::Issues => "Issue Hook",
+            Self::ConfidentialIssues => "Confidential Issue Hook",
+            Self::Job => "Job Hook",
+            Self::Pipeline => "Pipeline Hook",
+            Self::Releases => "Release Hook",
+            Self::Deployment => "Deployment Hook",
+        }
+    }
 }
 
 /// A registered hook. Its secret can be set and never read.
@@ -373,6 +444,23 @@ pub struct HookSpec {
     pub events: Vec<HookEvent>,
     /// What calls carry to prove where they come from.
     pub secret: Secret,
+}
+
+/// Fails unless a text can be the short name of a branch.
+pub(crate) fn check_branch(name: &str) -> Result<(), super::HostError> {
+    let full = format!("refs/heads/{name}");
+    if name.len() <= 200
+        && !name.contains('\0')
+        && !name.starts_with('-')
+        && git2::Reference::is_valid_name(&full)
+    {
+        Ok(())
+    } else {
+        Err(super::HostError::invalid(
+            "branch",
+            "it is not the name of a branch",
+        ))
+    }
 }
 
 /// A hint that references of a repository have changed.

@@ -13,7 +13,7 @@ use crate::host::Refs;
 use crate::oid::Oid;
 
 /// Up to this many objects travel loose.
-const LOOSE: usize = 200;
+pub(crate) const LOOSE: usize = 200;
 
 /// The namespaces of references that are mirrored.
 const NAMESPACES: [&str; 2] = ["refs/heads/", "refs/tags/"];
@@ -98,6 +98,35 @@ pub(crate) fn copy(from: &Repository, to: &Repository, wants: &[Oid]) -> Result<
                 .map_err(RepoError::git("writing a pack"))
         }
     }
+}
+
+/// Returns those of `ids` that are not here.
+pub(crate) fn missing(repo: &Repository, ids: &BTreeSet<Oid>) -> Result<Vec<Oid>, RepoError> {
+    let odb = repo
+        .odb()
+        .map_err(RepoError::git("opening the object database"))?;
+    Ok(ids.iter().copied().filter(|id| !odb.exists(id.git())).collect())
+}
+
+/// Returns up to `most` commits that are here with everything that they reach: the tips, and the latest below them, so
+/// that a branch which was set back does not cost its whole history.
+pub(crate) fn haves(repo: &Repository, most: usize) -> Result<Vec<Oid>, RepoError> {
+    let failed = |source| RepoError::Git {
+        action: "walking the history".to_owned(),
+        source,
+    };
+    let tips: BTreeSet<git2::Oid> = refs(repo)?.into_values().map(Oid::git).collect();
+    let odb = repo
+        .odb()
+        .map_err(RepoError::git("opening the object database"))?;
+    let mut walk = repo.revwalk().map_err(failed)?;
+    walk.set_sorting(Sort::TIME).map_err(failed)?;
+    for tip in commits_among(repo, &odb, &tips) {
+        walk.push(tip).map_err(failed)?;
+    }
+    walk.take(most)
+        .map(|id| id.map(Oid::from).map_err(failed))
+        .collect()
 }
 
 /// Adds the objects of a pack.
@@ -315,7 +344,8 @@ impl Listing<'_> {
     }
 }
 
-fn copy_loose(from: &Repository, to: &Repository, ids: &[git2::Oid]) -> Result<(), RepoError> {
+/// Copies objects one by one.
+pub(crate) fn copy_loose(from: &Repository, to: &Repository, ids: &[git2::Oid]) -> Result<(), RepoError> {
     let source = from
         .odb()
         .map_err(RepoError::git("opening the object database"))?;

@@ -173,3 +173,11 @@ async fn server_processes(forge: &Forge, token: &Secret) {
 
 #[cfg(not(target_os = "linux"))]
 async fn server_processes(_: &Forge, _: &Secret) {}
+
+/// Asserts that none of these was logged by any test of this binary so far.
+pub(crate) fn logged_nothing_of(secrets: &[&str]) {
+    let log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
+    for secret in secrets {
+        assert!(!holds(&log, secret), "the log holds a secret");
+    }
+}

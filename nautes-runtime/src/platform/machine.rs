@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use nautes_gitops::host::local::{LocalForge, Options, Serving};
 use nautes_gitops::{
-    AccessLevel, Author, GroupSpec, HostError, Place, RepoPath, RepoRef, RepoSpec, Session, Target,
+    AccessLevel, Author, GitHost, GroupSpec, HostError, Place, RepoPath, RepoRef, RepoSpec, Session, Target,
     Visibility,
 };
 use nautes_model::Class;
@@ -106,9 +106,30 @@ impl Machine {
             source,
         };
         let serving = forge.serve(self.forge).await.map_err(failed)?;
+        let platform = self
+            .open_with(Arc::new(forge.clone()), tenant_cluster, with)
+            .await?;
+        Ok(Opened {
+            platform,
+            forge,
+            serving,
+        })
+    }
+
+    /// Opens the store, and composes the platform with another forge than the local one. The group and repository of
+    /// the tenant are made where they are missing. `with` may change the composition.
+    ///
+    /// # Errors
+    /// The folder is in use or damaged, or the forge refuses or does not answer.
+    pub async fn open_with(
+        &self,
+        host: Arc<dyn GitHost>,
+        tenant_cluster: kube::Client,
+        with: impl FnOnce(PlatformBuilder) -> PlatformBuilder,
+    ) -> Result<Platform, MachineError> {
         let store = self.store()?;
         let builder = Platform::builder()
-            .host(Arc::new(forge.clone()))
+            .host(host)
             .store(Arc::clone(&store))
             .tenant(self.tenant.clone())
             .tenant_cluster(tenant_cluster)
@@ -117,11 +138,7 @@ impl Machine {
             .webhook_url(self.webhook_url.clone());
         let platform = with(builder).build().map_err(MachineError::Build)?;
         begin_tenant(&platform).await?;
-        Ok(Opened {
-            platform,
-            forge,
-            serving,
-        })
+        Ok(platform)
     }
 
     async fn forge(&self) -> Result<LocalForge, MachineError> {

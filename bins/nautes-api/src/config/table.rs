@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use nautes_gitops::RepoPath;
+use nautes_model::Secret;
 use url::Url;
 
 use super::values::{count, duration, origins, parsed, size, some_time, truth};
@@ -22,6 +23,18 @@ pub struct Config {
     pub data: PathBuf,
     /// Where the local forge serves Git over HTTP.
     pub forge_listen: SocketAddr,
+    /// The address of a GitLab that takes the place of the local forge.
+    pub forge_url: Option<Url>,
+    /// The name of the GitLab.
+    pub forge_name: String,
+    /// The file with the token of the platform's account on it.
+    pub forge_token_file: Option<PathBuf>,
+    /// Certificates that are trusted for it.
+    pub forge_ca_file: Option<PathBuf>,
+    /// The proxy by which it is reached.
+    pub forge_proxy: Option<Secret>,
+    /// Whether it may be on this machine.
+    pub forge_loopback: bool,
     /// The kubeconfig of the tenant cluster.
     pub kubeconfig: Option<PathBuf>,
     /// The name of the tenant.
@@ -46,6 +59,12 @@ impl Default for Config {
             watch: WatchLimits::default(),
             data: PathBuf::new(),
             forge_listen: nowhere,
+            forge_url: None,
+            forge_name: String::new(),
+            forge_token_file: None,
+            forge_ca_file: None,
+            forge_proxy: None,
+            forge_loopback: false,
             kubeconfig: None,
             tenant: String::new(),
             tenant_repo: None,
@@ -97,6 +116,24 @@ settings! {
     "forge-listen", "NAUTES_FORGE_LISTEN", "ADDRESS", Otherwise::Value("127.0.0.1:8001"),
         "Where the local forge serves Git over HTTP.",
         |c, t| c.forge_listen = parsed(t)?;
+    "forge-url", "NAUTES_FORGE_URL", "URL", Otherwise::Nothing,
+        "The address of a GitLab, without `/api/v4`; then there is no local forge.",
+        |c, t| c.forge_url = Some(parsed(t)?);
+    "forge-name", "NAUTES_FORGE_NAME", "NAME", Otherwise::Value("gitlab"),
+        "The name of the GitLab, as providers and messages name it.",
+        |c, t| c.forge_name = t.to_owned();
+    "forge-token-file", "NAUTES_FORGE_TOKEN_FILE", "FILE", Otherwise::Nothing,
+        "The file with the token of the platform's account on GitLab, scope `api`.",
+        |c, t| c.forge_token_file = Some(PathBuf::from(t));
+    "forge-ca-file", "NAUTES_FORGE_CA_FILE", "FILE", Otherwise::Nothing,
+        "Certificates (PEM) that are trusted for GitLab besides those of the system.",
+        |c, t| c.forge_ca_file = Some(PathBuf::from(t));
+    "forge-proxy", "NAUTES_FORGE_PROXY", "URL", Otherwise::Nothing,
+        "The proxy by which GitLab is reached; `HTTPS_PROXY` and the like are not looked at.",
+        |c, t| c.forge_proxy = Some(Secret::from(t));
+    "forge-loopback", "NAUTES_FORGE_LOOPBACK", "BOOL", Otherwise::Value("false"),
+        "Whether GitLab may be on this machine, also over plain HTTP.",
+        |c, t| c.forge_loopback = truth(t)?;
     "kubeconfig", "KUBECONFIG", "FILE", Otherwise::Nothing,
         "The kubeconfig of the tenant cluster; without it, the one of the pod or of the user.",
         |c, t| c.kubeconfig = Some(PathBuf::from(t));

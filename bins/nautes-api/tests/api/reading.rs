@@ -18,15 +18,26 @@ async fn a_read_of_one_product_asks_for_its_repository_and_the_tenants() {
         let answer = world.get(&world.admin, path).await;
         assert_eq!(answer.status, StatusCode::OK, "{path}: {:#}", answer.body);
         let steps = world.forge_weather.steps();
-        let mut refs: Vec<String> = steps.into_iter().filter(|s| s.call == "refs").map(|s| s.on).collect();
+        let mut refs: Vec<String> = steps
+            .into_iter()
+            .filter(|s| s.call == "refs")
+            .map(|s| s.on)
+            .collect();
         refs.sort();
         refs
     };
-    let (tenant, shop, books) = ("nautes/management", "shop/default.project", "books/default.project");
+    let (tenant, shop, books) = (
+        "nautes/management",
+        "shop/default.project",
+        "books/default.project",
+    );
     for (path, wanted) in [
         ("/api/v1/products/shop/projects/web", vec![tenant, shop]),
         ("/api/v1/products/shop/coderepos", vec![tenant, shop]),
-        ("/api/v1/products/shop/coderepos/source", vec![tenant, tenant, shop, shop]),
+        (
+            "/api/v1/products/shop/coderepos/source",
+            vec![tenant, tenant, shop, shop],
+        ),
         ("/api/v1/clusters/pipelines", vec![tenant]),
         ("/api/v1/graph", vec![books, tenant, shop]),
     ] {

@@ -203,14 +203,10 @@ impl Shared {
     }
 
     async fn attempt(&self, job: &Job) -> Outcome {
-        let name = match job.event {
-            HookEvent::Push => "Push Hook",
-            HookEvent::TagPush => "Tag Push Hook",
-        };
         let mut request = self
             .client
             .post(&job.url)
-            .header("X-Gitlab-Event", name)
+            .header("X-Gitlab-Event", job.event.header())
             .header("X-Gitlab-Event-UUID", &job.uuid)
             .json(&job.body);
         if !job.secret.is_empty() {
@@ -312,9 +308,10 @@ fn body(
     url: &str,
 ) -> Value {
     let id = |id: Option<Oid>| id.map_or_else(|| Oid::ZERO.to_owned(), |id| id.to_string());
-    let kind = match event_of(moved) {
-        HookEvent::Push => "push",
-        HookEvent::TagPush => "tag_push",
+    let kind = if event_of(moved) == HookEvent::TagPush {
+        "tag_push"
+    } else {
+        "push"
     };
     let who = state.user(user);
     let visibility = match repo.visibility {

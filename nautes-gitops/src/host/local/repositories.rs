@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::state::{Members, RepoRecord, State};
 use crate::host::HostError;
-use crate::host::types::{AccessLevel, Place, RepoChange, RepoPath, RepoSpec, Repository};
+use crate::host::types::{AccessLevel, Place, RepoChange, RepoPath, RepoSpec, Repository, check_branch};
 
 impl State {
     pub(super) fn show_repository(&self, path: &RepoPath, url: &str) -> Result<Repository, HostError> {
@@ -146,19 +146,5 @@ impl State {
             });
         }
         Ok(())
-    }
-}
-
-/// Fails unless a text can be the short name of a branch.
-pub(super) fn check_branch(name: &str) -> Result<(), HostError> {
-    let full = format!("refs/heads/{name}");
-    if name.len() <= 200
-        && !name.contains('\0')
-        && !name.starts_with('-')
-        && git2::Reference::is_valid_name(&full)
-    {
-        Ok(())
-    } else {
-        Err(HostError::invalid("branch", "it is not the name of a branch"))
     }
 }

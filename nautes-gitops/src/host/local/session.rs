@@ -6,10 +6,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::state::State;
-use super::{Inner, repositories, run_blocking};
+use super::{Inner, run_blocking};
 use crate::host::types::{
     AccessLevel, DeployKey, DeployKeySpec, Group, GroupChange, GroupSpec, Hook, HookSpec, Member, Place,
-    Poke, RepoChange, RepoPath, RepoSpec, Repository, User,
+    Poke, RepoChange, RepoPath, RepoSpec, Repository, User, check_branch,
 };
 use crate::host::{HostError, PushError, Refs, Session};
 use crate::oid::Oid;
@@ -373,7 +373,7 @@ impl Session for Caller {
     ) -> Result<(), PushError> {
         let state = self.state()?;
         state.may_push(self.user, path)?;
-        repositories::check_branch(branch)?;
+        check_branch(branch)?;
         let id = state.repositories.get(path).map(|repo| repo.id);
         let id = id.ok_or_else(|| HostError::not_found(format!("repository {path}")))?;
         self.forge.observe(path, id).await?;
