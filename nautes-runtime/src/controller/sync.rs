@@ -20,7 +20,7 @@ use super::state::{
 use crate::plan::{Inputs, Plan, VerdictState};
 use crate::platform::paths;
 use crate::platform::planning::registered;
-use crate::projection::objects::product_namespaces;
+use crate::projection::objects::{product_namespaces, projected_products};
 
 /// The condition that says whether the declarations of a product can be read.
 const READABLE: &str = "Readable";
@@ -81,8 +81,11 @@ async fn known_products(shared: &Shared, scopes: &Scopes) -> Result<BTreeSet<Pro
     known.extend(scopes.products.keys().cloned());
     known.extend(lock(&shared.plans).keys().cloned());
     let timing = shared.platform.timing();
-    let projected = product_namespaces(shared.platform.tenant_cluster(), timing.call).await;
-    known.extend(projected.map_err(ControlError::Projection)?);
+    let (client, tenant) = (shared.platform.tenant_cluster(), shared.platform.tenant());
+    let spaces = product_namespaces(client, timing.call).await;
+    known.extend(spaces.map_err(ControlError::Projection)?);
+    let objects = projected_products(client, &tenant.namespace, timing.call).await;
+    known.extend(objects.map_err(ControlError::Projection)?);
     for state in shared.clusters().into_values() {
         known.extend(state.units.into_iter().filter_map(|unit| unit.product));
     }

@@ -421,6 +421,27 @@ pub async fn product_namespaces(
         .collect())
 }
 
+/// Returns the products that have an object of ours in the namespace of the tenant: it is the last that goes.
+///
+/// # Errors
+/// The tenant cluster does not answer.
+pub async fn projected_products(
+    client: &kube::Client,
+    namespace: &str,
+    deadline: Duration,
+) -> Result<BTreeSet<ProductName>, ProjectionError> {
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(client.clone(), namespace, &resource_of(Kind::Product));
+    let params = ListParams::default().labels(&format!("{MANAGED_BY}={NAUTES}"));
+    let action = || format!("listing products in {namespace}");
+    let list = tokio::time::timeout(deadline, api.list(&params))
+        .await
+        .map_err(|_| ProjectionError::Late { action: action() })?
+        .map_err(ProjectionError::cluster(action()))?;
+    let names = list.items.into_iter().filter_map(|product| product.metadata.name);
+    Ok(names.filter_map(|name| ProductName::new(name).ok()).collect())
+}
+
 fn as_ourselves() -> PatchParams {
     PatchParams {
         field_manager: Some(FIELD_MANAGER.to_owned()),
