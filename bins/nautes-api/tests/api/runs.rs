@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use nautes_runtime::controller::reconcile_all;
-use nautes_runtime::local::{LocalCluster, Options};
+use nautes_runtime::local::{self, Options};
 use serde_json::{Value, json};
 
 use crate::support::{World, physical, pipelines, product};
@@ -43,7 +43,7 @@ spec:
 const RUNS: &str = "/api/v1/products/shop/projectpipelineruntimes/build/runs";
 const DEPLOYMENT: &str = "/api/v1/products/shop/deploymentruntimes/live/deployment";
 
-async fn world() -> (World, LocalCluster) {
+async fn world() -> (World, local::Cluster) {
     let world = World::new().await;
     world.serve_kinds().await;
     let text = [
@@ -53,11 +53,13 @@ async fn world() -> (World, LocalCluster) {
         RUNTIMES.to_owned(),
     ];
     world.apply(&world.admin, &text.join("---\n")).await;
-    let twin = LocalCluster::start(Options::in_memory("runtime")).await.unwrap();
+    let twin = local::Cluster::start(Options::in_memory("runtime"))
+        .await
+        .unwrap();
     (world, twin)
 }
 
-async fn create_run(cluster: &LocalCluster, name: &str, runtime: &str, status: Value) {
+async fn create_run(cluster: &local::Cluster, name: &str, runtime: &str, status: Value) {
     let resource = ApiResource {
         group: "tekton.dev".to_owned(),
         version: "v1".to_owned(),
@@ -168,7 +170,7 @@ async fn runs_are_told_in_pages_with_what_became_of_them() {
     }
 }
 
-async fn create_pod(cluster: &LocalCluster, name: &str, run: &str, task: &str, begin: &str) {
+async fn create_pod(cluster: &local::Cluster, name: &str, run: &str, task: &str, begin: &str) {
     let pods: Api<Pod> = Api::namespaced(cluster.client(), "build");
     let pod = json!({
         "metadata": {

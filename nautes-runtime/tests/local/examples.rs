@@ -1,0 +1,1 @@
+//! What programs made with kube usually do.
