@@ -33,9 +33,20 @@ fn fields(message: &str) -> Option<&'static [Field]> {
             (6, "resourceVersion", Text),
             (7, "generation", Number),
             (8, "creationTimestamp", Time),
+            (9, "deletionTimestamp", Time),
+            (10, "deletionGracePeriodSeconds", Number),
             (11, "labels", TextMap),
             (12, "annotations", TextMap),
+            (13, "ownerReferences", Many("OwnerReference")),
             (14, "finalizers", Texts),
+        ],
+        "OwnerReference" => &[
+            (1, "kind", Text),
+            (3, "name", Text),
+            (4, "uid", Text),
+            (5, "apiVersion", Text),
+            (6, "controller", Flag),
+            (7, "blockOwnerDeletion", Flag),
         ],
         "Namespace" => &[(1, "metadata", One("ObjectMeta"))],
         "ConfigMap" => &[
@@ -108,7 +119,7 @@ fn fields(message: &str) -> Option<&'static [Field]> {
     })
 }
 
-/// Fields that a message may have and that are left out on purpose.
+/// Fields that a message may have and that are left out on purpose: the server keeps `managedFields` (17) itself.
 fn is_ignored(message: &str, number: u64) -> bool {
     matches!(
         (message, number),
@@ -116,7 +127,7 @@ fn is_ignored(message: &str, number: u64) -> bool {
             "Namespace" | "SelfSubjectAccessReview" | "SelfSubjectRulesReview" | "TokenRequest",
             2 | 3
         ) | ("SelfSubjectReview", 2)
-            | ("ObjectMeta", 4)
+            | ("ObjectMeta", 4 | 17)
     )
 }
 
