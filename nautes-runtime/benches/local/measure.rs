@@ -34,7 +34,7 @@ fn body(name: &str, value: usize) -> Value {
 async fn rate<F: Future<Output = ()>>(count: usize, at_once: usize, mut each: impl FnMut(usize) -> F) -> f64 {
     let begin = Instant::now();
     stream::iter(0..count)
-        .map(|index| each(index))
+        .map(&mut each)
         .buffer_unordered(at_once)
         .collect::<()>()
         .await;
