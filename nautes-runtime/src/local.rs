@@ -34,7 +34,7 @@
 //!   controllers of Kubernetes there are those for namespaces, custom resource definitions, garbage
 //!   collection and aggregated roles.
 //! * Custom resources are not converted between versions (`None` strategy only); webhooks are not called.
-//! * Answers are JSON. Bodies are JSON or YAML; of protobuf only the small kinds that kubectl itself makes
+//! * Answers are JSON. Bodies are JSON or YAML; of protobuf only the kinds that kubectl itself makes
 //!   are read (see `protobuf`).
 //! * Answers are those of Kubernetes 1.36 where `tests/conformance` says so; a step there with `differs` is
 //!   known to be told otherwise.

@@ -2,6 +2,8 @@
 
 #[path = "kubectl/changing.rs"]
 mod changing;
+#[path = "kubectl/creating.rs"]
+mod creating;
 #[path = "kubectl/deleting.rs"]
 mod deleting;
 #[path = "kubectl/reading.rs"]
