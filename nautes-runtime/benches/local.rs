@@ -74,14 +74,14 @@ fn main() {
     });
 }
 
-/// One row for each number, one column for each server; with two, how many times the other's is the first one's.
+/// One row for each number, one column for each server; with two, how many times better the first one's is.
 fn print(columns: &[Numbers]) {
     let names: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
     let ratio = columns.len() == 2;
     println!(
         "| | {} |{}",
         names.join(" | "),
-        if ratio { " times |" } else { "" }
+        if ratio { " times better |" } else { "" }
     );
     println!(
         "|---|{}{}",
@@ -92,7 +92,8 @@ fn print(columns: &[Numbers]) {
         let values: Vec<f64> = columns.iter().map(|c| c.rows[row].1).collect();
         let cells: Vec<String> = values.iter().map(|v| format!("{v:.1}")).collect();
         let times = match values.as_slice() {
-            [own, other] => format!(" {:.1} |", (own / other).max(other / own)),
+            [own, other] if label.contains("a second") => format!(" {:.1} |", own / other),
+            [own, other] => format!(" {:.1} |", other / own),
             _ => String::new(),
         };
         println!("| {label} | {} |{times}", cells.join(" | "));
