@@ -22,7 +22,7 @@ use nautes_gitops::{
 use nautes_model::Secret;
 use nautes_runtime::clusters::StoredClusters;
 use nautes_runtime::controller::Controllers;
-use nautes_runtime::local::{LocalCluster, Options as ClusterOptions};
+use nautes_runtime::local::{self, Options as ClusterOptions};
 use nautes_runtime::platform::{Platform, TenantSettings, Timing};
 use nautes_vault::SecretStore;
 use nautes_vault::local::{LocalStore, MasterKey};
@@ -35,7 +35,7 @@ pub struct Twins {
     /// Its controllers; nothing happens before they are run or asked for a pass.
     pub controllers: Controllers,
     /// The cluster `live`, which is not registered yet.
-    pub live: LocalCluster,
+    pub live: local::Cluster,
     api: axum::Router,
     admin: Secret,
     serving: Serving,
@@ -63,8 +63,8 @@ impl Twins {
         let forge = LocalForge::open(ForgeOptions::new(dir.path().join("forge"))).await?;
         let serving = forge.serve(loopback).await?;
         let store: Arc<dyn SecretStore> = Arc::new(LocalStore::in_memory(&MasterKey::generate()?)?);
-        let tenant = LocalCluster::start(ClusterOptions::in_memory("tenant")).await?;
-        let live = LocalCluster::start(ClusterOptions {
+        let tenant = local::Cluster::start(ClusterOptions::in_memory("tenant")).await?;
+        let live = local::Cluster::start(ClusterOptions {
             listen: Some(loopback),
             ..ClusterOptions::in_memory("live")
         })
@@ -222,7 +222,7 @@ async fn begin(platform: &Platform) -> anyhow::Result<()> {
 }
 
 /// Puts into the tenant cluster what an installation puts there: our kinds and our namespace.
-async fn define_kinds(tenant: &LocalCluster) -> anyhow::Result<()> {
+async fn define_kinds(tenant: &local::Cluster) -> anyhow::Result<()> {
     let api: Api<CustomResourceDefinition> = Api::all(tenant.client());
     for definition in nautes_model::crd::definitions() {
         api.create(&PostParams::default(), &definition).await?;

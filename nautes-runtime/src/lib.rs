@@ -7,10 +7,12 @@
 //! * [`admission`]: the verdict on writes to custom resources.
 //! * [`clusters`]: how clusters are reached.
 //! * [`local`]: a Kubernetes API server in this process.
+//! * [`conformance`]: what a Kubernetes API server answers, asked of any server.
 
 pub mod admission;
 pub mod apply;
 pub mod clusters;
+pub mod conformance;
 pub mod controller;
 pub mod deploy;
 pub mod engine;

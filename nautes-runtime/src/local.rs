@@ -1,6 +1,6 @@
 //! A Kubernetes API server in this process.
 //!
-//! [`LocalCluster`] answers the Kubernetes API behind a [`kube::Client`] without a socket, and over HTTPS
+//! [`Cluster`] answers the Kubernetes API behind a [`kube::Client`] without a socket, and over HTTPS
 //! for kubectl: discovery, list and watch, optimistic locking, server-side apply with field ownership,
 //! custom resources with validation, finalizers, owner references, namespaces, role-based access control.
 //! It is meant for a newcomer's machine and for tests, where the production code shall run unchanged.
@@ -8,10 +8,10 @@
 //! ```
 //! use k8s_openapi::api::core::v1::ConfigMap;
 //! use kube::api::{Api, PostParams};
-//! use nautes_runtime::local::{LocalCluster, Options};
+//! use nautes_runtime::local::{self, Options};
 //!
 //! # tokio::runtime::Runtime::new()?.block_on(async {
-//! let cluster = LocalCluster::start(Options::in_memory("demo")).await?;
+//! let cluster = Cluster::start(Options::in_memory("demo")).await?;
 //! let maps: Api<ConfigMap> = Api::namespaced(cluster.client(), "default");
 //! let mut map = ConfigMap::default();
 //! map.metadata.name = Some("greeting".to_owned());
@@ -30,10 +30,11 @@
 //! * No request, of any size or shape, ends the server.
 //!
 //! # Caveats
-//! * No pods run, no nodes exist: what a pod has written is what [`LocalCluster::write_log`] says; of the controllers of Kubernetes there are those for namespaces, custom
-//!   resource definitions, garbage collection and aggregated roles.
+//! * No pods run, no nodes exist: what a pod has written is what [`Cluster::write_log`] says; of the
+//!   controllers of Kubernetes there are those for namespaces, custom resource definitions, garbage
+//!   collection and aggregated roles.
 //! * Custom resources are not converted between versions (`None` strategy only); webhooks are not called.
-//! * Answers are JSON. Bodies are JSON or YAML; of protobuf only the small kinds that kubectl itself makes
+//! * Answers are JSON. Bodies are JSON or YAML; of protobuf only the kinds that kubectl itself makes
 //!   are read (see `protobuf`).
 //! * Answers are those of Kubernetes 1.36 where `tests/conformance` says so; a step there with `differs` is
 //!   known to be told otherwise.
@@ -89,7 +90,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
-use kube::config::{AuthInfo, Cluster, Context, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext};
+use kube::config::{AuthInfo, Context, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext};
 use serde_json::Value;
 use tokio::{sync::Notify, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -234,7 +235,7 @@ impl StartError {
 /// A running cluster. Cheap to clone; it runs until it is stopped, or its last clone and its last client
 /// without sockets are dropped.
 #[derive(Clone)]
-pub struct LocalCluster {
+pub struct Cluster {
     inner: Arc<Inner>,
 }
 
@@ -251,16 +252,16 @@ impl Drop for Inner {
     }
 }
 
-impl fmt::Debug for LocalCluster {
+impl fmt::Debug for Cluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LocalCluster")
+        f.debug_struct("Cluster")
             .field("name", &self.inner.server.name)
             .field("address", &self.inner.address)
             .finish_non_exhaustive()
     }
 }
 
-impl LocalCluster {
+impl Cluster {
     /// Starts a cluster.
     ///
     /// # Errors
@@ -414,10 +415,10 @@ impl LocalCluster {
         let name = self.name().to_owned();
         let server = self.inner.address.map(|a| format!("https://{a}"));
         let ca = base64::engine::general_purpose::STANDARD.encode(&self.inner.ca_pem);
-        let cluster = Cluster {
+        let cluster = kube::config::Cluster {
             server,
             certificate_authority_data: Some(ca),
-            ..Cluster::default()
+            ..kube::config::Cluster::default()
         };
         let user = AuthInfo {
             token: Some(token.to_owned().into()),

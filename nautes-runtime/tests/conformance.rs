@@ -1,67 +1,72 @@
-//! What a Kubernetes API server answers, asked of every server there is.
+//! The conformance suite (`nautes_runtime::conformance`) on every server there is: the local cluster in memory, with a
+//! data folder and over HTTPS, and a real API server where the environment names one (see
+//! `docs/guide/real-cluster.md`).
 //!
-//! A case is a script of requests (`conformance/cases/*.yaml`) and the transcript of what kube-apiserver 1.36
-//! answered to it (`*.txt` beside it). Every case is played on the local cluster in memory, on the local
-//! cluster with a data folder, and on a real API server where the environment names one (see
-//! `docs/guide/real-cluster.md`); each must answer as is written, word for word. What differs from run to
-//! run is given a name instead: identities, revisions, times, addresses.
-//!
-//! `NAUTES_CONFORMANCE_RECORD=1` writes the transcripts of the real server anew.
-//!
-//! # Knowingly different
-//! A case, or a step of one, with `differs` says why the local cluster is not compared there.
+//! `NAUTES_CONFORMANCE_CASE=name` plays the cases whose name has that in it; `NAUTES_CONFORMANCE_RECORD=1` writes the
+//! transcripts of the real server anew.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 
-#[path = "conformance/case.rs"]
-mod case;
-#[path = "conformance/play.rs"]
-mod play;
 #[path = "support/real.rs"]
 mod real;
-#[path = "conformance/transcript.rs"]
-mod transcript;
 
-use nautes_runtime::local::{LocalCluster, Options};
+use std::path::Path;
 
-use case::Case;
-use play::Subject;
+use kube::{Client, Config, config::KubeConfigOptions};
+use nautes_runtime::{
+    conformance::{self, Case, Subject},
+    local::{self, Options},
+};
 
-/// Plays every case on one server and compares.
-async fn conforms(subject: &Subject) {
-    let record = subject.real && std::env::var_os("NAUTES_CONFORMANCE_RECORD").is_some();
+fn chosen() -> Vec<Case> {
     let only = std::env::var_os("NAUTES_CONFORMANCE_CASE").unwrap_or_default();
-    let only = only.to_string_lossy().into_owned();
-    let mut failed = Vec::new();
-    for case in Case::all().into_iter().filter(|c| c.name.contains(&only)) {
-        if !subject.real && case.differs.is_some() {
-            continue;
-        }
-        if case.controllers && !subject.controllers {
-            eprintln!(
-                "{}: {} needs the controllers of Kubernetes: skipped",
-                subject.name, case.name
-            );
-            continue;
-        }
-        let said = play::play(subject, &case).await;
-        if record {
-            std::fs::write(case.transcript_path(), &said).unwrap();
-        } else if let Some(difference) = case.difference(&said, subject.real) {
-            failed.push(format!("{}: {}\n{difference}", subject.name, case.name));
-        }
+    let only = only.to_string_lossy();
+    let cases = conformance::cases().unwrap();
+    cases
+        .into_iter()
+        .filter(|case| case.name.contains(&*only))
+        .collect()
+}
+
+async fn conforms(subject: &Subject) {
+    let report = conformance::run(subject, chosen()).await.unwrap();
+    for (case, why) in &report.skipped {
+        eprintln!("{}: {case} is skipped: {why}", report.subject);
     }
-    assert!(
-        failed.is_empty(),
-        "{}\n{} cases differ",
-        failed.join("\n"),
-        failed.len()
-    );
+    assert!(report.conforms(), "{report}");
+}
+
+fn local(name: &str, client: Client) -> Subject {
+    Subject {
+        leeway: true,
+        ..Subject::new(name, client)
+    }
+}
+
+#[test]
+fn every_case_says_what_it_is_about_and_has_a_transcript() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/cases");
+    let scripts = std::fs::read_dir(folder)
+        .unwrap()
+        .filter(|entry| {
+            entry
+                .as_ref()
+                .unwrap()
+                .path()
+                .extension()
+                .is_some_and(|e| e == "yaml")
+        })
+        .count();
+    let cases = conformance::cases().unwrap();
+    assert_eq!(cases.len(), scripts, "the library has every case of the folder");
+    for case in cases {
+        assert!(!case.about.is_empty() && case.requests() > 0, "{}", case.name);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_local_cluster_in_memory_conforms() {
-    let cluster = LocalCluster::start(Options::in_memory("test")).await.unwrap();
-    conforms(&Subject::local("in memory", &cluster)).await;
+    let cluster = local::Cluster::start(Options::in_memory("test")).await.unwrap();
+    conforms(&local("in memory", cluster.client())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,15 +76,49 @@ async fn the_local_cluster_with_a_data_folder_conforms() {
         data: Some(folder.path().to_owned()),
         ..Options::in_memory("test")
     };
-    let cluster = LocalCluster::start(options).await.unwrap();
-    conforms(&Subject::local("with a data folder", &cluster)).await;
+    let cluster = local::Cluster::start(options).await.unwrap();
+    conforms(&local("with a data folder", cluster.client())).await;
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_local_cluster_over_https_conforms() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let options = Options {
+        listen: Some(([127, 0, 0, 1], 0).into()),
+        ..Options::in_memory("test")
+    };
+    let cluster = local::Cluster::start(options).await.unwrap();
+    cluster.add_token("word", "system:admin", &["system:masters"]);
+    let kubeconfig = cluster.kubeconfig("word");
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+        .await
+        .unwrap();
+    config.default_retry = false;
+    conforms(&local("over HTTPS", Client::try_from(config).unwrap())).await;
     cluster.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_api_server_conforms() {
-    match real::server().await {
-        Some(server) => conforms(&Subject::real(server).await).await,
-        None => eprintln!("neither KUBECONFIG nor KUBEBUILDER_ASSETS is set: no real API server is asked"),
+    let Some(server) = real::server().await else {
+        eprintln!("neither KUBECONFIG nor KUBEBUILDER_ASSETS is set: no real API server is asked");
+        return;
+    };
+    let subject = Subject {
+        controllers: server.has_controllers().await,
+        ..Subject::new("real", server.client_without_retries())
+    };
+    if std::env::var_os("NAUTES_CONFORMANCE_RECORD").is_none() {
+        return conforms(&subject).await;
+    }
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/cases");
+    for case in chosen() {
+        if case.controllers && !subject.controllers {
+            eprintln!("{} needs the controllers of Kubernetes: not recorded", case.name);
+            continue;
+        }
+        let said = conformance::record(&subject, &case).await.unwrap();
+        std::fs::write(folder.join(format!("{}.txt", case.name)), said).unwrap();
     }
 }

@@ -14,7 +14,7 @@ use kube::Client;
 use nautes_model::kind::{API_VERSION, GROUP, KINDS, KindInfo, VERSION};
 use nautes_model::manifest::{Context, Form, parse_json};
 use nautes_model::{Kind, Severity, crd};
-use nautes_runtime::local::{LocalCluster, Options};
+use nautes_runtime::local::{self, Options};
 use nautes_validate::generate;
 use serde_json::{Value, json};
 
@@ -294,13 +294,13 @@ async fn takes_a_platform(client: &Client) {
 
 #[tokio::test]
 async fn the_local_cluster_and_the_reader_refuse_the_same() {
-    let cluster = LocalCluster::start(Options::in_memory("kinds")).await.unwrap();
+    let cluster = local::Cluster::start(Options::in_memory("kinds")).await.unwrap();
     agree(&cluster.client()).await;
 }
 
 #[tokio::test]
 async fn the_local_cluster_takes_a_sound_platform() {
-    let cluster = LocalCluster::start(Options::in_memory("kinds")).await.unwrap();
+    let cluster = local::Cluster::start(Options::in_memory("kinds")).await.unwrap();
     takes_a_platform(&cluster.client()).await;
 }
 

@@ -9,14 +9,20 @@ mod apply;
 mod crud;
 #[path = "local/durability.rs"]
 mod durability;
+#[path = "local/examples.rs"]
+mod examples;
 #[path = "local/faults.rs"]
 mod faults;
+#[path = "local/front.rs"]
+mod front;
 #[path = "local/kubectl.rs"]
 mod kubectl;
 #[path = "local/lifecycle.rs"]
 mod lifecycle;
 #[path = "local/logs.rs"]
 mod logs;
+#[path = "local/page.rs"]
+mod page;
 #[path = "local/resources.rs"]
 mod resources;
 #[path = "local/security.rs"]

@@ -6,12 +6,12 @@
 //!
 //! ```
 //! # use nautes_runtime::local::fault::{Effect, Faults, Rule};
-//! # use nautes_runtime::local::{LocalCluster, Options};
+//! # use nautes_runtime::local::{self, Options};
 //! # use k8s_openapi::api::core::v1::Namespace;
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! let faults = Faults::seeded(1);
 //! let options = Options { faults: faults.clone(), ..Options::in_memory("demo") };
-//! let cluster = LocalCluster::start(options).await?;
+//! let cluster = local::Cluster::start(options).await?;
 //! faults.add(Rule::of(Effect::Refuse(503)).times(1));
 //! let namespaces: kube::Api<Namespace> = kube::Api::all(cluster.client());
 //! assert!(namespaces.get("default").await.is_err());

@@ -144,9 +144,20 @@ fn with_references(name: &str, schemas: &mut Map<String, Value>) {
         };
         let mut references = BTreeSet::new();
         let mut document = found.clone();
+        metadata_is_optional(&mut document);
         wrap(&mut document, &mut references);
         wanted.extend(references);
         schemas.insert(name, document);
+    }
+}
+
+/// Takes the metadata of an object out of what is required: the types that the documents are made from have it always,
+/// and those of Kubernetes do not ask for it.
+fn metadata_is_optional(document: &mut Value) {
+    if document.pointer("/properties/metadata").is_some()
+        && let Some(required) = document.get_mut("required").and_then(Value::as_array_mut)
+    {
+        required.retain(|field| field != "metadata");
     }
 }
 

@@ -1,7 +1,9 @@
-//! Bodies in Kubernetes' protobuf form, for the few small kinds that kubectl builds itself (`create
-//! namespace`, `create role`, `auth can-i`, `create token` and the like) and always sends that way.
+//! Bodies in Kubernetes' protobuf form, for the kinds that kubectl builds itself (`create namespace`, `create
+//! deployment`, `auth can-i`, `create token` and the like) and always sends that way.
 //!
-//! A table says which field has which number; everything else is answered with 415.
+//! Tables say which field has which number ([`table`] those of workloads); everything else is answered with 415.
+
+mod table;
 
 use base64::Engine as _;
 use serde_json::{Map, Value};
@@ -10,9 +12,20 @@ use serde_json::{Map, Value};
 #[derive(Clone, Copy, Debug)]
 enum Holds {
     Text,
+    /// Zero stands for nothing.
     Number,
+    /// Zero is a number.
+    Count,
     Flag,
+    /// False stands for nothing.
+    Mark,
     Time,
+    /// A number or a text.
+    Either,
+    /// Texts that are numbers with units, by name.
+    Quantities,
+    /// A message whose fields stand in the one around it.
+    Inline(&'static str),
     Texts,
     TextMap,
     BytesMap,
@@ -33,9 +46,20 @@ fn fields(message: &str) -> Option<&'static [Field]> {
             (6, "resourceVersion", Text),
             (7, "generation", Number),
             (8, "creationTimestamp", Time),
+            (9, "deletionTimestamp", Time),
+            (10, "deletionGracePeriodSeconds", Number),
             (11, "labels", TextMap),
             (12, "annotations", TextMap),
+            (13, "ownerReferences", Many("OwnerReference")),
             (14, "finalizers", Texts),
+        ],
+        "OwnerReference" => &[
+            (1, "kind", Text),
+            (3, "name", Text),
+            (4, "uid", Text),
+            (5, "apiVersion", Text),
+            (6, "controller", Flag),
+            (7, "blockOwnerDeletion", Flag),
         ],
         "Namespace" => &[(1, "metadata", One("ObjectMeta"))],
         "ConfigMap" => &[
@@ -104,19 +128,28 @@ fn fields(message: &str) -> Option<&'static [Field]> {
             (2, "spec", One("TokenRequestSpec")),
         ],
         "TokenRequestSpec" => &[(1, "audiences", Texts), (4, "expirationSeconds", Number)],
-        _ => return None,
+        other => return table::fields(other),
     })
 }
 
-/// Fields that a message may have and that are left out on purpose.
+/// Fields that a message may have and that are left out on purpose: the server keeps `managedFields` (17) itself.
 fn is_ignored(message: &str, number: u64) -> bool {
     matches!(
         (message, number),
         (
             "Namespace" | "SelfSubjectAccessReview" | "SelfSubjectRulesReview" | "TokenRequest",
             2 | 3
+        ) | (
+            "Deployment"
+                | "Job"
+                | "CronJob"
+                | "Service"
+                | "Ingress"
+                | "ResourceQuota"
+                | "PodDisruptionBudget",
+            3
         ) | ("SelfSubjectReview", 2)
-            | ("ObjectMeta", 4)
+            | ("ObjectMeta", 4 | 17)
     )
 }
 
@@ -217,9 +250,17 @@ fn put(object: &mut Map<String, Value>, field: &str, holds: Holds, part: &Part<'
         (Holds::Number, Part::Number(number)) => {
             object.insert(field, i64::try_from(*number).ok()?.into());
         }
-        (Holds::Flag, Part::Number(number)) => {
+        (Holds::Count, Part::Number(number)) => {
+            object.insert(field, i64::from_ne_bytes(number.to_ne_bytes()).into());
+        }
+        (Holds::Mark, Part::Number(0)) => {}
+        (Holds::Flag | Holds::Mark, Part::Number(number)) => {
             object.insert(field, (*number != 0).into());
         }
+        (Holds::Either, Part::Bytes(bytes)) => {
+            object.insert(field, either(bytes)?);
+        }
+        (Holds::Inline(name), Part::Bytes(bytes)) => object.extend(message(name, bytes)?),
         // The server sets the times of metadata itself.
         (Holds::Time, Part::Bytes(_)) => {}
         (Holds::One(name), Part::Bytes(bytes)) => {
@@ -236,7 +277,7 @@ fn put(object: &mut Map<String, Value>, field: &str, holds: Holds, part: &Part<'
                 .as_array_mut()?
                 .push(item);
         }
-        (Holds::TextMap | Holds::BytesMap, Part::Bytes(bytes)) => {
+        (Holds::TextMap | Holds::BytesMap | Holds::Quantities, Part::Bytes(bytes)) => {
             let (mut key, mut value) = (String::new(), &[][..]);
             let mut entry = Reader(bytes);
             while let Some((number, Part::Bytes(bytes))) = entry.next()? {
@@ -248,6 +289,10 @@ fn put(object: &mut Map<String, Value>, field: &str, holds: Holds, part: &Part<'
             }
             let value = match holds {
                 Holds::TextMap => text(value)?,
+                Holds::Quantities => match Reader(value).next()? {
+                    Some((1, Part::Bytes(quantity))) => text(quantity)?,
+                    _ => return None,
+                },
                 _ => base64::engine::general_purpose::STANDARD.encode(value),
             };
             let map = object
@@ -259,6 +304,21 @@ fn put(object: &mut Map<String, Value>, field: &str, holds: Holds, part: &Part<'
         _ => return None,
     }
     Some(())
+}
+
+/// A value that is a number (type 0) or a text (type 1).
+fn either(bytes: &[u8]) -> Option<Value> {
+    let (mut is_text, mut number, mut text) = (false, 0_i64, String::new());
+    let mut reader = Reader(bytes);
+    while let Some(part) = reader.next()? {
+        match part {
+            (1, Part::Number(kind)) => is_text = kind != 0,
+            (2, Part::Number(value)) => number = i64::from_ne_bytes(value.to_ne_bytes()),
+            (3, Part::Bytes(value)) => std::str::from_utf8(value).ok()?.clone_into(&mut text),
+            _ => return None,
+        }
+    }
+    Some(if is_text { text.into() } else { number.into() })
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use kube::Api;
 use nautes_model::name::ClusterName;
 use nautes_model::{Class, Secret};
 use nautes_runtime::clusters::{AccessError, ClusterAccess, StoredClusters, virtual_cluster};
-use nautes_runtime::local::{LocalCluster, Options};
+use nautes_runtime::local::{self, Options};
 use nautes_vault::{Expect, LocalStore, MasterKey, SecretStore, keys};
 use serde_json::json;
 
@@ -30,10 +30,10 @@ async fn put(store: &LocalStore, cluster: &ClusterName, text: &str) {
 }
 
 /// A cluster with a port, and a kubeconfig for it.
-async fn served(token: &str) -> (World, LocalCluster, String) {
+async fn served(token: &str) -> (World, local::Cluster, String) {
     let mut options = Options::in_memory("served");
     options.listen = Some("127.0.0.1:0".parse().unwrap());
-    let cluster = LocalCluster::start(options).await.unwrap();
+    let cluster = local::Cluster::start(options).await.unwrap();
     cluster.add_token(token, "admin", &["system:masters"]);
     let text = serde_yaml::to_string(&cluster.kubeconfig(token)).unwrap();
     let mut world = World::new().await;

@@ -303,7 +303,7 @@ async fn a_write_can_ask_for_a_certain_object() {
 
 #[tokio::test]
 async fn admission_can_refuse() {
-    use nautes_runtime::local::{LocalCluster, Operation, Options, Status};
+    use nautes_runtime::local::{self, Operation, Options, Status};
     let admission = std::sync::Arc::new(|request: &nautes_runtime::local::AdmissionRequest<'_>| {
         let forbidden = request.operation == Operation::Create && request.name == "no";
         if forbidden {
@@ -316,7 +316,7 @@ async fn admission_can_refuse() {
         admission: Some(admission),
         ..Options::in_memory("admission")
     };
-    let client = LocalCluster::start(options).await.unwrap().client();
+    let client = local::Cluster::start(options).await.unwrap().client();
     let error = maps(&client)
         .create(&PostParams::default(), &map("no", &[]))
         .await

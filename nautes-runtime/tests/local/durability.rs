@@ -1,7 +1,7 @@
 //! Data folders.
 
 use kube::api::{DeleteParams, PostParams};
-use nautes_runtime::local::{LocalCluster, Options};
+use nautes_runtime::local::{self, Options};
 use serde_json::json;
 
 use crate::support::{get, install, make, map, maps, post, widget_definition};
@@ -17,7 +17,7 @@ fn options(folder: &std::path::Path) -> Options {
 #[tokio::test]
 async fn a_restart_keeps_objects_definitions_and_certificates() {
     let folder = tempfile::tempdir().unwrap();
-    let first = LocalCluster::start(options(folder.path())).await.unwrap();
+    let first = local::Cluster::start(options(folder.path())).await.unwrap();
     let client = first.client();
     let kept = make(&client, &map("kept", &[("k", "v")])).await;
     make(&client, &map("gone", &[])).await;
@@ -39,7 +39,7 @@ async fn a_restart_keeps_objects_definitions_and_certificates() {
     assert!(maps(&client).get("kept").await.is_err());
     drop((first, client));
 
-    let second = LocalCluster::start(options(folder.path())).await.unwrap();
+    let second = local::Cluster::start(options(folder.path())).await.unwrap();
     let client = second.client();
     assert_eq!(maps(&client).get("kept").await.unwrap(), kept);
     assert!(maps(&client).get_opt("gone").await.unwrap().is_none());
@@ -66,7 +66,7 @@ async fn a_restart_keeps_objects_definitions_and_certificates() {
 async fn keys_are_readable_by_their_owner_only() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
-    let cluster = LocalCluster::start(options(folder.path())).await.unwrap();
+    let cluster = local::Cluster::start(options(folder.path())).await.unwrap();
     for name in ["tls.key", "token.key"] {
         let mode = std::fs::metadata(folder.path().join(name))
             .unwrap()
@@ -80,8 +80,8 @@ async fn keys_are_readable_by_their_owner_only() {
 #[tokio::test]
 async fn a_folder_in_use_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let cluster = LocalCluster::start(options(folder.path())).await.unwrap();
-    assert!(LocalCluster::start(options(folder.path())).await.is_err());
+    let cluster = local::Cluster::start(options(folder.path())).await.unwrap();
+    assert!(local::Cluster::start(options(folder.path())).await.is_err());
     cluster.stop().await;
 }
 
@@ -96,7 +96,7 @@ const CHILD: &str = "NAUTES_TEST_KILLED_CLUSTER";
 )]
 async fn the_killed_one() {
     let Ok(folder) = std::env::var(CHILD) else { return };
-    let cluster = LocalCluster::start(options(std::path::Path::new(&folder)))
+    let cluster = local::Cluster::start(options(std::path::Path::new(&folder)))
         .await
         .unwrap();
     let client = cluster.client();
@@ -134,7 +134,7 @@ async fn a_killed_process_loses_no_acknowledged_write() {
             }
         }
         assert!(kept.len() >= 20, "{kept:?}");
-        let cluster = LocalCluster::start(options(folder.path())).await.unwrap();
+        let cluster = local::Cluster::start(options(folder.path())).await.unwrap();
         for name in &kept {
             assert!(
                 maps(&cluster.client()).get_opt(name).await.unwrap().is_some(),

@@ -6,15 +6,15 @@ use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, DeleteParams, ListParams, PostParams, WatchEvent, WatchParams};
 use nautes_runtime::local::fault::{Crash, Effect, Faults, Rule};
-use nautes_runtime::local::{LocalCluster, Options};
+use nautes_runtime::local::{self, Options};
 
-async fn cluster() -> (LocalCluster, Faults) {
+async fn cluster() -> (local::Cluster, Faults) {
     let faults = Faults::seeded(7);
     let options = Options {
         faults: faults.clone(),
         ..Options::in_memory("faults")
     };
-    (LocalCluster::start(options).await.unwrap(), faults)
+    (local::Cluster::start(options).await.unwrap(), faults)
 }
 
 fn map(name: &str) -> ConfigMap {
@@ -88,7 +88,7 @@ async fn the_same_seed_chooses_the_same_requests() {
             faults: faults.clone(),
             ..Options::in_memory("faults")
         };
-        let cluster = LocalCluster::start(options).await.unwrap();
+        let cluster = local::Cluster::start(options).await.unwrap();
         let maps = maps(cluster.client());
         faults.add(Rule::of(Effect::Refuse(500)).share(0.5));
         let mut served = Vec::new();

@@ -1,50 +1,83 @@
-//! The real kubectl over HTTPS, where there is one.
+//! The real kubectl over HTTPS, where there is one: the one on the path, and the one that `KUBECTL` names.
+
+#[path = "kubectl/changing.rs"]
+mod changing;
+#[path = "kubectl/creating.rs"]
+mod creating;
+#[path = "kubectl/deleting.rs"]
+mod deleting;
+#[path = "kubectl/reading.rs"]
+mod reading;
 
 use std::{
+    ffi::{OsStr, OsString},
     io::{BufRead as _, BufReader, Write as _},
     process::{Command, Stdio},
 };
 
-use nautes_runtime::local::{LocalCluster, Options};
+use nautes_runtime::local::{self, Options};
 use serde_json::{Value, json};
 
 use crate::support::{install, widget_definition};
 
-struct Kubectl {
+/// A program, and a cluster of its own.
+pub(crate) struct Kubectl {
+    program: OsString,
     folder: tempfile::TempDir,
-    cluster: LocalCluster,
+    pub(crate) cluster: local::Cluster,
 }
 
 #[allow(
     clippy::disallowed_methods,
     reason = "the subject of the test is another program"
 )]
-fn command() -> Command {
-    Command::new("kubectl")
+fn command(program: &OsStr) -> Command {
+    Command::new(program)
+}
+
+/// The kubectl on the path, and the one that `KUBECTL` names.
+fn programs() -> Vec<OsString> {
+    let named = std::env::var_os("KUBECTL").filter(|name| !name.is_empty());
+    let mut found: Vec<OsString> = std::iter::once("kubectl".into()).chain(named).collect();
+    found.dedup();
+    found.retain(|program| {
+        let there = command(program).args(["version", "--client"]).output().is_ok();
+        if !there {
+            eprintln!("skipped: there is no {}", program.display());
+        }
+        there
+    });
+    found
+}
+
+/// Shows something with every kubectl there is, on a fresh cluster for each.
+pub(crate) async fn each(show: impl AsyncFn(&Kubectl)) {
+    for program in programs() {
+        show(&Kubectl::start(program).await).await;
+    }
 }
 
 impl Kubectl {
-    /// Starts a cluster with a port; none where there is no kubectl.
-    async fn start() -> Option<Self> {
-        if command().arg("version").arg("--client").output().is_err() {
-            eprintln!("skipped: there is no kubectl");
-            return None;
-        }
+    async fn start(program: OsString) -> Self {
         let options = Options {
             listen: Some(([127, 0, 0, 1], 0).into()),
             ..Options::in_memory("smoke")
         };
-        let cluster = LocalCluster::start(options).await.unwrap();
+        let cluster = local::Cluster::start(options).await.unwrap();
         cluster.add_token("secret", "root", &["system:masters"]);
         let folder = tempfile::tempdir().unwrap();
         let config = serde_json::to_string(&cluster.kubeconfig("secret")).unwrap();
         std::fs::write(folder.path().join("config"), config).unwrap();
-        Some(Self { folder, cluster })
+        Self {
+            program,
+            folder,
+            cluster,
+        }
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let at = |name: &str| self.folder.path().join(name);
-        let mut command = command();
+        let mut command = command(&self.program);
         command.env_clear();
         if let Some(path) = std::env::var_os("PATH") {
             command.env("PATH", path);
@@ -52,6 +85,8 @@ impl Kubectl {
         command
             .env("HOME", self.folder.path())
             .env("KUBECONFIG", at("config"))
+            .env("EDITOR", at("editor"))
+            .env("KUBECTL_APPLYSET", "true")
             .arg("--cache-dir")
             .arg(at("cache"))
             .args(args);
@@ -59,7 +94,7 @@ impl Kubectl {
     }
 
     /// Runs kubectl off the runtime that serves it.
-    async fn run(&self, args: &[&str], input: Option<&Value>) -> (bool, String) {
+    pub(crate) async fn run(&self, args: &[&str], input: Option<&Value>) -> (bool, String) {
         let mut command = self.command(args);
         let input = input.map(ToString::to_string);
         tokio::task::spawn_blocking(move || {
@@ -84,11 +119,85 @@ impl Kubectl {
         .unwrap()
     }
 
-    async fn ok(&self, args: &[&str], input: Option<&Value>) -> String {
+    pub(crate) async fn ok(&self, args: &[&str], input: Option<&Value>) -> String {
         let (ok, text) = self.run(args, input).await;
-        assert!(ok, "kubectl {args:?}: {text}");
+        assert!(ok, "{} {args:?}: {text}", self.program.display());
         text
     }
+
+    /// What is printed for a command line without blanks in its words.
+    pub(crate) async fn says(&self, line: &str) -> String {
+        self.ok(&line.split_whitespace().collect::<Vec<_>>(), None).await
+    }
+
+    /// What is printed for a command line that fails.
+    pub(crate) async fn refuses(&self, line: &str) -> String {
+        let (ok, text) = self.run(&line.split_whitespace().collect::<Vec<_>>(), None).await;
+        assert!(!ok, "{} {line}: {text}", self.program.display());
+        text
+    }
+
+    pub(crate) async fn apply(&self, object: &Value) -> String {
+        self.ok(&["apply", "-f", "-"], Some(object)).await
+    }
+
+    /// Makes the editor a program that exchanges one text for another.
+    pub(crate) fn edits(&self, from: &str, to: &str) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = self.folder.path().join("editor");
+        std::fs::write(&path, format!("#!/bin/sh\nsed -i 's/{from}/{to}/' \"$1\"\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// A file with an object, in the folder of this test.
+    pub(crate) fn file(&self, name: &str, object: &Value) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, object.to_string()).unwrap();
+        path.display().to_string()
+    }
+
+    /// The lines that a command prints until it is enough of them; the command is ended then.
+    pub(crate) async fn lines_until(
+        &self,
+        args: &[&str],
+        begun: impl AsyncFn(),
+        enough: impl Fn(&[String]) -> bool,
+    ) -> Vec<String> {
+        let mut child = self
+            .command(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        begun().await;
+        let mut lines = Vec::new();
+        let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
+        while !enough(&lines)
+            && let Ok(Some(line)) = tokio::time::timeout_at(deadline, receiver.recv()).await
+        {
+            lines.push(line);
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+        lines
+    }
+}
+
+pub(crate) fn map(value: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "labels": {"part": "x"}}, "data": {"k": value}})
+}
+
+pub(crate) fn deployment(image: &str) -> Value {
+    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "labels": {"part": "x"}}, "spec": {
+        "selector": {"matchLabels": {"app": "web"}},
+        "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "a", "image": image}]}}}})
 }
 
 fn widget(size: &Value) -> Value {
@@ -102,120 +211,117 @@ fn size_schema() -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kubectl_applies_reads_and_deletes() {
-    let Some(kubectl) = Kubectl::start().await else {
-        return;
-    };
-    install(&kubectl.cluster.client(), &widget_definition(&size_schema())).await;
-    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "1"}});
-    assert_eq!(
-        kubectl.ok(&["apply", "-f", "-"], Some(&map)).await,
-        "configmap/a created\n"
-    );
-    assert_eq!(
-        kubectl.ok(&["apply", "-f", "-"], Some(&map)).await,
-        "configmap/a unchanged\n"
-    );
-    let changed =
-        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "2"}});
-    assert_eq!(
-        kubectl.ok(&["apply", "-f", "-"], Some(&changed)).await,
-        "configmap/a configured\n"
-    );
-    let text = kubectl
-        .ok(&["get", "configmap", "a", "-o", "jsonpath={.data.k}"], None)
-        .await;
-    assert_eq!(text, "2");
-    assert_eq!(
+    each(async |kubectl| {
+        install(&kubectl.cluster.client(), &widget_definition(&size_schema())).await;
+        let map =
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "1"}});
+        assert_eq!(
+            kubectl.ok(&["apply", "-f", "-"], Some(&map)).await,
+            "configmap/a created\n"
+        );
+        assert_eq!(
+            kubectl.ok(&["apply", "-f", "-"], Some(&map)).await,
+            "configmap/a unchanged\n"
+        );
+        let changed =
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "2"}});
+        assert_eq!(
+            kubectl.ok(&["apply", "-f", "-"], Some(&changed)).await,
+            "configmap/a configured\n"
+        );
+        let text = kubectl
+            .ok(&["get", "configmap", "a", "-o", "jsonpath={.data.k}"], None)
+            .await;
+        assert_eq!(text, "2");
+        assert_eq!(
+            kubectl
+                .ok(&["apply", "--server-side", "-f", "-"], Some(&widget(&json!(3))))
+                .await,
+            "widget.example.io/w serverside-applied\n"
+        );
+        let table = kubectl.ok(&["get", "wd"], None).await;
+        assert_eq!(
+            table.split_whitespace().collect::<Vec<_>>(),
+            ["NAME", "SIZE", "w", "3"]
+        );
+        let (ok, text) = kubectl
+            .run(&["apply", "-f", "-"], Some(&widget(&json!("big"))))
+            .await;
+        assert!(!ok && text.contains("spec.size"), "{text}");
+        let mut odd = widget(&json!(3));
+        odd["spec"]["colour"] = "red".into();
+        let (ok, text) = kubectl.run(&["apply", "-f", "-"], Some(&odd)).await;
+        assert!(!ok && text.contains("unknown field \"spec.colour\""), "{text}");
+        let text = kubectl.ok(&["explain", "widget.spec"], None).await;
+        assert!(
+            text.contains("What is wanted.") && text.contains("size\t<integer>"),
+            "{text}"
+        );
+        let text = kubectl
+            .ok(&["api-resources", "--api-group=example.io"], None)
+            .await;
+        assert!(text.contains("widgets"), "{text}");
+        kubectl.ok(&["label", "configmap", "a", "x=y"], None).await;
+        let text = kubectl
+            .ok(&["get", "all,cm", "-l", "x=y", "-o", "name"], None)
+            .await;
+        assert_eq!(text, "configmap/a\n");
+        let text = kubectl.ok(&["delete", "configmap", "a"], None).await;
+        assert!(text.starts_with("configmap \"a\" deleted"), "{text}");
+        kubectl.ok(&["create", "namespace", "shop"], None).await;
+        assert_eq!(
+            kubectl.ok(&["auth", "can-i", "delete", "pods"], None).await,
+            "yes\n"
+        );
         kubectl
-            .ok(&["apply", "--server-side", "-f", "-"], Some(&widget(&json!(3))))
-            .await,
-        "widget.example.io/w serverside-applied\n"
-    );
-    let table = kubectl.ok(&["get", "wd"], None).await;
-    assert_eq!(
-        table.split_whitespace().collect::<Vec<_>>(),
-        ["NAME", "SIZE", "w", "3"]
-    );
-    let (ok, text) = kubectl
-        .run(&["apply", "-f", "-"], Some(&widget(&json!("big"))))
-        .await;
-    assert!(!ok && text.contains("spec.size"), "{text}");
-    let mut odd = widget(&json!(3));
-    odd["spec"]["colour"] = "red".into();
-    let (ok, text) = kubectl.run(&["apply", "-f", "-"], Some(&odd)).await;
-    assert!(!ok && text.contains("unknown field \"spec.colour\""), "{text}");
-    let text = kubectl.ok(&["explain", "widget.spec"], None).await;
-    assert!(
-        text.contains("What is wanted.") && text.contains("size\t<integer>"),
-        "{text}"
-    );
-    let text = kubectl
-        .ok(&["api-resources", "--api-group=example.io"], None)
-        .await;
-    assert!(text.contains("widgets"), "{text}");
-    kubectl.ok(&["label", "configmap", "a", "x=y"], None).await;
-    let text = kubectl
-        .ok(&["get", "all,cm", "-l", "x=y", "-o", "name"], None)
-        .await;
-    assert_eq!(text, "configmap/a\n");
-    assert_eq!(
-        kubectl.ok(&["delete", "configmap", "a"], None).await,
-        "configmap \"a\" deleted\n"
-    );
-    kubectl.ok(&["create", "namespace", "shop"], None).await;
-    assert_eq!(
-        kubectl.ok(&["auth", "can-i", "delete", "pods"], None).await,
-        "yes\n"
-    );
-    kubectl
-        .ok(
-            &[
-                "create",
-                "secret",
-                "generic",
-                "s",
-                "--from-literal=k=v",
-                "-n",
-                "shop",
-            ],
-            None,
-        )
-        .await;
-    kubectl
-        .ok(
-            &[
-                "create",
-                "role",
-                "r",
-                "--verb=get",
-                "--resource=pods",
-                "-n",
-                "shop",
-            ],
-            None,
-        )
-        .await;
-    let token = kubectl
-        .ok(&["create", "token", "default", "-n", "shop"], None)
-        .await;
-    assert_eq!(token.trim().split('.').count(), 3, "a JSON web token");
-    let text = kubectl
-        .ok(
-            &["get", "secret", "s", "-n", "shop", "-o", "jsonpath={.data.k}"],
-            None,
-        )
-        .await;
-    assert_eq!(text, "dg==");
-    kubectl.ok(&["delete", "namespace", "shop"], None).await;
-    let text = kubectl.ok(&["get", "ns", "-o", "name"], None).await;
-    assert!(!text.contains("shop"), "{text}");
+            .ok(
+                &[
+                    "create",
+                    "secret",
+                    "generic",
+                    "s",
+                    "--from-literal=k=v",
+                    "-n",
+                    "shop",
+                ],
+                None,
+            )
+            .await;
+        kubectl
+            .ok(
+                &[
+                    "create",
+                    "role",
+                    "r",
+                    "--verb=get",
+                    "--resource=pods",
+                    "-n",
+                    "shop",
+                ],
+                None,
+            )
+            .await;
+        let token = kubectl
+            .ok(&["create", "token", "default", "-n", "shop"], None)
+            .await;
+        assert_eq!(token.trim().split('.').count(), 3, "a JSON web token");
+        let text = kubectl
+            .ok(
+                &["get", "secret", "s", "-n", "shop", "-o", "jsonpath={.data.k}"],
+                None,
+            )
+            .await;
+        assert_eq!(text, "dg==");
+        kubectl.ok(&["delete", "namespace", "shop"], None).await;
+        let text = kubectl.ok(&["get", "ns", "-o", "name"], None).await;
+        assert!(!text.contains("shop"), "{text}");
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kubectl_patches_a_deployment_by_merge_keys() {
-    let Some(kubectl) = Kubectl::start().await else {
-        return;
-    };
+    each(async |kubectl| {
     let image = |a: &str| {
         json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {
             "selector": {"matchLabels": {"app": "web"}},
@@ -259,29 +365,6 @@ async fn kubectl_patches_a_deployment_by_merge_keys() {
         .ok(&["explain", "deployment.spec.template.spec.containers"], None)
         .await;
     assert!(text.contains("imagePullPolicy"), "{text}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kubectl_watches() {
-    let Some(kubectl) = Kubectl::start().await else {
-        return;
-    };
-    let mut watch = kubectl.command(&["get", "configmap", "-w", "-o", "name"]);
-    let mut child = watch
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap());
-    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
-    std::thread::spawn(move || {
-        for line in lines.lines().map_while(Result::ok) {
-            let _ = sender.send(line);
-        }
-    });
-    crate::support::make(&kubectl.cluster.client(), &crate::support::map("seen", &[])).await;
-    let line = tokio::time::timeout(std::time::Duration::from_secs(30), receiver.recv()).await;
-    let _ = child.kill();
-    let _ = child.wait();
-    assert_eq!(line.unwrap().as_deref(), Some("configmap/seen"));
+    })
+    .await;
 }

@@ -9,7 +9,7 @@ use kube::{
     api::{ListParams, PostParams},
     config::KubeConfigOptions,
 };
-use nautes_runtime::local::{LocalCluster, Options};
+use nautes_runtime::local::{self, Options};
 use serde_json::{Value, json};
 
 use crate::support::{cluster, get, map, maps, post, raw};
@@ -180,15 +180,15 @@ async fn access_reviews_answer_by_the_same_rules() {
     );
 }
 
-async fn https() -> LocalCluster {
+async fn https() -> local::Cluster {
     let options = Options {
         listen: Some(([127, 0, 0, 1], 0).into()),
         ..Options::in_memory("tls")
     };
-    LocalCluster::start(options).await.unwrap()
+    local::Cluster::start(options).await.unwrap()
 }
 
-async fn over_https(cluster: &LocalCluster, token: &str) -> Client {
+async fn over_https(cluster: &local::Cluster, token: &str) -> Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let options = KubeConfigOptions::default();
     let config = Config::from_custom_kubeconfig(cluster.kubeconfig(token), &options)

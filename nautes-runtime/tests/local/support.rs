@@ -9,11 +9,11 @@ use kube::{
     core::{DynamicObject, GroupVersionKind},
     discovery::ApiResource,
 };
-use nautes_runtime::local::{LocalCluster, Options};
+use nautes_runtime::local::{self, Options};
 use serde_json::{Value, json};
 
-pub(crate) async fn cluster() -> LocalCluster {
-    LocalCluster::start(Options::in_memory("test")).await.unwrap()
+pub(crate) async fn cluster() -> local::Cluster {
+    local::Cluster::start(Options::in_memory("test")).await.unwrap()
 }
 
 pub(crate) fn map(name: &str, data: &[(&str, &str)]) -> ConfigMap {

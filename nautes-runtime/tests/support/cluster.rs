@@ -8,7 +8,7 @@ use std::{
 
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use kube::{Api, Client, api::DeleteParams, client::Body};
-use nautes_runtime::local::{Entry, LocalCluster, Options};
+use nautes_runtime::local::{self, Entry, Options};
 use tokio::sync::{Mutex as Turn, MutexGuard, OnceCell};
 
 use crate::real::{self, Real};
@@ -20,7 +20,7 @@ static THERE_BEFORE: OnceCell<BTreeSet<String>> = OnceCell::const_new();
 
 /// A cluster that has nothing yet.
 pub(crate) enum Cluster {
-    Local(LocalCluster),
+    Local(local::Cluster),
     Real {
         server: &'static Real,
         requests: Audit,
@@ -31,7 +31,7 @@ pub(crate) enum Cluster {
 impl Cluster {
     pub(crate) async fn start(name: &str) -> Self {
         let Some(server) = real::server().await else {
-            return Self::Local(LocalCluster::start(Options::in_memory(name)).await.unwrap());
+            return Self::Local(local::Cluster::start(Options::in_memory(name)).await.unwrap());
         };
         let turn = TURN.lock().await;
         empty(&server.client()).await;

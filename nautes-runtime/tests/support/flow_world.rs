@@ -18,7 +18,7 @@ use nautes_model::{Identity, Resource, Secret};
 use nautes_runtime::clusters::StoredClusters;
 use nautes_runtime::controller::{ControlError, Controllers};
 use nautes_runtime::local::fault::Faults;
-use nautes_runtime::local::{LocalCluster, Options};
+use nautes_runtime::local::{self, Options};
 use nautes_runtime::platform::{Platform, TenantSettings, Timing};
 use nautes_runtime::status_report::{State, StatusTree, report};
 use nautes_vault::{Expect, LocalStore, MasterKey, SecretStore, keys};
@@ -33,8 +33,8 @@ pub(crate) struct World {
     pub(crate) platform: Platform,
     pub(crate) forge: LocalForge,
     pub(crate) store: Arc<LocalStore>,
-    pub(crate) tenant: LocalCluster,
-    pub(crate) clusters: BTreeMap<&'static str, LocalCluster>,
+    pub(crate) tenant: local::Cluster,
+    pub(crate) clusters: BTreeMap<&'static str, local::Cluster>,
     /// Those of all clusters.
     pub(crate) faults: Faults,
     running: Option<Running>,
@@ -69,7 +69,7 @@ impl World {
             faults: faults.clone(),
             ..Options::in_memory("tenant")
         };
-        let tenant = LocalCluster::start(tenant).await.unwrap();
+        let tenant = local::Cluster::start(tenant).await.unwrap();
         for definition in nautes_model::crd::definitions() {
             define(&tenant, &serde_json::to_value(definition).unwrap()).await;
         }
@@ -80,7 +80,7 @@ impl World {
                 faults: faults.clone(),
                 ..Options::in_memory(name)
             };
-            clusters.insert(name, LocalCluster::start(options).await.unwrap());
+            clusters.insert(name, local::Cluster::start(options).await.unwrap());
         }
         define(&clusters["pipelines"], &pipeline_run()).await;
         let session = forge.platform().await.unwrap();
@@ -443,7 +443,7 @@ impl World {
     }
 
     pub(crate) fn writes_since(&self, marks: &BTreeMap<String, u64>) -> Vec<String> {
-        let of = |name: &str, cluster: &LocalCluster| -> Vec<String> {
+        let of = |name: &str, cluster: &local::Cluster| -> Vec<String> {
             let writes = cluster.audit().writes_since(marks[name]);
             writes
                 .iter()
@@ -512,7 +512,7 @@ fn pipeline_run() -> Value {
     })
 }
 
-async fn define(cluster: &LocalCluster, definition: &Value) {
+async fn define(cluster: &local::Cluster, definition: &Value) {
     let api: Api<CustomResourceDefinition> = Api::all(cluster.client());
     let name = definition["metadata"]["name"].as_str().unwrap();
     api.patch(name, &PatchParams::apply("test"), &Patch::Apply(definition))

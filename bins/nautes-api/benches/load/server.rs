@@ -11,7 +11,7 @@ use nautes_api::{App, Settings};
 use nautes_gitops::RepoPath;
 use nautes_gitops::host::local::{LocalForge, Options};
 use nautes_runtime::clusters::StoredClusters;
-use nautes_runtime::local::LocalCluster;
+use nautes_runtime::local;
 use nautes_runtime::platform::machine::{begin_tenant, own_tenant};
 use nautes_runtime::platform::{Platform, TenantSettings, Timing};
 use nautes_vault::local::{LocalStore, MasterKey};
@@ -44,7 +44,7 @@ pub(crate) fn serve(dir: &Path) {
     use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let cluster = LocalCluster::start(nautes_runtime::local::Options::in_memory("tenant"))
+        let cluster = local::Cluster::start(local::Options::in_memory("tenant"))
             .await
             .unwrap();
         let client = cluster.client();

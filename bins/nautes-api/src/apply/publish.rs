@@ -196,8 +196,12 @@ async fn one(
         skipped_rules: rules,
         ..ChangeSet::default()
     };
-    // Everything was read when the change was judged first. What this repository and the tenant's declare is read again.
-    let everything = super::observe_one(app, of).await?.scopes;
+    // Everything was read when the change was judged first; a change of several repositories has changed others since.
+    let everything = if change.repositories().len() > 1 {
+        super::scopes(app).await?
+    } else {
+        super::observe_one(app, of).await?.scopes
+    };
     let check = |old: &Scope, new: &Scope| {
         let (old, new) = (placed(&everything, old), placed(&everything, new));
         let rules = app.platform().rules();

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use nautes_runtime::controller::reconcile_all;
-use nautes_runtime::local::{LocalCluster, Options};
+use nautes_runtime::local::{self, Options};
 use serde_json::{Value, json};
 
 use crate::support::{World, physical, pipelines, product};
@@ -43,7 +43,7 @@ spec:
 const RUNS: &str = "/api/v1/products/shop/projectpipelineruntimes/build/runs";
 const DEPLOYMENT: &str = "/api/v1/products/shop/deploymentruntimes/live/deployment";
 
-pub(crate) async fn world() -> (World, LocalCluster) {
+pub(crate) async fn world() -> (World, local::Cluster) {
     let world = World::new().await;
     world.serve_kinds().await;
     let text = [
@@ -53,11 +53,13 @@ pub(crate) async fn world() -> (World, LocalCluster) {
         RUNTIMES.to_owned(),
     ];
     world.apply(&world.admin, &text.join("---\n")).await;
-    let twin = LocalCluster::start(Options::in_memory("runtime")).await.unwrap();
+    let twin = local::Cluster::start(Options::in_memory("runtime"))
+        .await
+        .unwrap();
     (world, twin)
 }
 
-pub(crate) async fn create_run(cluster: &LocalCluster, name: &str, runtime: &str, status: Value) {
+pub(crate) async fn create_run(cluster: &local::Cluster, name: &str, runtime: &str, status: Value) {
     let api = runs_of(cluster);
     let run = json!({
         "apiVersion": "tekton.dev/v1", "kind": "PipelineRun",
@@ -82,7 +84,7 @@ pub(crate) async fn create_run(cluster: &LocalCluster, name: &str, runtime: &str
     api.create(&PostParams::default(), &run).await.unwrap();
 }
 
-pub(crate) fn runs_of(cluster: &LocalCluster) -> Api<DynamicObject> {
+pub(crate) fn runs_of(cluster: &local::Cluster) -> Api<DynamicObject> {
     let resource = ApiResource {
         group: "tekton.dev".to_owned(),
         version: "v1".to_owned(),
@@ -94,7 +96,7 @@ pub(crate) fn runs_of(cluster: &LocalCluster) -> Api<DynamicObject> {
 }
 
 /// Makes the namespace of the runs, as the controllers do.
-pub(crate) async fn make_namespace(cluster: &LocalCluster) {
+pub(crate) async fn make_namespace(cluster: &local::Cluster) {
     let namespace = json!({ "metadata": { "name": "build" } });
     let namespaces: Api<Namespace> = Api::all(cluster.client());
     let namespace = serde_json::from_value(namespace).unwrap();
@@ -177,7 +179,7 @@ async fn runs_are_told_in_pages_with_what_became_of_them() {
     }
 }
 
-async fn create_pod(cluster: &LocalCluster, name: &str, run: &str, task: &str, begin: &str) {
+async fn create_pod(cluster: &local::Cluster, name: &str, run: &str, task: &str, begin: &str) {
     let pods: Api<Pod> = Api::namespaced(cluster.client(), "build");
     let pod = json!({
         "metadata": {
@@ -270,9 +272,9 @@ async fn a_cluster_that_does_not_answer_is_told_without_its_address() {
 }
 
 /// A platform whose clusters answer; the one for deployments is returned.
-async fn deploying() -> (World, LocalCluster) {
+async fn deploying() -> (World, local::Cluster) {
     let (world, twin) = world().await;
-    let other = LocalCluster::start(Options::in_memory("pipelines"))
+    let other = local::Cluster::start(Options::in_memory("pipelines"))
         .await
         .unwrap();
     world.clusters.put("pipelines", &other);

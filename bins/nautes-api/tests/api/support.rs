@@ -12,7 +12,7 @@ use nautes_gitops::host::local::{LocalForge, Options};
 use nautes_gitops::{AccessLevel, GitHost, GroupSpec, Place, RepoPath, RepoSpec};
 use nautes_model::{Scopes, Secret};
 use nautes_runtime::clusters::{ClusterAccess, StoredClusters};
-use nautes_runtime::local::LocalCluster;
+use nautes_runtime::local;
 use nautes_runtime::platform::{Platform, TenantSettings, Timing};
 use nautes_vault::SecretStore;
 use nautes_vault::local::{LocalStore, MasterKey};
@@ -33,7 +33,7 @@ pub(crate) struct World {
     pub(crate) store_weather: Arc<Weather>,
     pub(crate) store: Arc<LocalStore>,
     pub(crate) admin: Secret,
-    pub(crate) cluster: LocalCluster,
+    pub(crate) cluster: local::Cluster,
     pub(crate) clusters: Arc<TestClusters>,
     pub(crate) dir: tempfile::TempDir,
 }
@@ -73,7 +73,7 @@ impl World {
             .await
             .unwrap();
         let store = Arc::new(LocalStore::in_memory(&MasterKey::generate().unwrap()).unwrap());
-        let cluster = LocalCluster::start(nautes_runtime::local::Options::in_memory("tenant"))
+        let cluster = local::Cluster::start(local::Options::in_memory("tenant"))
             .await
             .unwrap();
         let (forge_weather, store_weather) = (Arc::new(Weather::default()), Arc::new(Weather::default()));
@@ -267,7 +267,7 @@ impl World {
 fn compose(
     forge: Forge,
     store: Store,
-    cluster: &LocalCluster,
+    cluster: &local::Cluster,
     clusters: &Arc<TestClusters>,
     mirrors: std::path::PathBuf,
 ) -> Platform {

@@ -8,13 +8,13 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::{Api, Patch, PatchParams};
 use nautes_model::name::ClusterName;
 use nautes_runtime::clusters::{AccessError, ClusterAccess, StoredClusters};
-use nautes_runtime::local::LocalCluster;
+use nautes_runtime::local;
 use serde_json::json;
 
 #[derive(Debug)]
 pub(crate) struct TestClusters {
     stored: StoredClusters,
-    twins: Mutex<BTreeMap<ClusterName, LocalCluster>>,
+    twins: Mutex<BTreeMap<ClusterName, local::Cluster>>,
 }
 
 impl TestClusters {
@@ -26,7 +26,7 @@ impl TestClusters {
     }
 
     /// Lets a cluster be a twin from now on.
-    pub(crate) fn put(&self, name: &str, twin: &LocalCluster) {
+    pub(crate) fn put(&self, name: &str, twin: &local::Cluster) {
         self.twins
             .lock()
             .unwrap()
@@ -34,7 +34,11 @@ impl TestClusters {
     }
 
     fn twin(&self, cluster: &ClusterName) -> Option<kube::Client> {
-        self.twins.lock().unwrap().get(cluster).map(LocalCluster::client)
+        self.twins
+            .lock()
+            .unwrap()
+            .get(cluster)
+            .map(local::Cluster::client)
     }
 }
 
@@ -61,7 +65,7 @@ impl ClusterAccess for TestClusters {
 }
 
 /// Lets a cluster serve the kind of Tekton's runs.
-pub(crate) async fn serve_runs(cluster: &LocalCluster) {
+pub(crate) async fn serve_runs(cluster: &local::Cluster) {
     let definition = json!({
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
         "metadata": { "name": "pipelineruns.tekton.dev" },

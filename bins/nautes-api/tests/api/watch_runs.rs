@@ -2,14 +2,14 @@
 
 use kube::api::{Patch, PatchParams};
 use nautes_runtime::controller::reconcile_all;
-use nautes_runtime::local::LocalCluster;
+use nautes_runtime::local;
 use serde_json::{Value, json};
 
 use crate::runs::{create_run, make_namespace, runs_of, world};
 use crate::support_clusters::serve_runs;
 use crate::watch::{Api, Told, limits};
 
-async fn set(cluster: &LocalCluster, name: &str, status: Value) {
+async fn set(cluster: &local::Cluster, name: &str, status: Value) {
     let change = json!({ "status": status });
     runs_of(cluster)
         .patch(name, &PatchParams::default(), &Patch::Merge(&change))

@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::{Namespace, Secret as SecretObject};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
-use nautes_runtime::local::{Admission, LocalCluster, Options};
+use nautes_runtime::local::{self, Admission, Options};
 use nautes_runtime::projection::crds::require_crds;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -60,7 +60,7 @@ const MANIFESTS: &[(&str, &str)] = &[
 /// The clusters, running.
 #[derive(Clone, Debug)]
 pub struct Clusters {
-    all: BTreeMap<&'static str, LocalCluster>,
+    all: BTreeMap<&'static str, local::Cluster>,
 }
 
 impl Clusters {
@@ -84,7 +84,7 @@ impl Clusters {
                 admission: (name == TENANT).then(|| Arc::clone(&admission)),
                 ..Options::default()
             };
-            let cluster = LocalCluster::start(options).await.map_err(|e| {
+            let cluster = local::Cluster::start(options).await.map_err(|e| {
                 let hint = e.hint();
                 Failure::new(Exit::Unavailable, format!("{:#}", anyhow::Error::new(e))).hint(hint)
             })?;
@@ -110,7 +110,7 @@ impl Clusters {
     ///
     /// # Errors
     /// There is none of the name.
-    pub fn get(&self, name: &str) -> Result<&LocalCluster, Failure> {
+    pub fn get(&self, name: &str) -> Result<&local::Cluster, Failure> {
         self.all.get(name).ok_or_else(|| {
             Failure::new(Exit::NotFound, format!("there is no cluster {name:?}"))
                 .hint(format!("the clusters are {}", ALL.join(", ")))
@@ -118,13 +118,13 @@ impl Clusters {
     }
 
     /// Goes through the clusters by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &LocalCluster)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &local::Cluster)> {
         self.all.iter().map(|(name, cluster)| (*name, cluster))
     }
 
     /// Stops all of them.
     pub async fn stop(&self) {
-        futures::future::join_all(self.all.values().map(LocalCluster::stop)).await;
+        futures::future::join_all(self.all.values().map(local::Cluster::stop)).await;
     }
 
     async fn prepare(&self, remembered: &Remembered) -> Result<(), Failure> {
@@ -209,7 +209,7 @@ pub(super) fn new_token() -> String {
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
 }
 
-fn kubeconfig(cluster: &LocalCluster, token: &str) -> Result<String, Failure> {
+fn kubeconfig(cluster: &local::Cluster, token: &str) -> Result<String, Failure> {
     Ok(serde_yaml::to_string(&cluster.kubeconfig(token))?)
 }
 

@@ -119,7 +119,7 @@ async fn writes(
     State(desk): State<Arc<Desk>>,
     Query(marks): Query<BTreeMap<String, u64>>,
 ) -> Json<BTreeMap<String, Writes>> {
-    let of = |name: &str, cluster: &nautes_runtime::local::LocalCluster| {
+    let of = |name: &str, cluster: &nautes_runtime::local::Cluster| {
         let audit = cluster.audit();
         let mark = audit.mark();
         let since = marks.get(name).copied().unwrap_or(mark);

@@ -10,7 +10,7 @@ use nautes_gitops::repo::{CommitSpec, Signature};
 use nautes_gitops::{GitHost, GroupSpec, Mirror, RepoPath, RepoSpec};
 use nautes_model::Finding;
 use nautes_runtime::clusters::StoredClusters;
-use nautes_runtime::local::{LocalCluster, Options as ClusterOptions};
+use nautes_runtime::local::{self, Options as ClusterOptions};
 use nautes_runtime::platform::{Platform, TenantSettings, Timing};
 use nautes_validate::report::Report;
 use nautes_vault::SecretStore;
@@ -91,7 +91,7 @@ async fn platform(dir: &Path) -> (Platform, LocalForge) {
     let forge = LocalForge::open(Options::new(dir.join("forge"))).await.unwrap();
     let store: Arc<dyn SecretStore> =
         Arc::new(LocalStore::in_memory(&MasterKey::generate().unwrap()).unwrap());
-    let tenant = LocalCluster::start(ClusterOptions::in_memory("tenant"))
+    let tenant = local::Cluster::start(ClusterOptions::in_memory("tenant"))
         .await
         .unwrap();
     let platform = Platform::builder()

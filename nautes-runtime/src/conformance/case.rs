@@ -1,24 +1,28 @@
 //! Scripts of requests, and the transcripts that belong to them.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf};
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Some requests, and what they are about.
-#[derive(Debug, Deserialize)]
+use super::{Error, Subject};
+
+/// Some requests, what they are about, and what Kubernetes answers to them.
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Case {
+pub struct Case {
+    /// Unique in the suite.
     #[serde(skip)]
-    pub(crate) name: String,
-    /// The rule that the case shows.
-    #[serde(rename = "about")]
-    pub(crate) _about: String,
+    pub name: String,
+    /// The rule of Kubernetes that the case shows.
+    pub about: String,
     /// True where something but the API server has to act.
     #[serde(default)]
-    pub(crate) controllers: bool,
+    pub controllers: bool,
     /// Why the local cluster is not compared.
-    pub(crate) differs: Option<String>,
+    pub differs: Option<String>,
+    #[serde(skip)]
+    transcript: String,
     /// Paths to delete afterwards.
     #[serde(default)]
     pub(crate) cleanup: Vec<String>,
@@ -26,7 +30,7 @@ pub(crate) struct Case {
 }
 
 /// One request. `$NS`, `$ID` and what was saved stand for their values.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Step {
     /// Method and path.
@@ -59,49 +63,58 @@ pub(crate) struct Step {
     pub(crate) differs: Option<String>,
 }
 
-fn folder() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/conformance/cases"))
+/// Name, script and transcript of every case.
+const CASES: &[(&str, &str, &str)] = include!(concat!(env!("OUT_DIR"), "/cases.rs"));
+
+/// Every case of the suite, by name.
+///
+/// # Errors
+/// A case cannot be read.
+pub fn cases() -> Result<Vec<Case>, Error> {
+    CASES
+        .iter()
+        .map(|(name, script, transcript)| Case::read(name, script, transcript))
+        .collect()
 }
 
 impl Case {
-    /// Every case, by name.
-    pub(crate) fn all() -> Vec<Self> {
-        let mut paths: Vec<_> = std::fs::read_dir(folder())
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .filter(|path| path.extension().is_some_and(|e| e == "yaml"))
-            .collect();
-        paths.sort();
-        paths
-            .into_iter()
-            .map(|path| {
-                let text = std::fs::read_to_string(&path).unwrap();
-                let mut case: Self =
-                    serde_yaml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-                path.file_stem()
-                    .unwrap()
-                    .to_str()
-                    .unwrap()
-                    .clone_into(&mut case.name);
-                case
-            })
-            .collect()
+    /// A case from its script (YAML) and the transcript that Kubernetes gave.
+    ///
+    /// # Errors
+    /// The script is no script.
+    pub fn read(name: &str, script: &str, transcript: &str) -> Result<Self, Error> {
+        let mut case: Self = serde_yaml::from_str(script).map_err(|source| Error::Case {
+            name: name.to_owned(),
+            source,
+        })?;
+        name.clone_into(&mut case.name);
+        transcript.clone_into(&mut case.transcript);
+        Ok(case)
     }
 
-    pub(crate) fn transcript_path(&self) -> PathBuf {
-        folder().join(format!("{}.txt", self.name))
+    /// How many requests the case makes.
+    #[must_use]
+    pub fn requests(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Why this case cannot be played there.
+    pub(crate) fn reason_to_skip(&self, subject: &Subject) -> Option<String> {
+        if self.controllers && !subject.controllers {
+            return Some("it needs the controllers of Kubernetes".to_owned());
+        }
+        self.differs.clone().filter(|_| subject.leeway)
     }
 
     /// What was said otherwise than is written, step by step; none where all is the same.
-    pub(crate) fn difference(&self, said: &str, real: bool) -> Option<String> {
-        let written = std::fs::read_to_string(self.transcript_path()).unwrap_or_default();
-        let (written, said) = (split(&written), split(said));
+    pub(crate) fn difference(&self, said: &str, leeway: bool) -> Option<String> {
+        let (written, said) = (split(&self.transcript), split(said));
         let mut text = String::new();
         let spoken: Vec<&Step> = self.steps.iter().filter(|s| !s.quiet).collect();
         for (index, said) in said.iter().enumerate() {
             let differs = spoken.get(index).is_some_and(|s| s.differs.is_some());
             let written = written.get(index).copied().unwrap_or_default();
-            if written == *said || (differs && !real) {
+            if written == *said || (differs && leeway) {
                 continue;
             }
             let name = said.lines().next().unwrap_or_default();

@@ -2,65 +2,64 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use kube::{Client, client::Body};
-use nautes_runtime::local::LocalCluster;
+use kube::client::Body;
 use serde_json::{Value, json};
 
-use crate::{
+use super::{
+    Error, Subject,
     case::{Case, Step},
-    real::Real,
     transcript::Transcript,
 };
 
-/// A server, and what is known about it.
-pub(crate) struct Subject {
-    pub(crate) name: String,
-    pub(crate) client: Client,
-    pub(crate) real: bool,
-    pub(crate) controllers: bool,
-}
-
-impl Subject {
-    pub(crate) fn local(name: &str, cluster: &LocalCluster) -> Self {
-        Self {
-            name: name.to_owned(),
-            client: cluster.client(),
-            real: false,
-            controllers: true,
-        }
-    }
-
-    pub(crate) async fn real(server: &Real) -> Self {
-        Self {
-            name: "real".to_owned(),
-            client: server.client_without_retries(),
-            real: true,
-            controllers: server.has_controllers().await,
-        }
-    }
-}
-
 /// Plays a case in a namespace of its own and answers with what was said.
-pub(crate) async fn play(subject: &Subject, case: &Case) -> String {
+pub(crate) async fn play(subject: &Subject, case: &Case) -> Result<String, Error> {
     let id = format!("c{:06x}", rand::random::<u32>() & 0xff_ffff);
     let mut values = BTreeMap::from([("NS".to_owned(), format!("ns-{id}")), ("ID".to_owned(), id)]);
+    let plain = Step::default();
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": values["NS"]}});
     let made = send(
         subject,
         "POST",
         "/api/v1/namespaces",
-        &Step::plain(),
+        &plain,
         namespace.to_string(),
     )
-    .await;
-    assert_eq!(made.code, 201, "{:?}", made.body);
+    .await?;
+    if made.code != 201 {
+        return Err(Error::Namespace {
+            case: case.name.clone(),
+            said: made.body.to_string(),
+        });
+    }
     let mut transcript = Transcript::new(&values);
+    let played = steps(subject, case, &mut values, &mut transcript).await;
+    // What the case has made goes, whatever came of it.
+    for path in case
+        .cleanup
+        .iter()
+        .map(String::as_str)
+        .chain(["/api/v1/namespaces/$NS"])
+    {
+        let _ = send(subject, "DELETE", &fill(path, &values), &plain, String::new()).await;
+    }
+    played.map(|()| transcript.end())
+}
+
+async fn steps(
+    subject: &Subject,
+    case: &Case,
+    values: &mut BTreeMap<String, String>,
+    transcript: &mut Transcript,
+) -> Result<(), Error> {
     for step in &case.steps {
-        let (method, path) = step.call.split_once(' ').unwrap();
-        let path = fill(path, &values);
+        let (method, path) = step.call.split_once(' ').ok_or_else(|| Error::Step {
+            call: step.call.clone(),
+            source: None,
+        })?;
+        let path = fill(path, values);
         let body = step.body.as_ref().map(ToString::to_string);
-        let body = fill(&body.or_else(|| step.text.clone()).unwrap_or_default(), &values);
-        let answer = ask(subject, step, method, &path, &body).await;
+        let body = fill(&body.or_else(|| step.text.clone()).unwrap_or_default(), values);
+        let answer = ask(subject, step, method, &path, &body).await?;
         for (name, pointer) in &step.save {
             let value = answer.body.pointer(pointer).cloned().unwrap_or_default();
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -70,19 +69,7 @@ pub(crate) async fn play(subject: &Subject, case: &Case) -> String {
             transcript.add(step, &answer);
         }
     }
-    for path in &case.cleanup {
-        let _ = send(
-            subject,
-            "DELETE",
-            &fill(path, &values),
-            &Step::plain(),
-            String::new(),
-        )
-        .await;
-    }
-    let path = fill("/api/v1/namespaces/$NS", &values);
-    let _ = send(subject, "DELETE", &path, &Step::plain(), String::new()).await;
-    transcript.end()
+    Ok(())
 }
 
 fn fill(text: &str, values: &BTreeMap<String, String>) -> String {
@@ -101,10 +88,6 @@ pub(crate) struct Answer {
 }
 
 impl Step {
-    fn plain() -> Self {
-        serde_json::from_value(json!({"call": ""})).unwrap()
-    }
-
     fn satisfied(&self, answer: &Answer) -> bool {
         self.until.iter().all(|(place, wanted)| match place.as_str() {
             "code" => *wanted == json!(answer.code),
@@ -113,19 +96,25 @@ impl Step {
     }
 }
 
-async fn ask(subject: &Subject, step: &Step, method: &str, path: &str, body: &str) -> Answer {
+async fn ask(subject: &Subject, step: &Step, method: &str, path: &str, body: &str) -> Result<Answer, Error> {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     let mut interval = tokio::time::interval(Duration::from_millis(50));
     loop {
         interval.tick().await;
-        let answer = send(subject, method, path, step, body.to_owned()).await;
+        let answer = send(subject, method, path, step, body.to_owned()).await?;
         if step.satisfied(&answer) || tokio::time::Instant::now() > deadline {
-            return answer;
+            return Ok(answer);
         }
     }
 }
 
-async fn send(subject: &Subject, method: &str, path: &str, step: &Step, body: String) -> Answer {
+async fn send(
+    subject: &Subject,
+    method: &str,
+    path: &str,
+    step: &Step,
+    body: String,
+) -> Result<Answer, Error> {
     let media = match step.media.as_deref().unwrap_or("json") {
         "json" => "application/json",
         "apply" => "application/apply-patch+yaml",
@@ -154,21 +143,31 @@ async fn send(subject: &Subject, method: &str, path: &str, step: &Step, body: St
     for group in &step.groups {
         request = request.header("impersonate-group", group);
     }
-    let request = request.body(Body::from(body.into_bytes())).unwrap();
-    let response = subject.client.send(request).await.unwrap();
+    let call = || format!("{method} {path}");
+    let request = request
+        .body(Body::from(body.into_bytes()))
+        .map_err(|error| Error::Step {
+            call: call(),
+            source: Some(error),
+        })?;
+    let lost = |error| Error::Ask {
+        call: call(),
+        source: Box::new(error),
+    };
+    let response = subject.client.send(request).await.map_err(lost)?;
     let code = response.status().as_u16();
     let warnings = response
         .headers()
         .get_all("warning")
         .iter()
-        .map(|w| w.to_str().unwrap().to_owned())
+        .map(|w| String::from_utf8_lossy(w.as_bytes()).into_owned())
         .collect();
-    let bytes = response.into_body().collect_bytes().await.unwrap();
-    Answer {
+    let bytes = response.into_body().collect_bytes().await.map_err(lost)?;
+    Ok(Answer {
         code,
         warnings,
         body: read(&bytes),
-    }
+    })
 }
 
 /// A body as one value: the events of a watch as a list, text as text.
