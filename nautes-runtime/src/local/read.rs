@@ -238,6 +238,22 @@ fn check_options(scope: &Scope<'_>) -> Result<(), Status> {
     Err(Status::invalid("meta.k8s.io", "ListOptions", "", causes))
 }
 
+/// The first of the selected objects, up to a limit (0 is none), and how many more there are.
+fn page<'a>(
+    all: impl Iterator<Item = (&'a (String, String), &'a Arc<Value>)>,
+    limit: usize,
+    selected: impl Fn(&(String, String), &Value) -> bool,
+) -> (Vec<Arc<Value>>, usize) {
+    let mut all = all.filter(|(place, object)| selected(place, object));
+    let most = if limit > 0 { limit } else { usize::MAX };
+    let items = all
+        .by_ref()
+        .take(most)
+        .map(|(_, object)| object.clone())
+        .collect();
+    (items, all.count())
+}
+
 pub(crate) fn list(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
     let selector = selector(scope)?;
     let form = form(&scope.call.accept)?;
@@ -251,7 +267,7 @@ pub(crate) fn list(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
         "" => None,
         text => Some(Continue::read(text)?),
     };
-    let mut items: Vec<Arc<Value>> = Vec::new();
+    let items: Vec<Arc<Value>>;
     let mut more = None;
     let revision;
     {
@@ -262,26 +278,25 @@ pub(crate) fn list(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
         }
         let pinned = resume.as_ref().map(|r| r.revision).or(exact.then_some(wanted));
         revision = pinned.unwrap_or(now);
-        let all = state
-            .store
-            .list_at(&scope.kind.storage, scope.target.namespace.as_deref(), revision)
-            .ok_or_else(|| too_old(scope, revision, state.store.oldest()))?;
         let after = resume.map(|r| (r.namespace, r.name));
-        let mut left = 0;
-        for (place, object) in &all {
-            if after.as_ref().is_some_and(|a| place <= a) {
-                continue;
-            }
-            if selector.only_name().is_some_and(|n| n != place.1) || !matches(&selector, object, &scope.kind)
-            {
-                continue;
-            }
-            if limit > 0 && items.len() >= limit {
-                left += 1;
-                continue;
-            }
-            items.push(object.clone());
-        }
+        let (storage, namespace) = (&*scope.kind.storage, scope.target.namespace.as_deref());
+        let selected = |place: &(String, String), object: &Value| {
+            after.as_ref().is_none_or(|a| place > a)
+                && selector.only_name().is_none_or(|n| n == place.1)
+                && matches(&selector, object, &scope.kind)
+        };
+        // Of the present nothing is copied but what is answered.
+        let left;
+        (items, left) = if revision == now {
+            let start = after.clone().unwrap_or_default();
+            page(state.store.list_from(storage, namespace, start), limit, selected)
+        } else {
+            let past = state
+                .store
+                .list_at(storage, namespace, revision)
+                .ok_or_else(|| too_old(scope, revision, state.store.oldest()))?;
+            page(past.iter(), limit, selected)
+        };
         if left > 0
             && let Some(last) = items.last()
         {
