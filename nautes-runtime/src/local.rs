@@ -63,6 +63,7 @@ mod names;
 mod namespace;
 mod openapi;
 mod patch;
+mod patience;
 mod prepare;
 mod protobuf;
 mod quantity;
@@ -79,6 +80,7 @@ mod strategic;
 mod table;
 mod tls;
 mod watch;
+mod webhooks;
 mod write;
 
 use std::{

@@ -70,6 +70,11 @@ fn cause(error: &kube_cel::ValidationError, object: &Value) -> Cause {
     }
 }
 
+/// Why an expression does not compile, with the place as Kubernetes points to it.
+pub(crate) fn uncompiled(error: impl fmt::Display) -> String {
+    format!("compilation failed: {error}").replace("\n| ", "\n | ")
+}
+
 fn lookup<'a>(object: &'a Value, path: &str) -> Option<&'a Value> {
     if path.is_empty() {
         return Some(object);
@@ -102,7 +107,7 @@ fn collect_errors(schema: &CompiledSchema, path: &str, causes: &mut Vec<Cause>) 
         .filter_map(|(i, r)| Some((i, r.as_ref().err()?)))
     {
         let field = format!("{path}.x-kubernetes-validations[{index}].rule");
-        let message = format!("Invalid value: compilation failed: {error}");
+        let message = format!("Invalid value: {}", uncompiled(error));
         causes.push(Cause::new("FieldValueInvalid", field, message));
     }
     for (name, child) in &schema.properties {

@@ -96,7 +96,10 @@ pub(crate) fn answer(
     let body = match form(&scope.call.accept)? {
         Form::Whole => object,
         Form::Metadata => metadata_only(&object),
-        Form::Table => table::of(&[object], &scope.kind, &scope.version, scope.call, &json!({})),
+        Form::Table => {
+            let metadata = json!({"resourceVersion": super::json::resource_version(&object)});
+            table::of(&[object], &scope.kind, &scope.version, scope.call, &metadata)
+        }
     };
     Ok(respond(code, &body, warnings))
 }

@@ -48,6 +48,7 @@ pub(crate) fn causes(object: &Value, old: Option<&Value>, kind: &ResourceType) -
         }
         ("rbac.authorization.k8s.io", "roles" | "clusterroles") => role_causes(object, &mut causes),
         ("rbac.authorization.k8s.io", _) => binding_causes(object, old, &mut causes),
+        ("admissionregistration.k8s.io", _) => super::webhooks::causes(object, &mut causes),
         (crd::GROUP, crd::PLURAL) => causes = crd::causes(object, old),
         _ => {}
     }

@@ -82,6 +82,16 @@ pub(super) fn of(kind: &ResourceType) -> Option<&'static [Row]> {
                 "@scheduling.v1.PriorityClass/preemptionPolicy",
             ),
         ],
+        ("admissionregistration.k8s.io", _) => &[
+            (
+                "Webhooks",
+                "integer",
+                0,
+                "count:.webhooks",
+                "Webhooks indicates the number of webhooks registered in this configuration",
+            ),
+            AGE,
+        ],
         ("coordination.k8s.io", "leases") => &[
             (
                 "Holder",

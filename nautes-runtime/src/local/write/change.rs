@@ -7,7 +7,7 @@ use http::Response;
 use serde_json::{Value, json};
 
 use super::{
-    DEPTH, admit, check_manager, check_namespace,
+    DEPTH, admit, admit_last, check_manager, check_namespace,
     create::{after_write, create_object},
     decode, fill, finish, is_released, parse, validate, writer,
 };
@@ -325,24 +325,18 @@ pub(crate) fn store_update(
     {
         crd::set_status(&mut new, &state.registry);
     }
-    if prepare::has_generation(&scope.kind) && moves_generation(scope, old, &new) {
-        let generation = json::meta(old)
-            .get("generation")
-            .and_then(Value::as_i64)
-            .unwrap_or(0)
-            + 1;
-        json::meta_mut(&mut new).insert("generation".to_owned(), generation.into());
-    }
+    count_generation(scope, old, &mut new);
     check_finalizers(scope, old, &new)?;
     authz::check_escalation(state, scope.user, scope, &new, Some(old))?;
-    admit(scope, Operation::Update, Some(&new), Some(old), dry_run)?;
-    validate(scope, &new, Some(old))?;
     if let Some(writer) = tracked {
         managed::track_update(Some(old), &mut new, &writer, scope.version.schema.view());
     }
+    admit(scope, state, Operation::Update, &mut new, Some(old), dry_run)?;
+    validate(scope, &new, Some(old))?;
     if scope.kind.is("", "services") && scope.subresource().is_empty() {
         services::allocate(state, &mut new, Some(old));
     }
+    admit_last(scope, state, Operation::Update, Some(&new), Some(old), dry_run)?;
     if dry_run {
         return Ok(Arc::new(new));
     }
@@ -376,6 +370,21 @@ fn gone(scope: &Scope<'_>, state: &mut State) {
         && let Some((plural, group)) = scope.name().split_once('.')
     {
         state.registry.remove(group, plural);
+    }
+}
+
+/// Counts a change of what is wanted.
+pub(super) fn count_generation(scope: &Scope<'_>, old: &Value, new: &mut Value) {
+    if !prepare::has_generation(&scope.kind) {
+        return;
+    }
+    let before = json::meta(old)
+        .get("generation")
+        .and_then(Value::as_i64)
+        .unwrap_or(0);
+    let now = before + i64::from(moves_generation(scope, old, new));
+    if now > 0 {
+        json::meta_mut(new).insert("generation".to_owned(), now.into());
     }
 }
 
