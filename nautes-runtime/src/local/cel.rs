@@ -1,5 +1,9 @@
 //! Validation rules (CEL) of custom resources.
 
+mod cost;
+mod limits;
+mod shape;
+
 use std::fmt;
 
 use kube_cel::{CompiledSchema, Validator};
@@ -10,6 +14,8 @@ use super::status::Cause;
 /// The compiled rules of one schema.
 pub(crate) struct Rules {
     compiled: CompiledSchema,
+    /// The schema, where its rules can cost more than they may.
+    expensive: Option<Value>,
 }
 
 impl fmt::Debug for Rules {
@@ -22,7 +28,7 @@ impl Rules {
     /// Compiles the rules of a schema; none where it has none.
     ///
     /// # Errors
-    /// A cause for each rule that does not compile.
+    /// A cause for each rule that does not compile or is too expensive by estimate.
     pub(crate) fn compile(document: &Value, path: &str) -> Result<Option<Self>, Vec<Cause>> {
         if !mentions_rules(document, 0) {
             return Ok(None);
@@ -31,7 +37,11 @@ impl Rules {
         let mut causes = Vec::new();
         collect_errors(&compiled, path, &mut causes);
         if causes.is_empty() {
-            Ok(Some(Self { compiled }))
+            causes = limits::causes(document, path);
+        }
+        if causes.is_empty() {
+            let expensive = limits::can_exceed(document).then(|| document.clone());
+            Ok(Some(Self { compiled, expensive }))
         } else {
             Err(causes)
         }
@@ -39,6 +49,11 @@ impl Rules {
 
     /// What the rules forbid about a new object, or about the step from an old one to it.
     pub(crate) fn check(&self, object: &Value, old: Option<&Value>) -> Vec<Cause> {
+        // An evaluation cannot be stopped, so what it will cost is counted before.
+        let exceeded = self.expensive.as_ref().and_then(|d| limits::exceeded(d, object));
+        if let Some(cause) = exceeded {
+            return vec![cause];
+        }
         let validator = Validator::new();
         let Err(errors) = validator.validate_compiled(&self.compiled, object, old) else {
             return Vec::new();
