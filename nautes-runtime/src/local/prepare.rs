@@ -350,7 +350,12 @@ pub(crate) fn has_generation(kind: &ResourceType) -> bool {
     kind.custom
         || matches!(
             kind.group.as_str(),
-            "admissionregistration.k8s.io" | "apps" | "batch" | "networking.k8s.io" | "policy"
+            "admissionregistration.k8s.io"
+                | "apps"
+                | "batch"
+                | "networking.k8s.io"
+                | "policy"
+                | "scheduling.k8s.io"
         )
         || kind.is(crd::GROUP, crd::PLURAL)
         || kind.is("", "pods")

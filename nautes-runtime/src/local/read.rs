@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{
     events,
     kinds::{ResourceType, Version},
+    schema,
     selector::Selector,
     server::{Body, Scope, respond},
     status::{Cause, Status},
@@ -62,7 +63,13 @@ pub(crate) fn form(accept: &str) -> Result<Form, Status> {
 /// An object as a version of its kind shows it.
 pub(crate) fn shown(object: &Value, kind: &ResourceType, version: &Version) -> Value {
     let mut object = events::shown(object, kind).unwrap_or_else(|| object.clone());
-    object["apiVersion"] = kind.api_version(&version.name).into();
+    let api_version = kind.api_version(&version.name);
+    if kind.custom && super::json::text(&object, &["apiVersion"]) != api_version {
+        // What another version has is not in this one.
+        let _ = schema::prune(&mut object, version.schema.view());
+        schema::fill_defaults(&mut object, version.schema.view());
+    }
+    object["apiVersion"] = api_version.into();
     object["kind"] = kind.kind.clone().into();
     object
 }
@@ -125,7 +132,15 @@ pub(crate) fn warnings(scope: &Scope<'_>) -> Vec<String> {
         .iter()
         .map(|text| {
             if text.is_empty() {
-                format!("{} {} is deprecated", scope.api_version(), scope.kind.kind)
+                let kind = &scope.kind;
+                let other = kind.versions.iter().find(|v| v.deprecated.is_none());
+                let instead = other.map(|v| format!("; use {} {}", kind.api_version(&v.name), kind.kind));
+                format!(
+                    "{} {} is deprecated{}",
+                    scope.api_version(),
+                    kind.kind,
+                    instead.unwrap_or_default()
+                )
             } else {
                 text.clone()
             }

@@ -398,6 +398,8 @@ async fn route(server: &Arc<Server>, scope: &Scope<'_>, body: &Bytes) -> Result<
             kept(server, judged(scope, || write::change(scope, body)).await).await
         }
         ("token", "create") if scope.kind.is("", "serviceaccounts") => authn::token_request(scope, body),
+        ("status", _) if !has_status => Err(Status::no_such_path()),
+        ("scale", _) if scope.version.scale.is_none() => Err(Status::no_such_path()),
         ("" | "status" | "scale", _) => Err(Status::method_not_allowed()),
         _ => Err(Status::no_such_path()),
     }

@@ -188,6 +188,14 @@ impl Status {
         .detail(name, &kind.group, &kind.plural)
     }
 
+    /// A name that was made up and is taken: the client may try again.
+    pub(crate) fn not_unique(mut self) -> Self {
+        self.message
+            .push_str(", the server was not able to generate a unique name for the object");
+        self.details.get_or_insert_with(|| Box::new(json!({})))["retryAfterSeconds"] = 1.into();
+        self
+    }
+
     pub(crate) fn conflict(kind: &ResourceType, name: &str, detail: &str) -> Self {
         let what = kind.qualified();
         Self::new(

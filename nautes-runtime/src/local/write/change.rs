@@ -107,7 +107,7 @@ fn apply(
     }
     if json::meta(&config)
         .get("managedFields")
-        .is_some_and(|m| !m.is_null() && *m != json!([]))
+        .is_some_and(|m| !m.is_null())
     {
         return Err(Status::bad_request("metadata.managedFields must be nil"));
     }
@@ -151,9 +151,6 @@ fn apply(
             );
             return Err(Status::conflict(&scope.kind, scope.name(), &message));
         }
-        if !version.is_empty() {
-            return Err(Status::stale(&scope.kind, scope.name()));
-        }
         if !scope.kind.is_stored() {
             return Err(Status::method_not_allowed());
         }
@@ -164,6 +161,17 @@ fn apply(
     };
     if !version.is_empty() && version != json::resource_version(&live) {
         return Err(Status::stale(&scope.kind, scope.name()));
+    }
+    if !uid.is_empty() && uid != json::uid(&live) {
+        let cause = Cause::invalid("metadata.uid", &Value::from(uid), "field is immutable");
+        let (group, kind) = (&scope.kind.group, &scope.kind.kind);
+        // The checks of all kinds and those of this kind both say so.
+        return Err(Status::invalid(
+            group,
+            kind,
+            scope.name(),
+            vec![cause.clone(), cause],
+        ));
     }
     let force = scope.call.flag("force");
     let mut shown = live.as_ref().clone();
@@ -273,6 +281,12 @@ fn assemble(scope: &Scope<'_>, old: &Value, mut new: Value) -> Value {
             let mut result = old.clone();
             result["apiVersion"] = new["apiVersion"].clone();
             copy_field(&new, &mut result, "status");
+            if scope.kind.is("apps", "deployments") {
+                let annotations = json::meta(&new).get("annotations").cloned();
+                let meta = json::meta_mut(&mut result);
+                meta.remove("annotations");
+                meta.extend(annotations.map(|a| ("annotations".to_owned(), a)));
+            }
             let fields = json::meta(&new).get("managedFields").cloned();
             if let Some(fields) = fields {
                 json::meta_mut(&mut result).insert("managedFields".to_owned(), fields);

@@ -60,6 +60,9 @@ pub(super) fn create_object(
     );
     if let Some(there) = state.store.get(&scope.kind.storage, &ns, &name) {
         let mut status = Status::already_exists(&scope.kind, &name);
+        if !json::text(&object, &["metadata", "generateName"]).is_empty() {
+            status = status.not_unique();
+        }
         if json::is_terminating(there) {
             status.message.insert_str(0, "object is being deleted: ");
         }

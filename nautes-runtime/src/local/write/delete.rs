@@ -89,9 +89,16 @@ pub(crate) fn delete(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, 
     let (last, removed) = delete_one(scope, &mut state, &old, &options)?;
     drop(state);
     let whole = !removed
-        || ["pods", "namespaces", "services", "serviceaccounts"].contains(&scope.kind.plural.as_str());
+        || [
+            "pods",
+            "namespaces",
+            "resourcequotas",
+            "services",
+            "serviceaccounts",
+        ]
+        .contains(&scope.kind.plural.as_str());
     if whole {
-        return read::answer(scope, 200, &last, &[]);
+        return read::answer(scope, 200, &last, &read::warnings(scope));
     }
     let mut details = json!({"name": json::name(&old), "kind": scope.kind.plural, "uid": json::uid(&old)});
     if !scope.kind.group.is_empty() {
@@ -103,7 +110,7 @@ pub(crate) fn delete(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, 
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
             "details": details,
         }),
-        &[],
+        &read::warnings(scope),
     ))
 }
 
