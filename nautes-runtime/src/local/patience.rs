@@ -86,7 +86,7 @@ mod tests {
         let reader = tokio::spawn(async move {
             let mut bytes = [0; 16];
             for _ in 0..4 {
-                tokio::time::sleep(PATIENCE / 2).await;
+                tokio::time::advance(PATIENCE / 2).await;
                 let _ = far.read_exact(&mut bytes).await?;
             }
             io::Result::Ok(())

@@ -158,11 +158,11 @@ async fn a_watch_whose_client_does_not_read_is_cut_off() {
     assert_eq!(next(&mut idle).await, "ADDED a");
     // Time alone does nothing to a watch that is read.
     let later = async {
-        tokio::time::sleep(Duration::from_secs(120)).await;
+        tokio::time::advance(Duration::from_secs(120)).await;
         make(&client, &map("b", &[])).await;
     };
     let (event, ()) = tokio::join!(idle.next(), later);
     assert_eq!(self::told(&event.unwrap().unwrap()), "ADDED b");
-    tokio::time::sleep(Duration::from_secs(120)).await;
+    tokio::time::advance(Duration::from_secs(120)).await;
     assert_eq!(next(&mut slow).await, "END");
 }

@@ -138,6 +138,7 @@ impl Subject {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
         let dry = json!({"apiVersion": "v1", "kind": "ConfigMap",
                          "metadata": {"name": "probe", "labels": {"probe": id}}});
+        let mut ticks = tokio::time::interval(Duration::from_millis(20));
         hook.seen();
         while hook.seen().is_empty() {
             assert!(
@@ -146,7 +147,7 @@ impl Subject {
             );
             self.send("POST", &format!("{}?dryRun=All", self.maps()), &dry)
                 .await;
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            ticks.tick().await;
         }
         hook.seen();
     }

@@ -14,8 +14,8 @@ const REQUEST: u64 = 3 << 20;
 #[derive(Clone, Debug)]
 pub(super) struct Shape {
     pub(super) size: u64,
-    fields: BTreeMap<String, Shape>,
-    items: Option<Box<Shape>>,
+    fields: BTreeMap<String, Self>,
+    items: Option<Box<Self>>,
     keys: u64,
 }
 

@@ -67,7 +67,10 @@ async fn exchange(
     let _ = stream.set_nodelay(true);
     let connector = tokio_rustls::TlsConnector::from(Arc::new(trusting(bundle)?));
     let server = ServerName::try_from(name).map_err(|e| e.to_string())?;
-    let stream = connector.connect(server, stream).await.map_err(unverified)?;
+    let stream = connector
+        .connect(server, stream)
+        .await
+        .map_err(|e| unverified(&e))?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|e| e.to_string())?;
@@ -112,7 +115,7 @@ fn trusting(bundle: &str) -> Result<rustls::ClientConfig, String> {
 }
 
 /// Why a certificate is not trusted.
-fn unverified(error: std::io::Error) -> String {
+fn unverified(error: &std::io::Error) -> String {
     use rustls::{CertificateError, Error};
     let why = match error.get_ref().and_then(|e| e.downcast_ref::<Error>()) {
         Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
