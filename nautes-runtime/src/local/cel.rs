@@ -14,8 +14,8 @@ use super::status::Cause;
 /// The compiled rules of one schema.
 pub(crate) struct Rules {
     compiled: CompiledSchema,
-    /// The schema, where its rules can cost more than they may.
-    expensive: Option<Value>,
+    /// Counts the cost, where the rules can cost more than they may.
+    meter: Option<limits::Meter>,
 }
 
 impl fmt::Debug for Rules {
@@ -40,8 +40,10 @@ impl Rules {
             causes = limits::causes(document, path);
         }
         if causes.is_empty() {
-            let expensive = limits::can_exceed(document).then(|| document.clone());
-            Ok(Some(Self { compiled, expensive }))
+            let meter = limits::can_exceed(document)
+                .then(|| limits::Meter::of(document))
+                .flatten();
+            Ok(Some(Self { compiled, meter }))
         } else {
             Err(causes)
         }
@@ -50,7 +52,7 @@ impl Rules {
     /// What the rules forbid about a new object, or about the step from an old one to it.
     pub(crate) fn check(&self, object: &Value, old: Option<&Value>) -> Vec<Cause> {
         // An evaluation cannot be stopped, so what it will cost is counted before.
-        let exceeded = self.expensive.as_ref().and_then(|d| limits::exceeded(d, object));
+        let exceeded = self.meter.as_ref().and_then(|m| m.exceeded(object));
         if let Some(cause) = exceeded {
             return vec![cause];
         }

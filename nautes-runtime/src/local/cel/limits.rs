@@ -87,7 +87,8 @@ fn estimate(schema: &Value, path: &str, times: Option<u64>, found: &mut Vec<(Str
         let shape = Shape::of_schema(schema);
         let times = times.unwrap_or_else(|| shape::most_often(schema));
         for (index, rule) in rules(schema) {
-            if let Some(cost) = cost_of(rule, &shape, Bound::Most) {
+            if let Ok(program) = Program::compile(rule) {
+                let cost = cost_of(&program, &shape, Bound::Most);
                 let at = format!("{path}.x-kubernetes-validations[{index}].rule");
                 found.push((at, cost.saturating_mul(times)));
             }
@@ -109,73 +110,92 @@ fn estimate(schema: &Value, path: &str, times: Option<u64>, found: &mut Vec<(Str
     }
 }
 
-fn cost_of(rule: &str, shape: &Shape, bound: Bound) -> Option<u64> {
-    let program = Program::compile(rule).ok()?;
+fn cost_of(program: &Program, shape: &Shape, bound: Bound) -> u64 {
     let mut scope = ["self", "oldSelf"]
         .map(|name| (name.to_owned(), shape.clone()))
         .to_vec();
-    Some(cost::of(&program.expression().expr, &mut scope, bound))
+    cost::of(&program.expression().expr, &mut scope, bound)
 }
 
-/// The first rule that costs too much for an object, in the words of Kubernetes. What is counted is what a rule
-/// goes through if it is true.
-pub(super) fn exceeded(document: &Value, object: &Value) -> Option<Cause> {
-    let mut spent = 0;
-    spend(document, object, "", &mut spent)
+/// The rules of a schema, made ready to count what they cost for an object.
+#[derive(Debug)]
+pub(super) struct Meter {
+    ty: String,
+    rules: Vec<(String, Program)>,
+    properties: Vec<(String, Self)>,
+    items: Option<Box<Self>>,
+    values: Option<Box<Self>>,
 }
 
-fn spend(schema: &Value, value: &Value, path: &str, spent: &mut u64) -> Option<Cause> {
-    let (field, ty) = (
-        if path.is_empty() { "<nil>" } else { path },
-        Value::from(json::text(schema, &["type"])),
-    );
-    let mut shape = None;
-    for (_, rule) in rules(schema) {
-        let shape = shape.get_or_insert_with(|| Shape::of_value(value));
-        let cost = cost_of(rule, shape, Bound::Least).unwrap_or(0);
-        *spent = spent.saturating_add(cost);
-        if cost > CALL {
-            let detail = format!(
-                "'operation cancelled: actual cost limit exceeded': no further validation rules will be run due to \
-                 call cost exceeds limit for rule: {rule}"
-            );
-            return Some(Cause::invalid(field, &ty, detail));
-        }
-        if *spent > OBJECT {
-            let detail = "validation failed due to running out of cost budget, no further validation rules will be run";
-            return Some(Cause::invalid(field, &ty, detail));
-        }
+impl Meter {
+    /// None where no rule is in this part of the schema.
+    pub(super) fn of(schema: &Value) -> Option<Self> {
+        let child = |key: &str| schema.get(key).and_then(Self::of).map(Box::new);
+        let meter = Self {
+            ty: json::text(schema, &["type"]).to_owned(),
+            rules: rules(schema)
+                .filter_map(|(_, rule)| Some((rule.to_owned(), Program::compile(rule).ok()?)))
+                .collect(),
+            properties: shape::properties(schema)
+                .filter_map(|(name, property)| Some((name.clone(), Self::of(property)?)))
+                .collect(),
+            items: child("items"),
+            values: child("additionalProperties"),
+        };
+        let any = !meter.rules.is_empty()
+            || !meter.properties.is_empty()
+            || meter.items.is_some()
+            || meter.values.is_some();
+        any.then_some(meter)
     }
-    let child = |name: &str| {
-        if path.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{path}.{name}")
-        }
-    };
-    for (name, property) in shape::properties(schema) {
-        if let Some(found) = value.get(name)
-            && let Some(cause) = spend(property, found, &child(name), spent)
-        {
-            return Some(cause);
-        }
+
+    /// The first rule that costs too much for an object, in the words of Kubernetes. What is counted is what a
+    /// rule goes through if it is true.
+    pub(super) fn exceeded(&self, object: &Value) -> Option<Cause> {
+        self.spend(object, "", &mut 0)
     }
-    if let (Some(items), Some(list)) = (schema.get("items"), value.as_array()) {
-        for (index, item) in list.iter().enumerate() {
-            if let Some(cause) = spend(items, item, &format!("{path}[{index}]"), spent) {
-                return Some(cause);
+
+    fn spend(&self, value: &Value, path: &str, spent: &mut u64) -> Option<Cause> {
+        let refused = |detail: String| {
+            let field = if path.is_empty() { "<nil>" } else { path };
+            Cause::invalid(field, &Value::from(self.ty.as_str()), detail)
+        };
+        let shape = (!self.rules.is_empty()).then(|| Shape::of_value(value));
+        for (rule, program) in &self.rules {
+            let cost = shape.as_ref().map_or(0, |s| cost_of(program, s, Bound::Least));
+            *spent = spent.saturating_add(cost);
+            if cost > CALL {
+                return Some(refused(format!(
+                    "'operation cancelled: actual cost limit exceeded': no further validation rules will be run due \
+                     to call cost exceeds limit for rule: {rule}"
+                )));
+            }
+            if *spent > OBJECT {
+                let detail = "validation failed due to running out of cost budget, no further validation rules \
+                              will be run";
+                return Some(refused(detail.to_owned()));
             }
         }
+        let dot = if path.is_empty() { "" } else { "." };
+        let fields = self.properties.iter().filter_map(|(name, meter)| {
+            let found = value.get(name)?;
+            Some((meter, found, format!("{path}{dot}{name}")))
+        });
+        let listed = value.as_array().into_iter().flatten().enumerate();
+        let items = self.items.iter().flat_map(|m| {
+            listed
+                .clone()
+                .map(|(at, item)| (&**m, item, format!("{path}[{at}]")))
+        });
+        let mapped = value.as_object().into_iter().flatten();
+        let values = self.values.iter().flat_map(|m| {
+            mapped
+                .clone()
+                .map(|(key, item)| (&**m, item, format!("{path}[{key}]")))
+        });
+        fields
+            .chain(items)
+            .chain(values)
+            .find_map(|(meter, item, at)| meter.spend(item, &at, spent))
     }
-    if let (Some(values), Some(map)) = (
-        schema.get("additionalProperties").filter(|a| a.is_object()),
-        value.as_object(),
-    ) {
-        for (key, item) in map {
-            if let Some(cause) = spend(values, item, &format!("{path}[{key}]"), spent) {
-                return Some(cause);
-            }
-        }
-    }
-    None
 }
