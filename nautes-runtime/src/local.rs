@@ -33,7 +33,16 @@
 //! * No pods run, no nodes exist: what a pod has written is what [`Cluster::write_log`] says; of the
 //!   controllers of Kubernetes there are those for namespaces, custom resource definitions, garbage
 //!   collection and aggregated roles.
-//! * Custom resources are not converted between versions (`None` strategy only); webhooks are not called.
+//! * Custom resources are not converted between versions (`None` strategy only).
+//! * Admission webhooks are called, those that change objects in one round (`reinvocationPolicy` is not heeded)
+//!   and not for `scale`; only the authorities of `caBundle` are trusted. A webhook that is named by its service
+//!   is reached where that is an `ExternalName`, for no pods run here.
+//! * What rules of definitions cost is counted by the sizes of an object before they run, as if none ended
+//!   early: near the limit of Kubernetes a rule may be refused that would just pass there.
+//! * A pod on a node (`nodeName`) that is deleted waits for a kubelet as in Kubernetes, and there is none: it
+//!   ends with a grace period of 0, or with its namespace.
+//! * Quotas and limit ranges are kept and not enforced.
+//! * A watch whose client leaves events unread for 30 seconds is cut off.
 //! * Answers are JSON. Bodies are JSON or YAML; of protobuf only the kinds that kubectl itself makes
 //!   are read (see `protobuf`).
 //! * Answers are those of Kubernetes 1.36 where `tests/conformance` says so; a step there with `differs` is
@@ -64,6 +73,7 @@ mod names;
 mod namespace;
 mod openapi;
 mod patch;
+mod patience;
 mod prepare;
 mod protobuf;
 mod quantity;
@@ -80,6 +90,7 @@ mod strategic;
 mod table;
 mod tls;
 mod watch;
+mod webhooks;
 mod write;
 
 use std::{

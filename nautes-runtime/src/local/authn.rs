@@ -44,18 +44,33 @@ pub(crate) fn authenticate(server: &Server, headers: &HeaderMap) -> Result<User,
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(unauthorized());
     }
-    user_of(server, token.trim()).ok_or_else(unauthorized)
+    let (user, _) = user_of(server, token.trim(), &[]).ok_or_else(unauthorized)?;
+    Ok(user)
 }
 
-/// The user that a token stands for.
-pub(crate) fn user_of(server: &Server, token: &str) -> Option<User> {
+/// The user that a token stands for, and for which of the audiences it is meant; without audiences it has to be
+/// meant for this server.
+pub(crate) fn user_of(server: &Server, token: &str, audiences: &[&str]) -> Option<(User, Vec<String>)> {
+    let wanted = if audiences.is_empty() {
+        &[ISSUER]
+    } else {
+        audiences
+    };
     let known = server
         .tokens
         .read()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
         .get(token)
         .cloned();
-    known.or_else(|| service_account(server, token))
+    let (user, meant) = match known {
+        Some(user) => (user, vec![ISSUER.to_owned()]),
+        None => service_account(server, token)?,
+    };
+    let meant: Vec<String> = meant
+        .into_iter()
+        .filter(|m| wanted.contains(&m.as_str()))
+        .collect();
+    (!meant.is_empty()).then_some((user, meant))
 }
 
 fn account_user(namespace: &str, name: &str, uid: &str) -> User {
@@ -76,7 +91,7 @@ fn sign(server: &Server, claims: &str) -> Option<Signature> {
 
 /// A service account token holds its claims and a signature over them; it is good until it expires or its
 /// account is gone.
-fn service_account(server: &Server, token: &str) -> Option<User> {
+fn service_account(server: &Server, token: &str) -> Option<(User, Vec<String>)> {
     let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
     let (claims, signature) = token.strip_prefix(HEADER)?.strip_prefix('.')?.split_once('.')?;
     sign(server, claims)?
@@ -92,7 +107,11 @@ fn service_account(server: &Server, token: &str) -> Option<User> {
     let state = server.state();
     let account = state.store.get("serviceaccounts", namespace, name)?;
     let uid = json::uid(account);
-    (uid == of(&["serviceaccount", "uid"])).then(|| account_user(namespace, name, uid))
+    let meant = json::texts(&claims, &["aud"])
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    (uid == of(&["serviceaccount", "uid"])).then(|| (account_user(namespace, name, uid), meant))
 }
 
 /// Answers a `TokenRequest`.
@@ -103,6 +122,17 @@ pub(crate) fn token_request(scope: &Scope<'_>, body: &Bytes) -> Result<Response<
         write::parse(scope, body)?
     };
     let account = read::find(scope)?;
+    let named = json::name(&request);
+    if !named.is_empty() && named != scope.name() {
+        let detail = "must match the service account name if specified";
+        let cause = super::status::Cause::invalid("metadata.name", &json!(named), detail);
+        return Err(Status::invalid(
+            "authentication.k8s.io",
+            "TokenRequest",
+            scope.name(),
+            vec![cause],
+        ));
+    }
     let wanted = json::at(&request, &["spec", "expirationSeconds"])
         .and_then(Value::as_i64)
         .unwrap_or(3_600);

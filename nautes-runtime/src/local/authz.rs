@@ -411,7 +411,8 @@ pub(crate) fn aggregate(state: &mut State) -> bool {
     wrote
 }
 
-fn label_selector_matches(selector: &Value, object: &Value) -> bool {
+/// Whether the labels of an object are those that a selector asks for.
+pub(crate) fn label_selector_matches(selector: &Value, object: &Value) -> bool {
     let labels = json::at(object, &["metadata", "labels"]);
     let value = |key: &str| labels.and_then(|l| l.get(key)).and_then(Value::as_str);
     let exact = selector

@@ -5,10 +5,10 @@ use std::sync::LazyLock;
 use k8s_openapi::{
     Resource,
     api::{
-        apps::v1 as apps, authentication::v1 as authentication, authorization::v1 as authorization,
-        autoscaling::v1 as autoscaling, batch::v1 as batch, coordination::v1 as coordination,
-        core::v1 as core, discovery::v1 as discovery, events::v1 as events, networking::v1 as networking,
-        policy::v1 as policy, rbac::v1 as rbac, scheduling::v1 as scheduling,
+        admissionregistration::v1 as admission, apps::v1 as apps, authentication::v1 as authentication,
+        authorization::v1 as authorization, autoscaling::v1 as autoscaling, batch::v1 as batch,
+        coordination::v1 as coordination, core::v1 as core, discovery::v1 as discovery, events::v1 as events,
+        networking::v1 as networking, policy::v1 as policy, rbac::v1 as rbac, scheduling::v1 as scheduling,
     },
     apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiextensions,
     schemars::{JsonSchema, SchemaGenerator},
@@ -107,6 +107,8 @@ pub(crate) static TYPES: LazyLock<Vec<Builtin>> = LazyLock::new(|| {
         kind::<rbac::Role>(true, Plain, &[], &[]),
         kind::<apiextensions::CustomResourceDefinition>(false, Status, &["crd", "crds"], API),
         kind::<scheduling::PriorityClass>(false, Plain, &["pc"], &[]),
+        kind::<admission::MutatingWebhookConfiguration>(false, Plain, &[], API),
+        kind::<admission::ValidatingWebhookConfiguration>(false, Plain, &[], API),
         kind::<coordination::Lease>(true, Plain, &[], &[]),
         kind::<discovery::EndpointSlice>(true, Plain, &[], &[]),
         kind::<autoscaling::Scale>(true, Hidden, &[], &[]),

@@ -1,5 +1,9 @@
 //! Validation rules (CEL) of custom resources.
 
+mod cost;
+mod limits;
+mod shape;
+
 use std::fmt;
 
 use kube_cel::{CompiledSchema, Validator};
@@ -10,6 +14,8 @@ use super::status::Cause;
 /// The compiled rules of one schema.
 pub(crate) struct Rules {
     compiled: CompiledSchema,
+    /// Counts the cost, where the rules can cost more than they may.
+    meter: Option<limits::Meter>,
 }
 
 impl fmt::Debug for Rules {
@@ -22,7 +28,7 @@ impl Rules {
     /// Compiles the rules of a schema; none where it has none.
     ///
     /// # Errors
-    /// A cause for each rule that does not compile.
+    /// A cause for each rule that does not compile or is too expensive by estimate.
     pub(crate) fn compile(document: &Value, path: &str) -> Result<Option<Self>, Vec<Cause>> {
         if !mentions_rules(document, 0) {
             return Ok(None);
@@ -31,7 +37,13 @@ impl Rules {
         let mut causes = Vec::new();
         collect_errors(&compiled, path, &mut causes);
         if causes.is_empty() {
-            Ok(Some(Self { compiled }))
+            causes = limits::causes(document, path);
+        }
+        if causes.is_empty() {
+            let meter = limits::can_exceed(document)
+                .then(|| limits::Meter::of(document))
+                .flatten();
+            Ok(Some(Self { compiled, meter }))
         } else {
             Err(causes)
         }
@@ -39,6 +51,11 @@ impl Rules {
 
     /// What the rules forbid about a new object, or about the step from an old one to it.
     pub(crate) fn check(&self, object: &Value, old: Option<&Value>) -> Vec<Cause> {
+        // An evaluation cannot be stopped, so what it will cost is counted before.
+        let exceeded = self.meter.as_ref().and_then(|m| m.exceeded(object));
+        if let Some(cause) = exceeded {
+            return vec![cause];
+        }
         let validator = Validator::new();
         let Err(errors) = validator.validate_compiled(&self.compiled, object, old) else {
             return Vec::new();
@@ -68,6 +85,11 @@ fn cause(error: &kube_cel::ValidationError, object: &Value) -> Cause {
             format!("Invalid value: {}", error.message),
         ),
     }
+}
+
+/// Why an expression does not compile, with the place as Kubernetes points to it.
+pub(crate) fn uncompiled(error: impl fmt::Display) -> String {
+    format!("compilation failed: {error}").replace("\n| ", "\n | ")
 }
 
 fn lookup<'a>(object: &'a Value, path: &str) -> Option<&'a Value> {
@@ -102,7 +124,7 @@ fn collect_errors(schema: &CompiledSchema, path: &str, causes: &mut Vec<Cause>) 
         .filter_map(|(i, r)| Some((i, r.as_ref().err()?)))
     {
         let field = format!("{path}.x-kubernetes-validations[{index}].rule");
-        let message = format!("Invalid value: compilation failed: {error}");
+        let message = format!("Invalid value: {}", uncompiled(error));
         causes.push(Cause::new("FieldValueInvalid", field, message));
     }
     for (name, child) in &schema.properties {

@@ -42,9 +42,11 @@ fn settle(state: &mut State) -> bool {
 
 /// Begins (or completes) the deletion of one object.
 fn delete(state: &mut State, storage: &Arc<str>, object: &Value) -> bool {
-    if json::is_terminating(object) {
+    let waits = json::at(object, &["metadata", "deletionGracePeriodSeconds"]) != Some(&0.into());
+    if json::is_terminating(object) && !waits {
         return false;
     }
+    // There is no node whose pods could end by themselves.
     let mut new = object.clone();
     let meta = json::meta_mut(&mut new);
     meta.insert("deletionTimestamp".to_owned(), json::now().into());
@@ -181,6 +183,7 @@ fn collect(state: &mut State) -> bool {
             None => false,
         };
         if owners.iter().any(lives) {
+            wrote |= disown(state, storage, object, &|owner| !lives(owner));
             continue;
         }
         let current = state
@@ -209,30 +212,38 @@ fn collect(state: &mut State) -> bool {
     wrote | finish_foreground(state, &blocked)
 }
 
+/// Takes the references to some owners from an object; true where it had any.
+fn disown(state: &mut State, storage: &Arc<str>, object: &Value, whom: &dyn Fn(&Value) -> bool) -> bool {
+    let current = state
+        .store
+        .get(storage, json::namespace(object), json::name(object));
+    let Some(mut new) = current.map(|c| c.as_ref().clone()) else {
+        return false;
+    };
+    let meta = json::meta_mut(&mut new);
+    let Some(list) = meta.get_mut("ownerReferences").and_then(Value::as_array_mut) else {
+        return false;
+    };
+    let before = list.len();
+    list.retain(|o| !whom(o));
+    if list.len() == before {
+        return false;
+    }
+    if list.is_empty() {
+        meta.remove("ownerReferences");
+    }
+    state.store.put(storage, new);
+    true
+}
+
 /// Takes the references to owners that are deleted with `Orphan` away, and lets these go.
 fn orphan(state: &mut State, owned: &[(Arc<str>, Arc<Value>)]) -> bool {
     let going = marked(state, "orphan");
     for (storage, owner) in &going {
         for (place, object) in owned {
-            let current = state
-                .store
-                .get(place, json::namespace(object), json::name(object));
-            let Some(mut new) = current.map(|c| c.as_ref().clone()) else {
-                continue;
-            };
-            let meta = json::meta_mut(&mut new);
-            let Some(list) = meta.get_mut("ownerReferences").and_then(Value::as_array_mut) else {
-                continue;
-            };
-            let before = list.len();
-            list.retain(|o| json::uid_of_owner(o) != json::uid(owner));
-            if list.len() == before {
-                continue;
-            }
-            if list.is_empty() {
-                meta.remove("ownerReferences");
-            }
-            state.store.put(place, new);
+            let _ = disown(state, place, object, &|o| {
+                json::uid_of_owner(o) == json::uid(owner)
+            });
         }
         let mut last = owner.as_ref().clone();
         drop_finalizer(&mut last, "orphan");

@@ -123,10 +123,20 @@ fn version_causes(definition: &Value, causes: &mut Vec<Cause>) {
         if versions[..index].iter().any(|v| json::text(v, &["name"]) == name) {
             causes.push(Cause::duplicate(format!("{at}.name"), &Value::from(name)));
         }
-        let path = format!("{at}.schema.openAPIV3Schema");
         let Some(document) = json::at(version, &["schema", "openAPIV3Schema"]) else {
+            let path = format!("{at}.schema.openAPIV3Schema");
             causes.push(Cause::required(path, "schemas are required"));
             continue;
+        };
+        // A schema that all versions share is that of the definition.
+        let shared = versions.iter().all(|v| v.get("schema") == version.get("schema"));
+        if shared && index > 0 {
+            continue;
+        }
+        let path = if shared {
+            "spec.validation.openAPIV3Schema".to_owned()
+        } else {
+            format!("{at}.schema.openAPIV3Schema")
         };
         let found = schema::structural_causes(document, &path);
         let sound = found.is_empty();

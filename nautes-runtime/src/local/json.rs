@@ -133,6 +133,19 @@ pub(crate) fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// Some seconds after a time, or after now.
+pub(crate) fn time(from: Option<&Value>, seconds: i64) -> String {
+    let from = from
+        .and_then(Value::as_str)
+        .and_then(|t| t.parse::<jiff::Timestamp>().ok())
+        .unwrap_or_else(jiff::Timestamp::now);
+    // A time that cannot be written is no time to wait for.
+    let at = from
+        .checked_add(jiff::SignedDuration::from_secs(seconds))
+        .unwrap_or(from);
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
 /// How deep a value is nested.
 pub(crate) fn depth(value: &Value) -> usize {
     match value {

@@ -1,6 +1,7 @@
 //! What the server fills in and checks of built-in kinds, beyond their schema.
 
 mod causes;
+mod webhooks;
 
 use base64::Engine as _;
 use serde_json::{Map, Value, json};
@@ -68,6 +69,7 @@ pub(crate) fn fill(object: &mut Value, kind: &ResourceType) {
             );
         }
         ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") => binding(object),
+        ("admissionregistration.k8s.io", _) => webhooks::fill(object, kind),
         (crd::GROUP, crd::PLURAL) => crd::fill(object),
         _ => {}
     }
@@ -348,7 +350,12 @@ pub(crate) fn has_generation(kind: &ResourceType) -> bool {
     kind.custom
         || matches!(
             kind.group.as_str(),
-            "apps" | "batch" | "networking.k8s.io" | "policy"
+            "admissionregistration.k8s.io"
+                | "apps"
+                | "batch"
+                | "networking.k8s.io"
+                | "policy"
+                | "scheduling.k8s.io"
         )
         || kind.is(crd::GROUP, crd::PLURAL)
         || kind.is("", "pods")

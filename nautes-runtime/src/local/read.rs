@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{
     events,
     kinds::{ResourceType, Version},
+    schema,
     selector::Selector,
     server::{Body, Scope, respond},
     status::{Cause, Status},
@@ -62,7 +63,13 @@ pub(crate) fn form(accept: &str) -> Result<Form, Status> {
 /// An object as a version of its kind shows it.
 pub(crate) fn shown(object: &Value, kind: &ResourceType, version: &Version) -> Value {
     let mut object = events::shown(object, kind).unwrap_or_else(|| object.clone());
-    object["apiVersion"] = kind.api_version(&version.name).into();
+    let api_version = kind.api_version(&version.name);
+    if kind.custom && super::json::text(&object, &["apiVersion"]) != api_version {
+        // What another version has is not in this one.
+        let _ = schema::prune(&mut object, version.schema.view());
+        schema::fill_defaults(&mut object, version.schema.view());
+    }
+    object["apiVersion"] = api_version.into();
     object["kind"] = kind.kind.clone().into();
     object
 }
@@ -96,7 +103,10 @@ pub(crate) fn answer(
     let body = match form(&scope.call.accept)? {
         Form::Whole => object,
         Form::Metadata => metadata_only(&object),
-        Form::Table => table::of(&[object], &scope.kind, &scope.version, scope.call, &json!({})),
+        Form::Table => {
+            let metadata = json!({"resourceVersion": super::json::resource_version(&object)});
+            table::of(&[object], &scope.kind, &scope.version, scope.call, &metadata)
+        }
     };
     Ok(respond(code, &body, warnings))
 }
@@ -122,7 +132,15 @@ pub(crate) fn warnings(scope: &Scope<'_>) -> Vec<String> {
         .iter()
         .map(|text| {
             if text.is_empty() {
-                format!("{} {} is deprecated", scope.api_version(), scope.kind.kind)
+                let kind = &scope.kind;
+                let other = kind.versions.iter().find(|v| v.deprecated.is_none());
+                let instead = other.map(|v| format!("; use {} {}", kind.api_version(&v.name), kind.kind));
+                format!(
+                    "{} {} is deprecated{}",
+                    scope.api_version(),
+                    kind.kind,
+                    instead.unwrap_or_default()
+                )
             } else {
                 text.clone()
             }
@@ -238,6 +256,22 @@ fn check_options(scope: &Scope<'_>) -> Result<(), Status> {
     Err(Status::invalid("meta.k8s.io", "ListOptions", "", causes))
 }
 
+/// The first of the selected objects, up to a limit (0 is none), and how many more there are.
+fn page<'a>(
+    all: impl Iterator<Item = (&'a (String, String), &'a Arc<Value>)>,
+    limit: usize,
+    selected: impl Fn(&(String, String), &Value) -> bool,
+) -> (Vec<Arc<Value>>, usize) {
+    let mut all = all.filter(|(place, object)| selected(place, object));
+    let most = if limit > 0 { limit } else { usize::MAX };
+    let items = all
+        .by_ref()
+        .take(most)
+        .map(|(_, object)| object.clone())
+        .collect();
+    (items, all.count())
+}
+
 pub(crate) fn list(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
     let selector = selector(scope)?;
     let form = form(&scope.call.accept)?;
@@ -251,7 +285,7 @@ pub(crate) fn list(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
         "" => None,
         text => Some(Continue::read(text)?),
     };
-    let mut items: Vec<Arc<Value>> = Vec::new();
+    let items: Vec<Arc<Value>>;
     let mut more = None;
     let revision;
     {
@@ -262,26 +296,25 @@ pub(crate) fn list(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
         }
         let pinned = resume.as_ref().map(|r| r.revision).or(exact.then_some(wanted));
         revision = pinned.unwrap_or(now);
-        let all = state
-            .store
-            .list_at(&scope.kind.storage, scope.target.namespace.as_deref(), revision)
-            .ok_or_else(|| too_old(scope, revision, state.store.oldest()))?;
         let after = resume.map(|r| (r.namespace, r.name));
-        let mut left = 0;
-        for (place, object) in &all {
-            if after.as_ref().is_some_and(|a| place <= a) {
-                continue;
-            }
-            if selector.only_name().is_some_and(|n| n != place.1) || !matches(&selector, object, &scope.kind)
-            {
-                continue;
-            }
-            if limit > 0 && items.len() >= limit {
-                left += 1;
-                continue;
-            }
-            items.push(object.clone());
-        }
+        let (storage, namespace) = (&*scope.kind.storage, scope.target.namespace.as_deref());
+        let selected = |place: &(String, String), object: &Value| {
+            after.as_ref().is_none_or(|a| place > a)
+                && selector.only_name().is_none_or(|n| n == place.1)
+                && matches(&selector, object, &scope.kind)
+        };
+        // Of the present nothing is copied but what is answered.
+        let left;
+        (items, left) = if revision == now {
+            let start = after.clone().unwrap_or_default();
+            page(state.store.list_from(storage, namespace, start), limit, selected)
+        } else {
+            let past = state
+                .store
+                .list_at(storage, namespace, revision)
+                .ok_or_else(|| too_old(scope, revision, state.store.oldest()))?;
+            page(past.iter(), limit, selected)
+        };
         if left > 0
             && let Some(last) = items.last()
         {

@@ -17,7 +17,12 @@ use super::{
 pub(crate) fn serve(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, Status> {
     let request = write::parse(scope, body)?;
     if scope.kind.kind.ends_with("SubjectAccessReview") {
-        check_asked(&request)?;
+        check_asked(scope, &request)?;
+    }
+    if scope.kind.kind == "TokenReview" && json::text(&request, &["spec", "token"]).is_empty() {
+        return Err(Status::bad_request(
+            "token is required for TokenReview in authentication",
+        ));
     }
     let mut answer = request;
     let status = match scope.kind.kind.as_str() {
@@ -40,24 +45,46 @@ pub(crate) fn serve(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, S
     read::answer(scope, 201, &answer, &[])
 }
 
-/// A question about access is about a resource or about another path, never both or neither.
-fn check_asked(request: &Value) -> Result<(), Status> {
-    let asked = |field: &str| json::at(request, &["spec", field]).is_some_and(|v| !v.is_null());
-    if asked("resourceAttributes") != asked("nonResourceAttributes") {
+/// A question about access is about a resource or about another path, never both or neither; of somebody, and
+/// in a namespace about that namespace.
+fn check_asked(scope: &Scope<'_>, request: &Value) -> Result<(), Status> {
+    let text = |path: &[&str]| json::text(request, path);
+    let given = |field: &str| json::at(request, &["spec", field]).filter(|v| !v.is_null());
+    let path = text(&["spec", "nonResourceAttributes", "path"]);
+    let verb = text(&["spec", "nonResourceAttributes", "verb"]);
+    let other = json!({"Path": path, "Verb": verb});
+    let (resource, elsewhere) = (
+        given("resourceAttributes").is_some(),
+        given("nonResourceAttributes").is_some(),
+    );
+    let mut causes = Vec::new();
+    if scope.kind.kind == "LocalSubjectAccessReview" && elsewhere {
+        let detail = "disallowed on this kind of request";
+        causes.push(Cause::invalid("spec.nonResourceAttributes", &other, detail));
+    } else if resource && elsewhere {
+        let detail = "cannot be specified in combination with resourceAttributes";
+        causes.push(Cause::invalid("spec.nonResourceAttributes", &other, detail));
+    } else if !resource && !elsewhere {
+        let detail = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
+        causes.push(Cause::invalid("spec.resourceAttributes", &Value::Null, detail));
+    }
+    let nobody = text(&["spec", "user"]).is_empty() && json::list(request, &["spec", "groups"]).is_empty();
+    if scope.kind.kind != "SelfSubjectAccessReview" && nobody {
+        let detail = "at least one of user or group must be specified";
+        causes.push(Cause::invalid("spec.user", &Value::from(""), detail));
+    }
+    let asked = text(&["spec", "resourceAttributes", "namespace"]);
+    if scope.kind.kind == "LocalSubjectAccessReview" && resource && asked != scope.namespace() {
+        let (field, detail) = (
+            "spec.resourceAttributes.namespace",
+            "must match metadata.namespace",
+        );
+        causes.push(Cause::invalid(field, &Value::from(asked), detail));
+    }
+    if causes.is_empty() {
         return Ok(());
     }
-    let detail = if asked("resourceAttributes") {
-        "cannot be specified in combination with resourceAttributes"
-    } else {
-        "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-    };
-    let field = if asked("resourceAttributes") {
-        "spec.nonResourceAttributes"
-    } else {
-        "spec.resourceAttributes"
-    };
-    let cause = Cause::invalid(field, &Value::Null, detail);
-    Err(Status::invalid("authorization.k8s.io", "", "", vec![cause]))
+    Err(Status::invalid("authorization.k8s.io", "", "", causes))
 }
 
 fn user_info(user: &User) -> Value {
@@ -73,9 +100,9 @@ fn user_info(user: &User) -> Value {
 
 fn token(scope: &Scope<'_>, request: &Value) -> Value {
     let token = json::text(request, &["spec", "token"]);
-    match authn::user_of(scope.server, token) {
-        Some(user) => json!({"authenticated": true, "user": user_info(&user), "audiences": ["kubernetes"]}),
-        None => json!({"authenticated": false, "user": {}, "error": "the token is not known"}),
+    match authn::user_of(scope.server, token, &json::texts(request, &["spec", "audiences"])) {
+        Some((user, meant)) => json!({"authenticated": true, "user": user_info(&user), "audiences": meant}),
+        None => json!({"user": {}, "error": "the token is not known"}),
     }
 }
 

@@ -21,7 +21,8 @@ fn at<'a>(object: &'a Value, path: &[String]) -> Option<&'a Value> {
     path.iter().try_fold(object, |v, key| v.get(key))
 }
 
-fn shown(scope: &Scope<'_>, object: &Value) -> Result<Value, Status> {
+/// The scale of an object.
+pub(crate) fn shown(scope: &Scope<'_>, object: &Value) -> Result<Value, Status> {
     let paths = paths(scope)?;
     let number = |path: &[String]| at(object, path).and_then(Value::as_i64).unwrap_or(0);
     let meta: serde_json::Map<String, Value> = json::meta(object)

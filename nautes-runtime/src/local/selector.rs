@@ -136,7 +136,6 @@ fn builtin_fields(kind: &ResourceType) -> &'static [&'static str] {
             "reportingController",
             "type",
         ],
-        ("apps", "replicasets") => &["status.replicas"],
         ("batch", "jobs") => &["status.successful"],
         _ => &[],
     }

@@ -26,7 +26,9 @@ use super::{
     logs, openapi, read, review, scale,
     status::Status,
     store::{Progress, Store},
-    watch as watching, write,
+    watch as watching,
+    webhooks::{self, judged},
+    write,
 };
 
 /// The body of an answer.
@@ -79,6 +81,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) version: Arc<Version>,
     /// The fields that the body gives more than once.
     pub(crate) twice: Vec<String>,
+    /// What admission webhooks say about the request.
+    pub(crate) hooks: webhooks::Hooks,
 }
 
 impl Scope<'_> {
@@ -117,13 +121,18 @@ impl Scope<'_> {
 /// An answer with a JSON body.
 pub(crate) fn respond(code: u16, value: &Value, warnings: &[String]) -> Response<Body> {
     let mut response = plain(code, "application/json", value.to_string());
+    warn(&mut response, warnings);
+    response
+}
+
+/// Adds warnings to an answer.
+pub(crate) fn warn(response: &mut Response<Body>, warnings: &[String]) {
     for warning in warnings.iter().take(20) {
         let text = warning.replace('\\', "\\\\").replace('"', "\\\"");
         if let Ok(header) = http::HeaderValue::from_str(&format!("299 - \"{text}\"")) {
             response.headers_mut().append("warning", header);
         }
     }
-    response
 }
 
 pub(crate) fn plain(code: u16, content_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {
@@ -138,7 +147,7 @@ pub(crate) fn plain(code: u16, content_type: &'static str, body: impl Into<Bytes
     response
 }
 
-fn fail(status: &Status) -> Response<Body> {
+pub(crate) fn fail(status: &Status) -> Response<Body> {
     if status.is_no_such_group() {
         return plain(404, "text/plain; charset=utf-8", format!("{}\n", status.message));
     }
@@ -342,6 +351,7 @@ fn scope<'a>(
         kind,
         version,
         twice: Vec::new(),
+        hooks: webhooks::Hooks::default(),
     })
 }
 
@@ -361,23 +371,35 @@ async fn route(server: &Arc<Server>, scope: &Scope<'_>, body: &Bytes) -> Result<
         ("", "get") => read::get(scope),
         ("", "list") => read::list(scope),
         ("", "watch") => watching::serve(server.clone(), scope),
-        ("", "create") if scope.target.name.is_none() => kept(server, write::create(scope, body)).await,
-        ("", "update" | "patch") if scope.target.name.is_some() => {
-            kept(server, write::change(scope, body)).await
+        ("", "create") if scope.target.name.is_none() => {
+            kept(server, judged(scope, || write::create(scope, body)).await).await
         }
-        ("", "delete") => kept(server, write::delete(scope, body)).await,
-        ("", "deletecollection") => kept(server, write::delete_collection(scope, body)).await,
+        ("", "update" | "patch") if scope.target.name.is_some() => {
+            kept(server, judged(scope, || write::change(scope, body)).await).await
+        }
+        ("", "delete") => kept(server, judged(scope, || write::delete(scope, body)).await).await,
+        ("", "deletecollection") => {
+            kept(
+                server,
+                judged(scope, || write::delete_collection(scope, body)).await,
+            )
+            .await
+        }
         ("status", "get") if has_status => read::get(scope),
-        ("status", "update" | "patch") if has_status => kept(server, write::change(scope, body)).await,
+        ("status", "update" | "patch") if has_status => {
+            kept(server, judged(scope, || write::change(scope, body)).await).await
+        }
         ("scale", "get") if scope.version.scale.is_some() => scale::get(scope),
         ("scale", "update" | "patch") if scope.version.scale.is_some() => {
-            kept(server, scale::change(scope, body)).await
+            kept(server, judged(scope, || scale::change(scope, body)).await).await
         }
         ("log", "get") if scope.kind.is("", "pods") => logs::get(scope),
         ("finalize", "update") if scope.kind.is("", "namespaces") => {
-            kept(server, write::change(scope, body)).await
+            kept(server, judged(scope, || write::change(scope, body)).await).await
         }
         ("token", "create") if scope.kind.is("", "serviceaccounts") => authn::token_request(scope, body),
+        ("status", _) if !has_status => Err(Status::no_such_path()),
+        ("scale", _) if scope.version.scale.is_none() => Err(Status::no_such_path()),
         ("" | "status" | "scale", _) => Err(Status::method_not_allowed()),
         _ => Err(Status::no_such_path()),
     }

@@ -1,5 +1,7 @@
 //! The error answers of the API server: `Status` objects in Kubernetes' own wording.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use super::kinds::ResourceType;
@@ -73,7 +75,7 @@ pub struct Status {
     /// HTTP status code.
     pub code: u16,
     /// Machine-readable reason, for example `NotFound`.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
     /// What people read.
     pub message: String,
     /// `details` of the answer, without causes; empty details are sent as such.
@@ -85,10 +87,10 @@ pub struct Status {
 impl Status {
     /// A failure with any code, reason and message.
     #[must_use]
-    pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
+    pub fn new(code: u16, reason: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self {
             code,
-            reason,
+            reason: reason.into(),
             message: message.into(),
             details: None,
             causes: Vec::new(),
@@ -103,6 +105,14 @@ impl Status {
             "Forbidden",
             format!("admission webhook denied the request: {}", message.as_ref()),
         )
+    }
+
+    /// A refusal in the words of another service.
+    pub(crate) fn told(code: u16, reason: &str, message: String, details: Option<Value>) -> Self {
+        Self {
+            details: Some(Box::new(details.unwrap_or_else(|| json!({})))),
+            ..Self::new(code, reason.to_owned(), message)
+        }
     }
 
     pub(crate) fn detail(mut self, name: &str, group: &str, kind: &str) -> Self {
@@ -176,6 +186,14 @@ impl Status {
             format!("{} {name:?} already exists", kind.qualified()),
         )
         .detail(name, &kind.group, &kind.plural)
+    }
+
+    /// A name that was made up and is taken: the client may try again.
+    pub(crate) fn not_unique(mut self) -> Self {
+        self.message
+            .push_str(", the server was not able to generate a unique name for the object");
+        self.details.get_or_insert_with(|| Box::new(json!({})))["retryAfterSeconds"] = 1.into();
+        self
     }
 
     pub(crate) fn conflict(kind: &ResourceType, name: &str, detail: &str) -> Self {
@@ -253,7 +271,7 @@ impl Status {
             "message": self.message, "code": self.code,
         });
         if !self.reason.is_empty() {
-            status["reason"] = self.reason.into();
+            status["reason"] = self.reason.clone().into();
         }
         if let Some(details) = details {
             status["details"] = details;

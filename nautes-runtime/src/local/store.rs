@@ -111,7 +111,17 @@ impl Store {
         storage: &str,
         namespace: Option<&'a str>,
     ) -> impl Iterator<Item = (&'a (String, String), &'a Arc<Value>)> + use<'a> {
-        let start = (namespace.unwrap_or_default().to_owned(), String::new());
+        self.list_from(storage, namespace, (String::new(), String::new()))
+    }
+
+    /// The objects of a kind from a namespace and name on.
+    pub(crate) fn list_from<'a>(
+        &'a self,
+        storage: &str,
+        namespace: Option<&'a str>,
+        start: (String, String),
+    ) -> impl Iterator<Item = (&'a (String, String), &'a Arc<Value>)> + use<'a> {
+        let start = start.max((namespace.unwrap_or_default().to_owned(), String::new()));
         self.objects
             .get(storage)
             .into_iter()

@@ -1,7 +1,8 @@
 //! Watches: readers of the history that wake when it grows.
 //!
-//! A watch keeps a revision, not a queue: a slow client costs nothing, and is told `410 Gone` once the
-//! history no longer reaches back to where it is.
+//! A watch keeps a revision, not a queue: a slow client costs nothing. It is told `410 Gone` once the
+//! history no longer reaches back to where it is; and one that leaves events unread for too long is cut off, to
+//! begin anew from what it knows.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 
 use super::{
     kinds::{ResourceType, Version},
+    patience::PATIENCE,
     read::{self, Form},
     selector::Selector,
     server::{Body, Scope, Server, plain},
@@ -37,6 +39,8 @@ struct Watch {
     at: u64,
     bookmarks: bool,
     ready: VecDeque<Bytes>,
+    /// When the client took the last event.
+    taken: Instant,
     next_bookmark: Instant,
     end: Instant,
     done: bool,
@@ -72,6 +76,7 @@ pub(crate) fn serve(server: Arc<Server>, scope: &Scope<'_>) -> Result<Response<B
         at: from,
         bookmarks: call.flag("allowWatchBookmarks"),
         ready: VecDeque::new(),
+        taken: now,
         next_bookmark: now + BOOKMARK_EVERY,
         end: now + timeout.unwrap_or(LONGEST).min(LONGEST),
         done: false,
@@ -169,8 +174,14 @@ impl Watch {
 
     async fn next(&mut self) -> Option<Bytes> {
         let mut progress = self.server.progress.clone();
+        let mut late = self.taken.elapsed() > PATIENCE;
         loop {
+            if late && !self.ready.is_empty() {
+                self.done = true;
+                self.ready.clear();
+            }
             if let Some(line) = self.ready.pop_front() {
+                self.taken = Instant::now();
                 return Some(line);
             }
             if self.done {
@@ -178,6 +189,10 @@ impl Watch {
             }
             let kept = progress.borrow_and_update().revision;
             self.read_on(kept);
+            if late && self.at >= kept && self.ready.is_empty() {
+                // Nothing was there for it.
+                late = false;
+            }
             if !self.ready.is_empty() || self.done {
                 continue;
             }

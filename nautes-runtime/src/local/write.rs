@@ -20,9 +20,10 @@ use super::{
     crd, events, json,
     managed::{self, Writer},
     names, prepare, protobuf, scale, schema,
-    server::Scope,
+    server::{Scope, State},
     status::{Cause, Status},
     store::Store,
+    webhooks::{self, Attempt, Stage},
 };
 
 /// How deep an object may be nested.
@@ -348,7 +349,16 @@ fn validate(scope: &Scope<'_>, object: &Value, old: Option<&Value>) -> Result<()
         let mut present = subject.clone();
         json::drop_nulls(&mut present);
         let mut by_schema = schema::validate(&present, scope.version.schema.view());
-        by_schema.retain(|c| !own.iter().any(|o| o.field == c.field && o.reason == c.reason));
+        let said = |c: &Cause| {
+            let there = |o: &Cause| match o.field.strip_prefix(c.field.as_str()) {
+                Some("") => true,
+                // The key of a list stands twice, not the item.
+                Some(rest) => c.reason == "FieldValueDuplicate" && rest.starts_with('.'),
+                None => false,
+            };
+            own.iter().any(|o| o.reason == c.reason && there(o))
+        };
+        by_schema.retain(|c| !said(c));
         causes.extend(by_schema);
         causes.extend(own);
     }
@@ -363,7 +373,66 @@ fn validate(scope: &Scope<'_>, object: &Value, old: Option<&Value>) -> Result<()
     ))
 }
 
+/// What may change an object, and what judges it before its own checks: mutating webhooks, then the closure
+/// of the cluster.
 fn admit(
+    scope: &Scope<'_>,
+    state: &State,
+    operation: Operation,
+    object: &mut Value,
+    old: Option<&Value>,
+    dry_run: bool,
+) -> Result<(), Status> {
+    let attempt = Attempt {
+        operation,
+        object: Some(object),
+        old,
+        dry_run,
+    };
+    if let Some(mut made) = webhooks::judge(scope, state, Stage::Mutating, &attempt)? {
+        // Webhooks say what a client could have said: it is decoded as that.
+        let _ = schema::prune(&mut made, scope.version.schema.view());
+        fill(scope, &mut made);
+        if let Some(old) = old {
+            change::count_generation(scope, old, &mut made);
+        }
+        *object = made;
+    }
+    consent(scope, operation, Some(object), old, dry_run)
+}
+
+/// What judges a write when all else is done: validating webhooks.
+fn admit_last(
+    scope: &Scope<'_>,
+    state: &State,
+    operation: Operation,
+    object: Option<&Value>,
+    old: Option<&Value>,
+    dry_run: bool,
+) -> Result<(), Status> {
+    let attempt = Attempt {
+        operation,
+        object,
+        old,
+        dry_run,
+    };
+    webhooks::judge(scope, state, Stage::Validating, &attempt).map(drop)
+}
+
+/// A deletion changes nothing: all that judges it, in its order.
+fn admit_delete(scope: &Scope<'_>, state: &State, old: &Value, dry_run: bool) -> Result<(), Status> {
+    let attempt = Attempt {
+        operation: Operation::Delete,
+        object: None,
+        old: Some(old),
+        dry_run,
+    };
+    let _ = webhooks::judge(scope, state, Stage::Mutating, &attempt)?;
+    consent(scope, Operation::Delete, None, Some(old), dry_run)?;
+    webhooks::judge(scope, state, Stage::Validating, &attempt).map(drop)
+}
+
+fn consent(
     scope: &Scope<'_>,
     operation: Operation,
     object: Option<&Value>,
@@ -404,7 +473,9 @@ fn check_manager(scope: &Scope<'_>) -> Result<(), Status> {
 
 /// Whether an object that is being deleted has nothing left that keeps it.
 pub(crate) fn is_released(object: &Value) -> bool {
+    let grace = json::at(object, &["metadata", "deletionGracePeriodSeconds"]).and_then(Value::as_i64);
     json::is_terminating(object)
+        && grace.is_none_or(|g| g <= 0)
         && json::list(object, &["metadata", "finalizers"]).is_empty()
         && (json::text(object, &["kind"]) != "Namespace"
             || json::list(object, &["spec", "finalizers"]).is_empty())

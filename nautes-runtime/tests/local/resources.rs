@@ -292,7 +292,7 @@ async fn an_unstructured_schema_is_refused() {
     let (code, body) = post(&cluster.client(), path, &widget_definition(&schema)).await;
     assert_eq!(code, 422);
     let message = body["message"].as_str().unwrap();
-    let at = "spec.versions[0].schema.openAPIV3Schema.properties[spec].type";
+    let at = "spec.validation.openAPIV3Schema.properties[spec].type";
     assert!(
         message.contains(&format!(
             "{at}: Required value: must not be empty for specified object fields"

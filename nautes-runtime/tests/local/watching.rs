@@ -145,3 +145,24 @@ async fn a_reflector_follows() {
         task.abort();
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_whose_client_does_not_read_is_cut_off() {
+    let cluster = cluster().await;
+    let client = cluster.client();
+    let quiet = WatchParams::default().disable_bookmarks();
+    let watch = || async { maps(&client).watch(&quiet, "0").await.unwrap() };
+    let (mut slow, mut idle) = (pin!(watch().await), pin!(watch().await));
+    make(&client, &map("a", &[])).await;
+    assert_eq!(next(&mut slow).await, "ADDED a");
+    assert_eq!(next(&mut idle).await, "ADDED a");
+    // Time alone does nothing to a watch that is read.
+    let later = async {
+        tokio::time::advance(Duration::from_secs(120)).await;
+        make(&client, &map("b", &[])).await;
+    };
+    let (event, ()) = tokio::join!(idle.next(), later);
+    assert_eq!(self::told(&event.unwrap().unwrap()), "ADDED b");
+    tokio::time::advance(Duration::from_secs(120)).await;
+    assert_eq!(next(&mut slow).await, "END");
+}

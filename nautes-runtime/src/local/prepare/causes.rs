@@ -45,9 +45,27 @@ pub(crate) fn causes(object: &Value, old: Option<&Value>, kind: &ResourceType) -
                     "must be greater than 0",
                 ));
             }
+            let moves = json::at(object, &["spec", "leaseTransitions"]);
+            if let Some(moves) = moves.filter(|m| m.as_i64().is_some_and(|m| m < 0)) {
+                let detail = "must be greater than or equal to 0";
+                causes.push(Cause::invalid("spec.leaseTransitions", moves, detail));
+            }
+        }
+        ("scheduling.k8s.io", "priorityclasses") => priority_causes(object, old, &mut causes),
+        ("", "events") => {
+            let of = json::text(object, &["involvedObject", "namespace"]);
+            if of != json::namespace(object) {
+                let detail = "does not match event.namespace";
+                causes.push(Cause::invalid(
+                    "involvedObject.namespace",
+                    &Value::from(of),
+                    detail,
+                ));
+            }
         }
         ("rbac.authorization.k8s.io", "roles" | "clusterroles") => role_causes(object, &mut causes),
         ("rbac.authorization.k8s.io", _) => binding_causes(object, old, &mut causes),
+        ("admissionregistration.k8s.io", _) => super::webhooks::causes(object, &mut causes),
         (crd::GROUP, crd::PLURAL) => causes = crd::causes(object, old),
         _ => {}
     }
@@ -147,6 +165,8 @@ fn schedule_causes(schedule: &str, causes: &mut Vec<Cause>) {
 fn budget_causes(object: &Value, causes: &mut Vec<Cause>) {
     let of = |field| json::at(object, &["spec", field]).cloned().unwrap_or_default();
     let (least, most) = (of("minAvailable"), of("maxUnavailable"));
+    amount_causes(&least, "spec.minAvailable", causes);
+    amount_causes(&most, "spec.maxUnavailable", causes);
     if !least.is_null() && !most.is_null() {
         // As Go shows its structure, fields in their order there.
         let message = format!(
@@ -156,6 +176,61 @@ fn budget_causes(object: &Value, causes: &mut Vec<Cause>) {
             of("unhealthyPodEvictionPolicy")
         );
         causes.push(Cause::new("FieldValueInvalid", "spec", message));
+    }
+}
+
+/// An amount of pods: a number, or a percentage.
+fn amount_causes(value: &Value, at: &str, causes: &mut Vec<Cause>) {
+    let share = |text: &str| -> Option<u64> { text.strip_suffix('%')?.parse().ok() };
+    let detail = match value {
+        Value::Number(number) if number.as_i64().is_some_and(|n| n < 0) => {
+            "must be greater than or equal to 0"
+        }
+        Value::String(text) => match share(text) {
+            None => {
+                "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', \
+                 regex used for validation is '[0-9]+%')"
+            }
+            Some(share) if share > 100 => "must not be greater than 100%",
+            Some(_) => return,
+        },
+        _ => return,
+    };
+    causes.push(Cause::invalid(at, value, detail));
+}
+
+/// The highest priority that is not one of the system.
+const HIGHEST: i64 = 1_000_000_000;
+
+fn priority_causes(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+    let (name, value) = (json::name(object), object.get("value").and_then(Value::as_i64));
+    let known = ["system-cluster-critical", "system-node-critical"].contains(&name);
+    if name.starts_with("system-") && !known {
+        let detail = format!(
+            "priority class names with 'system-' prefix are reserved for system use only. error: {name} is not a known \
+             system priority class"
+        );
+        causes.push(Cause::forbidden("metadata.name", detail));
+    }
+    if !known && value.is_some_and(|v| v > HIGHEST) {
+        let detail = format!("maximum allowed value of a user defined priority is {HIGHEST}");
+        causes.push(Cause::forbidden("value", detail));
+    }
+    let preemption = object.get("preemptionPolicy").cloned().unwrap_or_default();
+    let policies = ["PreemptLowerPriority", "Never"];
+    if preemption.as_str().is_some_and(|p| !policies.contains(&p)) {
+        let policies = policies.map(str::to_owned);
+        causes.push(Cause::not_supported("preemptionPolicy", &preemption, &policies));
+    }
+    let Some(old) = old else {
+        return;
+    };
+    if old.get("value").and_then(Value::as_i64) != value {
+        causes.push(Cause::forbidden("value", "may not be changed in an update."));
+    }
+    if old.get("preemptionPolicy") != object.get("preemptionPolicy") {
+        let detail = "field is immutable";
+        causes.push(Cause::invalid("preemptionPolicy", &preemption, detail));
     }
 }
 

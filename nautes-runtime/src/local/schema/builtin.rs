@@ -140,6 +140,10 @@ const LISTS: &[(&str, &str, &[&str])] = &[
     ("v1.ServiceAccount", "secrets", &["name"]),
     ("v1.ObjectMeta", "ownerReferences", &["uid"]),
     ("v1.PodStatus", "podIPs", &["ip"]),
+    ("v1.MutatingWebhookConfiguration", "webhooks", &["name"]),
+    ("v1.ValidatingWebhookConfiguration", "webhooks", &["name"]),
+    ("v1.MutatingWebhook", "matchConditions", &["name"]),
+    ("v1.ValidatingWebhook", "matchConditions", &["name"]),
 ];
 
 /// Lists that merge as sets.

@@ -1,5 +1,8 @@
 //! The columns of the built-in kinds, as kube-apiserver 1.36 gives them.
 
+mod core;
+mod workloads;
+
 use crate::local::{kinds::ResourceType, schema};
 
 /// Name, type, 1 for those of the wide form, the cell, and what describes it: a text, or the field
@@ -29,9 +32,9 @@ pub(super) const FIRST: Row = ("Name", "string", 0, "name", NAME);
 /// The columns behind the name; none for kinds that have no table of their own.
 pub(super) fn of(kind: &ResourceType) -> Option<&'static [Row]> {
     Some(match (kind.group.as_str(), kind.plural.as_str()) {
-        ("", plural) => core(plural)?,
-        ("apps", plural) => apps(plural)?,
-        ("batch", plural) => batch(plural)?,
+        ("", plural) => core::core(plural)?,
+        ("apps", plural) => workloads::apps(plural)?,
+        ("batch", plural) => workloads::batch(plural)?,
         ("networking.k8s.io", plural) => networking(plural)?,
         ("rbac.authorization.k8s.io", plural) => bindings(plural)?,
         ("policy", "poddisruptionbudgets") => &[
@@ -82,6 +85,16 @@ pub(super) fn of(kind: &ResourceType) -> Option<&'static [Row]> {
                 "@scheduling.v1.PriorityClass/preemptionPolicy",
             ),
         ],
+        ("admissionregistration.k8s.io", _) => &[
+            (
+                "Webhooks",
+                "integer",
+                0,
+                "count:.webhooks",
+                "Webhooks indicates the number of webhooks registered in this configuration",
+            ),
+            AGE,
+        ],
         ("coordination.k8s.io", "leases") => &[
             (
                 "Holder",
@@ -117,193 +130,6 @@ pub(super) fn of(kind: &ResourceType) -> Option<&'static [Row]> {
             AGE,
         ],
         ("events.k8s.io", "events") => EVENTS_NEW,
-        _ => return None,
-    })
-}
-
-fn core(plural: &str) -> Option<&'static [Row]> {
-    Some(match plural {
-        "namespaces" => &[
-            (
-                "Status",
-                "string",
-                0,
-                "text:.status.phase",
-                "The status of the namespace",
-            ),
-            AGE,
-        ],
-        "configmaps" => &[("Data", "string", 0, "data", "@core.v1.ConfigMap/data"), AGE],
-        "secrets" => &[
-            ("Type", "string", 0, "text:.type", "@core.v1.Secret/type"),
-            ("Data", "string", 0, "data", "@core.v1.Secret/data"),
-            AGE,
-        ],
-        "serviceaccounts" => &[AGE],
-        "endpoints" => &[
-            (
-                "Endpoints",
-                "string",
-                0,
-                "endpoints",
-                "@core.v1.Endpoints/subsets",
-            ),
-            AGE,
-        ],
-        "resourcequotas" => &[
-            (
-                "Request",
-                "string",
-                0,
-                "quota-requests",
-                "Request represents a minimum amount of cpu/memory that a container may consume.",
-            ),
-            (
-                "Limit",
-                "string",
-                0,
-                "quota-limits",
-                "Limits control the maximum amount of cpu/memory that a container may use independent of contention on the node.",
-            ),
-            AGE,
-        ],
-        "services" => &[
-            (
-                "Type",
-                "string",
-                0,
-                "text:.spec.type",
-                "@core.v1.ServiceSpec/type",
-            ),
-            (
-                "Cluster-IP",
-                "string",
-                0,
-                "or-none:.spec.clusterIP",
-                "@core.v1.ServiceSpec/clusterIP",
-            ),
-            (
-                "External-IP",
-                "string",
-                0,
-                "external",
-                "@core.v1.ServiceSpec/externalIPs",
-            ),
-            ("Port(s)", "string", 0, "ports", "@core.v1.ServiceSpec/ports"),
-            AGE,
-            (
-                "Selector",
-                "string",
-                1,
-                "labels:.spec.selector",
-                "@core.v1.ServiceSpec/selector",
-            ),
-        ],
-        "pods" => &[
-            (
-                "Ready",
-                "string",
-                0,
-                "pod-ready",
-                "The aggregate readiness state of this pod for accepting traffic.",
-            ),
-            (
-                "Status",
-                "string",
-                0,
-                "pod-status",
-                "The aggregate status of the containers in this pod.",
-            ),
-            (
-                "Restarts",
-                "string",
-                0,
-                "restarts",
-                "The number of times the containers in this pod have been restarted and when the last container in this pod has restarted.",
-            ),
-            AGE,
-            (
-                "IP",
-                "string",
-                1,
-                "or-none:.status.podIP",
-                "@core.v1.PodStatus/podIP",
-            ),
-            (
-                "Node",
-                "string",
-                1,
-                "or-none:.spec.nodeName",
-                "@core.v1.PodSpec/nodeName",
-            ),
-            (
-                "Nominated Node",
-                "string",
-                1,
-                "or-none:.status.nominatedNodeName",
-                "@core.v1.PodStatus/nominatedNodeName",
-            ),
-            (
-                "Readiness Gates",
-                "string",
-                1,
-                "gates",
-                "@core.v1.PodSpec/readinessGates",
-            ),
-        ],
-        "persistentvolumeclaims" => &[
-            (
-                "Status",
-                "string",
-                0,
-                "text:.status.phase",
-                "@core.v1.PersistentVolumeClaimStatus/phase",
-            ),
-            (
-                "Volume",
-                "string",
-                0,
-                "text:.spec.volumeName",
-                "@core.v1.PersistentVolumeClaimSpec/volumeName",
-            ),
-            (
-                "Capacity",
-                "string",
-                0,
-                "text:.status.capacity.storage",
-                "@core.v1.PersistentVolumeClaimStatus/capacity",
-            ),
-            (
-                "Access Modes",
-                "string",
-                0,
-                "modes",
-                "@core.v1.PersistentVolumeClaimStatus/accessModes",
-            ),
-            (
-                "StorageClass",
-                "string",
-                0,
-                "text:.spec.storageClassName",
-                "StorageClass of the pvc",
-            ),
-            (
-                "VolumeAttributesClass",
-                "string",
-                0,
-                "or-unset:.spec.volumeAttributesClassName",
-                "VolumeAttributesClass of the pvc",
-            ),
-            AGE,
-            (
-                "VolumeMode",
-                "string",
-                1,
-                "text:.spec.volumeMode",
-                "@core.v1.PersistentVolumeClaimSpec/volumeMode",
-            ),
-        ],
-        "events" => EVENTS,
         _ => return None,
     })
 }
@@ -394,224 +220,6 @@ const EVENTS_NEW: &[Row] = &[
     ),
     ("Name", "string", 1, "name", NAME),
 ];
-
-fn apps(plural: &str) -> Option<&'static [Row]> {
-    Some(match plural {
-        "deployments" => &[
-            (
-                "Ready",
-                "string",
-                0,
-                "ready",
-                "Number of the pod with ready state",
-            ),
-            (
-                "Up-to-date",
-                "string",
-                0,
-                "int:.status.updatedReplicas",
-                "@apps.v1.DeploymentStatus/updatedReplicas",
-            ),
-            (
-                "Available",
-                "string",
-                0,
-                "int:.status.availableReplicas",
-                "@apps.v1.DeploymentStatus/availableReplicas",
-            ),
-            AGE,
-            CONTAINERS,
-            IMAGES,
-            (
-                "Selector",
-                "string",
-                1,
-                "selector:.spec.selector",
-                "@apps.v1.DeploymentSpec/selector",
-            ),
-        ],
-        "statefulsets" => &[
-            (
-                "Ready",
-                "string",
-                0,
-                "ready",
-                "Number of the pod with ready state",
-            ),
-            AGE,
-            CONTAINERS,
-            IMAGES,
-        ],
-        "replicasets" => &[
-            (
-                "Desired",
-                "integer",
-                0,
-                "int:.spec.replicas",
-                "@apps.v1.ReplicaSetSpec/replicas",
-            ),
-            (
-                "Current",
-                "integer",
-                0,
-                "int:.status.replicas",
-                "@apps.v1.ReplicaSetStatus/replicas",
-            ),
-            (
-                "Ready",
-                "integer",
-                0,
-                "int:.status.readyReplicas",
-                "@apps.v1.ReplicaSetStatus/readyReplicas",
-            ),
-            AGE,
-            CONTAINERS,
-            IMAGES,
-            (
-                "Selector",
-                "string",
-                1,
-                "selector:.spec.selector",
-                "@apps.v1.ReplicaSetSpec/selector",
-            ),
-        ],
-        "daemonsets" => &[
-            (
-                "Desired",
-                "integer",
-                0,
-                "int:.status.desiredNumberScheduled",
-                "@apps.v1.DaemonSetStatus/desiredNumberScheduled",
-            ),
-            (
-                "Current",
-                "integer",
-                0,
-                "int:.status.currentNumberScheduled",
-                "@apps.v1.DaemonSetStatus/currentNumberScheduled",
-            ),
-            (
-                "Ready",
-                "integer",
-                0,
-                "int:.status.numberReady",
-                "@apps.v1.DaemonSetStatus/numberReady",
-            ),
-            (
-                "Up-to-date",
-                "integer",
-                0,
-                "int:.status.updatedNumberScheduled",
-                "@apps.v1.DaemonSetStatus/updatedNumberScheduled",
-            ),
-            (
-                "Available",
-                "integer",
-                0,
-                "int:.status.numberAvailable",
-                "@apps.v1.DaemonSetStatus/numberAvailable",
-            ),
-            (
-                "Node Selector",
-                "string",
-                0,
-                "labels:.spec.template.spec.nodeSelector",
-                "@core.v1.PodSpec/nodeSelector",
-            ),
-            AGE,
-            CONTAINERS,
-            IMAGES,
-            (
-                "Selector",
-                "string",
-                1,
-                "selector:.spec.selector",
-                "@apps.v1.DaemonSetSpec/selector",
-            ),
-        ],
-        _ => return None,
-    })
-}
-
-fn batch(plural: &str) -> Option<&'static [Row]> {
-    Some(match plural {
-        "cronjobs" => &[
-            (
-                "Schedule",
-                "string",
-                0,
-                "text:.spec.schedule",
-                "@batch.v1.CronJobSpec/schedule",
-            ),
-            (
-                "Timezone",
-                "string",
-                0,
-                "or-none:.spec.timeZone",
-                "@batch.v1.CronJobSpec/timeZone",
-            ),
-            (
-                "Suspend",
-                "boolean",
-                0,
-                "suspend",
-                "@batch.v1.CronJobSpec/suspend",
-            ),
-            (
-                "Active",
-                "integer",
-                0,
-                "count:.status.active",
-                "@batch.v1.CronJobStatus/active",
-            ),
-            (
-                "Last Schedule",
-                "string",
-                0,
-                "since-or-none:.status.lastScheduleTime",
-                "@batch.v1.CronJobStatus/lastScheduleTime",
-            ),
-            AGE,
-            CONTAINERS,
-            IMAGES,
-            (
-                "Selector",
-                "string",
-                1,
-                "selector:.spec.jobTemplate.spec.selector",
-                "@batch.v1.JobSpec/selector",
-            ),
-        ],
-        "jobs" => &[
-            ("Status", "string", 0, "job-status", "Status of the job."),
-            (
-                "Completions",
-                "string",
-                0,
-                "completions",
-                "@batch.v1.JobStatus/succeeded",
-            ),
-            (
-                "Duration",
-                "string",
-                0,
-                "job-duration",
-                "Time required to complete the job.",
-            ),
-            AGE,
-            CONTAINERS,
-            IMAGES,
-            (
-                "Selector",
-                "string",
-                1,
-                "selector:.spec.selector",
-                "@batch.v1.JobSpec/selector",
-            ),
-        ],
-        _ => return None,
-    })
-}
 
 fn networking(plural: &str) -> Option<&'static [Row]> {
     Some(match plural {

@@ -7,7 +7,7 @@ use http::Response;
 use serde_json::{Value, json};
 
 use super::{
-    DEPTH, admit, check_manager, check_namespace,
+    DEPTH, admit, admit_last, check_manager, check_namespace,
     create::{after_write, create_object},
     decode, fill, finish, is_released, parse, validate, writer,
 };
@@ -107,7 +107,7 @@ fn apply(
     }
     if json::meta(&config)
         .get("managedFields")
-        .is_some_and(|m| !m.is_null() && *m != json!([]))
+        .is_some_and(|m| !m.is_null())
     {
         return Err(Status::bad_request("metadata.managedFields must be nil"));
     }
@@ -151,9 +151,6 @@ fn apply(
             );
             return Err(Status::conflict(&scope.kind, scope.name(), &message));
         }
-        if !version.is_empty() {
-            return Err(Status::stale(&scope.kind, scope.name()));
-        }
         if !scope.kind.is_stored() {
             return Err(Status::method_not_allowed());
         }
@@ -164,6 +161,17 @@ fn apply(
     };
     if !version.is_empty() && version != json::resource_version(&live) {
         return Err(Status::stale(&scope.kind, scope.name()));
+    }
+    if !uid.is_empty() && uid != json::uid(&live) {
+        let cause = Cause::invalid("metadata.uid", &Value::from(uid), "field is immutable");
+        let (group, kind) = (&scope.kind.group, &scope.kind.kind);
+        // The checks of all kinds and those of this kind both say so.
+        return Err(Status::invalid(
+            group,
+            kind,
+            scope.name(),
+            vec![cause.clone(), cause],
+        ));
     }
     let force = scope.call.flag("force");
     let mut shown = live.as_ref().clone();
@@ -273,6 +281,12 @@ fn assemble(scope: &Scope<'_>, old: &Value, mut new: Value) -> Value {
             let mut result = old.clone();
             result["apiVersion"] = new["apiVersion"].clone();
             copy_field(&new, &mut result, "status");
+            if scope.kind.is("apps", "deployments") {
+                let annotations = json::meta(&new).get("annotations").cloned();
+                let meta = json::meta_mut(&mut result);
+                meta.remove("annotations");
+                meta.extend(annotations.map(|a| ("annotations".to_owned(), a)));
+            }
             let fields = json::meta(&new).get("managedFields").cloned();
             if let Some(fields) = fields {
                 json::meta_mut(&mut result).insert("managedFields".to_owned(), fields);
@@ -325,24 +339,18 @@ pub(crate) fn store_update(
     {
         crd::set_status(&mut new, &state.registry);
     }
-    if prepare::has_generation(&scope.kind) && moves_generation(scope, old, &new) {
-        let generation = json::meta(old)
-            .get("generation")
-            .and_then(Value::as_i64)
-            .unwrap_or(0)
-            + 1;
-        json::meta_mut(&mut new).insert("generation".to_owned(), generation.into());
-    }
+    count_generation(scope, old, &mut new);
     check_finalizers(scope, old, &new)?;
     authz::check_escalation(state, scope.user, scope, &new, Some(old))?;
-    admit(scope, Operation::Update, Some(&new), Some(old), dry_run)?;
-    validate(scope, &new, Some(old))?;
     if let Some(writer) = tracked {
         managed::track_update(Some(old), &mut new, &writer, scope.version.schema.view());
     }
+    admit(scope, state, Operation::Update, &mut new, Some(old), dry_run)?;
+    validate(scope, &new, Some(old))?;
     if scope.kind.is("", "services") && scope.subresource().is_empty() {
         services::allocate(state, &mut new, Some(old));
     }
+    admit_last(scope, state, Operation::Update, Some(&new), Some(old), dry_run)?;
     if dry_run {
         return Ok(Arc::new(new));
     }
@@ -376,6 +384,21 @@ fn gone(scope: &Scope<'_>, state: &mut State) {
         && let Some((plural, group)) = scope.name().split_once('.')
     {
         state.registry.remove(group, plural);
+    }
+}
+
+/// Counts a change of what is wanted.
+pub(super) fn count_generation(scope: &Scope<'_>, old: &Value, new: &mut Value) {
+    if !prepare::has_generation(&scope.kind) {
+        return;
+    }
+    let before = json::meta(old)
+        .get("generation")
+        .and_then(Value::as_i64)
+        .unwrap_or(0);
+    let now = before + i64::from(moves_generation(scope, old, new));
+    if now > 0 {
+        json::meta_mut(new).insert("generation".to_owned(), now.into());
     }
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Response;
 use serde_json::{Value, json};
 
-use super::{admit, check_manager, check_namespace, decode, fill, parse, validate, writer};
+use super::{admit, admit_last, check_manager, check_namespace, decode, fill, parse, validate, writer};
 use crate::local::{
     Operation, authz, crd, json, managed, namespace, prepare, read,
     server::{Body, Scope, State},
@@ -49,7 +49,10 @@ pub(super) fn create_object(
     }
     namespace::admit_create(state, &scope.kind, &object)?;
     authz::check_escalation(state, scope.user, scope, &object, None)?;
-    admit(scope, Operation::Create, Some(&object), None, dry_run)?;
+    if track {
+        managed::track_update(None, &mut object, &writer(scope), scope.version.schema.view());
+    }
+    admit(scope, state, Operation::Create, &mut object, None, dry_run)?;
     validate(scope, &object, None)?;
     let (ns, name) = (
         json::namespace(&object).to_owned(),
@@ -57,13 +60,13 @@ pub(super) fn create_object(
     );
     if let Some(there) = state.store.get(&scope.kind.storage, &ns, &name) {
         let mut status = Status::already_exists(&scope.kind, &name);
+        if !json::text(&object, &["metadata", "generateName"]).is_empty() {
+            status = status.not_unique();
+        }
         if json::is_terminating(there) {
             status.message.insert_str(0, "object is being deleted: ");
         }
         return Err(status);
-    }
-    if track {
-        managed::track_update(None, &mut object, &writer(scope), scope.version.schema.view());
     }
     // What the server gives a new object is nobody's.
     if !scope.kind.custom {
@@ -72,6 +75,7 @@ pub(super) fn create_object(
     if scope.kind.is("", "services") {
         services::allocate(state, &mut object, None);
     }
+    admit_last(scope, state, Operation::Create, Some(&object), None, dry_run)?;
     if dry_run {
         return Ok(Arc::new(object));
     }
@@ -108,10 +112,17 @@ fn start(scope: &Scope<'_>, object: &mut Value, track: bool) {
     if track {
         meta.remove("managedFields");
     }
-    meta.insert("uid".to_owned(), uuid::Uuid::new_v4().to_string().into());
+    let (uid, tail) = scope
+        .hooks
+        .made_up(|| (uuid::Uuid::new_v4().to_string(), generated()));
+    meta.insert("uid".to_owned(), uid.into());
     meta.insert("creationTimestamp".to_owned(), json::now().into());
     if unnamed && !prefix.is_empty() {
-        meta.insert("name".to_owned(), generated(&prefix).into());
+        let mut end = prefix.len().min(58);
+        while !prefix.is_char_boundary(end) {
+            end -= 1;
+        }
+        meta.insert("name".to_owned(), format!("{}{tail}", &prefix[..end]).into());
     }
     if prepare::has_generation(&scope.kind) {
         meta.insert("generation".to_owned(), 1.into());
@@ -121,17 +132,12 @@ fn start(scope: &Scope<'_>, object: &mut Value, track: bool) {
     }
 }
 
-/// A name from a prefix, as the API server makes them.
-fn generated(prefix: &str) -> String {
+/// The end of a generated name, as the API server makes them.
+fn generated() -> String {
     const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
-    let mut end = prefix.len().min(58);
-    while !prefix.is_char_boundary(end) {
-        end -= 1;
-    }
-    let tail: String = (0..5)
+    (0..5)
         .map(|_| char::from(LETTERS[rand::random_range(0..LETTERS.len())]))
-        .collect();
-    format!("{}{tail}", &prefix[..end])
+        .collect()
 }
 
 fn start_definition(definition: &mut Value) {

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use http::Response;
 use serde_json::{Value, json};
 
-use super::{admit, finish, is_released, parse_any};
+use super::{admit_delete, finish, is_released, parse_any};
 use crate::local::{
-    Operation, crd, json, namespace, read,
+    crd, json, namespace, read,
     server::{Body, Scope, State, respond},
     status::{Cause, Status},
 };
@@ -18,6 +18,8 @@ struct DeleteOptions {
     propagation: String,
     uid: String,
     resource_version: String,
+    /// Seconds that the object is left to end by itself.
+    grace: Option<i64>,
     dry_run: bool,
 }
 
@@ -33,8 +35,19 @@ impl DeleteOptions {
         if propagation.is_empty() {
             propagation = scope.call.param("propagationPolicy").to_owned();
         }
-        let orphan = options.get("orphanDependents").and_then(Value::as_bool);
-        if propagation.is_empty() && (orphan == Some(true) || scope.call.flag("orphanDependents")) {
+        let orphan = options
+            .get("orphanDependents")
+            .and_then(Value::as_bool)
+            .or_else(|| {
+                (!scope.call.param("orphanDependents").is_empty())
+                    .then(|| scope.call.flag("orphanDependents"))
+            });
+        if orphan.is_some() && !propagation.is_empty() {
+            let detail = "orphanDependents and deletionPropagation cannot be both set";
+            let cause = Cause::invalid("propagationPolicy", &Value::from(propagation), detail);
+            return Err(Status::invalid("meta.k8s.io", "DeleteOptions", "", vec![cause]));
+        }
+        if orphan == Some(true) {
             propagation = "Orphan".to_owned();
         }
         if !["", "Background", "Foreground", "Orphan"].contains(&propagation.as_str()) {
@@ -45,11 +58,21 @@ impl DeleteOptions {
             );
             return Err(Status::invalid("meta.k8s.io", "DeleteOptions", "", vec![cause]));
         }
-        let dry_run = scope.call.is_dry_run()? || json::texts(&options, &["dryRun"]).contains(&"All");
+        let wanted = json::texts(&options, &["dryRun"]);
+        if wanted.iter().any(|w| *w != "All") {
+            let cause = Cause::not_supported("dryRun", &json!(wanted), &["All".to_owned()]);
+            return Err(Status::invalid("meta.k8s.io", "DeleteOptions", "", vec![cause]));
+        }
+        let grace = options
+            .get("gracePeriodSeconds")
+            .and_then(Value::as_i64)
+            .or_else(|| scope.call.param("gracePeriodSeconds").parse().ok());
+        let dry_run = scope.call.is_dry_run()? || !wanted.is_empty();
         Ok(Self {
             propagation,
             uid: text(&["preconditions", "uid"]),
             resource_version: text(&["preconditions", "resourceVersion"]),
+            grace,
             dry_run,
         })
     }
@@ -66,9 +89,16 @@ pub(crate) fn delete(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, 
     let (last, removed) = delete_one(scope, &mut state, &old, &options)?;
     drop(state);
     let whole = !removed
-        || ["pods", "namespaces", "services", "serviceaccounts"].contains(&scope.kind.plural.as_str());
+        || [
+            "pods",
+            "namespaces",
+            "resourcequotas",
+            "services",
+            "serviceaccounts",
+        ]
+        .contains(&scope.kind.plural.as_str());
     if whole {
-        return read::answer(scope, 200, &last, &[]);
+        return read::answer(scope, 200, &last, &read::warnings(scope));
     }
     let mut details = json!({"name": json::name(&old), "kind": scope.kind.plural, "uid": json::uid(&old)});
     if !scope.kind.group.is_empty() {
@@ -80,7 +110,7 @@ pub(crate) fn delete(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, 
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
             "details": details,
         }),
-        &[],
+        &read::warnings(scope),
     ))
 }
 
@@ -114,13 +144,24 @@ fn delete_one(
         }
     }
     namespace::admit_delete(&scope.kind, old)?;
-    admit(scope, Operation::Delete, None, Some(old), options.dry_run)?;
+    admit_delete(scope, state, old, options.dry_run)?;
     let mut new = old.as_ref().clone();
     let terminating = json::is_terminating(old);
+    let grace = grace(scope, old, options.grace);
+    let mut shortened = false;
     let meta = json::meta_mut(&mut new);
-    if !terminating {
-        meta.insert("deletionTimestamp".to_owned(), json::now().into());
-        meta.insert("deletionGracePeriodSeconds".to_owned(), 0.into());
+    if terminating {
+        // A deletion that waits can only be hurried.
+        let left = meta.get("deletionGracePeriodSeconds").and_then(Value::as_i64);
+        if let (Some(_), Some(left)) = (options.grace, left.filter(|l| grace < *l)) {
+            let end = json::time(meta.get("deletionTimestamp"), grace - left);
+            meta.insert("deletionTimestamp".to_owned(), end.into());
+            meta.insert("deletionGracePeriodSeconds".to_owned(), grace.into());
+            shortened = true;
+        }
+    } else {
+        meta.insert("deletionTimestamp".to_owned(), json::time(None, grace).into());
+        meta.insert("deletionGracePeriodSeconds".to_owned(), grace.into());
         if let Some(generation) = meta.get("generation").and_then(Value::as_i64) {
             meta.insert("generation".to_owned(), (generation + 1).into());
         }
@@ -144,13 +185,30 @@ fn delete_one(
     if options.dry_run {
         return Ok((Arc::new(new), removed));
     }
+    if removed && scope.kind.is("", "pods") {
+        let _ = finish(&mut state.store, scope, new.clone());
+        return Ok((Arc::new(new), true));
+    }
     if removed {
         return Ok((finish(&mut state.store, scope, new), true));
     }
-    if terminating {
+    if terminating && !shortened {
         return Ok((old.clone(), false));
     }
     Ok((state.store.put(&scope.kind.storage, new), false))
+}
+
+/// How many seconds an object has left: only pods on a node are waited for.
+fn grace(scope: &Scope<'_>, object: &Value, wanted: Option<i64>) -> i64 {
+    let ended = ["Failed", "Succeeded"].contains(&json::text(object, &["status", "phase"]));
+    if !scope.kind.is("", "pods") || json::text(object, &["spec", "nodeName"]).is_empty() || ended {
+        return 0;
+    }
+    let own = || json::at(object, &["spec", "terminationGracePeriodSeconds"]).and_then(Value::as_i64);
+    match wanted.or_else(own).unwrap_or(0) {
+        negative if negative < 0 => 1,
+        seconds => seconds,
+    }
 }
 
 pub(crate) fn delete_collection(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, Status> {
@@ -164,6 +222,10 @@ pub(crate) fn delete_collection(scope: &Scope<'_>, body: &Bytes) -> Result<Respo
         .map(|(_, o)| o.clone())
         .collect();
     let revision = state.store.revision().to_string();
+    // All are judged before the first goes: a webhook may have to be asked, and the write is begun anew then.
+    for old in &all {
+        admit_delete(scope, &state, old, options.dry_run)?;
+    }
     for old in &all {
         delete_one(scope, &mut state, old, &options)?;
     }

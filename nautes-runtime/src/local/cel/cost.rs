@@ -1,0 +1,171 @@
+//! What evaluating an expression costs, in the units of Kubernetes.
+
+use kube_cel::cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue};
+
+use super::shape::Shape;
+
+/// The values that names stand for.
+type Scope = Vec<(String, Shape)>;
+
+/// Where an expression may end early: the whole of it counts, or what is evaluated in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bound {
+    Most,
+    Least,
+}
+
+/// The cost of an expression over values of these sizes.
+pub(super) fn of(expression: &Expr, scope: &mut Scope, bound: Bound) -> u64 {
+    Walk { scope, bound }.walk(expression).0
+}
+
+struct Walk<'a> {
+    scope: &'a mut Scope,
+    bound: Bound,
+}
+
+impl Walk<'_> {
+    /// The cost of an expression, and the size of what it gives.
+    fn walk(&mut self, expression: &Expr) -> (u64, Shape) {
+        match expression {
+            Expr::Unspecified => (0, Shape::default()),
+            Expr::Literal(literal) => (0, literal_shape(literal)),
+            Expr::Ident(name) => {
+                let found = self.scope.iter().rev().find(|(n, _)| n == name);
+                (1, found.map(|(_, s)| s.clone()).unwrap_or_default())
+            }
+            Expr::Select(select) => {
+                let (cost, shape) = self.walk(&select.operand.expr);
+                (cost.saturating_add(1), shape.field(&select.field))
+            }
+            Expr::List(list) => {
+                let cost = self.sum(list.elements.iter().map(|e| &e.expr));
+                (cost.saturating_add(10), Shape::default())
+            }
+            Expr::Map(map) => (
+                30 + self.entries(map.entries.iter().map(|e| &e.expr)),
+                Shape::default(),
+            ),
+            Expr::Struct(made) => (
+                40 + self.entries(made.entries.iter().map(|e| &e.expr)),
+                Shape::default(),
+            ),
+            Expr::Call(call) => self.call(call),
+            Expr::Comprehension(comprehension) => self.comprehension(comprehension),
+        }
+    }
+
+    fn sum<'e>(&mut self, parts: impl Iterator<Item = &'e Expr>) -> u64 {
+        parts.fold(0, |sum, part| sum.saturating_add(self.walk(part).0))
+    }
+
+    fn entries<'e>(&mut self, entries: impl Iterator<Item = &'e EntryExpr>) -> u64 {
+        entries.fold(0, |sum: u64, entry| {
+            let cost = match entry {
+                EntryExpr::StructField(field) => self.walk(&field.value.expr).0,
+                EntryExpr::MapEntry(entry) => {
+                    let key = self.walk(&entry.key.expr).0;
+                    key.saturating_add(self.walk(&entry.value.expr).0)
+                }
+            };
+            sum.saturating_add(cost)
+        })
+    }
+
+    fn call(&mut self, call: &CallExpr) -> (u64, Shape) {
+        let parts: Vec<(u64, Shape)> = call
+            .target
+            .iter()
+            .map(|t| &t.expr)
+            .chain(call.args.iter().map(|a| &a.expr))
+            .map(|part| self.walk(part))
+            .collect();
+        let all = parts
+            .iter()
+            .fold(0_u64, |sum, (cost, _)| sum.saturating_add(*cost));
+        let cost = |at: usize| parts.get(at).map_or(0, |p| p.0);
+        let size = |at: usize| parts.get(at).map_or(1, |p| p.1.size);
+        let shape = |at: usize| parts.get(at).map(|p| p.1.clone()).unwrap_or_default();
+        let (own, result) = match call.func_name.as_str() {
+            "_&&_" | "_||_" if self.bound == Bound::Least => return (cost(0), Shape::default()),
+            "_&&_" | "_||_" => (0, Shape::default()),
+            "_?_:_" => {
+                let (yes, no) = (cost(1), cost(2));
+                let branch = if self.bound == Bound::Least {
+                    yes.min(no)
+                } else {
+                    yes.max(no)
+                };
+                let larger = if size(1) > size(2) { shape(1) } else { shape(2) };
+                return (cost(0).saturating_add(branch), larger);
+            }
+            "_[_]" => (1, shape(0).item()),
+            "_==_" | "_!=_" | "_<_" | "_<=_" | "_>_" | "_>=_" => {
+                (tenth(size(0).min(size(1))), Shape::default())
+            }
+            "_+_" => {
+                let both = size(0).saturating_add(size(1));
+                let grown = shape(0).sized(both);
+                (if both > 2 { tenth(both) } else { 1 }, grown)
+            }
+            "@in" => (size(1), Shape::default()),
+            "contains" => (tenth(size(0)).saturating_mul(tenth(size(1))), Shape::default()),
+            "startsWith" | "endsWith" => (tenth(size(1)), Shape::default()),
+            "matches" => {
+                let text = tenth(size(0).saturating_add(1));
+                (text.saturating_mul(size(1).div_ceil(4)), Shape::default())
+            }
+            "find" | "findAll" => {
+                let text = tenth(size(0).saturating_add(1));
+                (text.saturating_mul(size(1).div_ceil(4)), shape(0))
+            }
+            "lowerAscii" | "upperAscii" | "trim" | "substring" | "replace" | "split" | "join"
+            | "quantity" | "url" | "ip" | "cidr" => (tenth(size(0)), shape(0)),
+            "sum" | "min" | "max" | "indexOf" | "lastIndexOf" | "isSorted" => (size(0), Shape::default()),
+            _ => (1, Shape::default()),
+        };
+        (all.saturating_add(own), result)
+    }
+
+    fn comprehension(&mut self, c: &ComprehensionExpr) -> (u64, Shape) {
+        let (range_cost, range) = self.walk(&c.iter_range.expr);
+        let (start, accumulator) = self.walk(&c.accu_init.expr);
+        let depth = self.scope.len();
+        self.scope.push((c.accu_var.clone(), accumulator));
+        self.scope.push((c.iter_var.clone(), range.element()));
+        if let Some(second) = &c.iter_var2 {
+            self.scope.push((second.clone(), range.item()));
+        }
+        let (condition, _) = self.walk(&c.loop_cond.expr);
+        let step = match &c.loop_step.expr {
+            // `accumulated && condition`: in every turn but the last both are evaluated.
+            Expr::Call(call) if ["_&&_", "_||_"].contains(&call.func_name.as_str()) => {
+                self.sum(call.args.iter().map(|a| &a.expr))
+            }
+            step => self.walk(step).0,
+        };
+        self.scope.truncate(depth + 1);
+        let (result, shape) = self.walk(&c.result.expr);
+        self.scope.truncate(depth);
+        let turns = range.size.saturating_mul(condition.saturating_add(step));
+        let cost = [range_cost, start, turns, result]
+            .into_iter()
+            .fold(0_u64, u64::saturating_add);
+        // A list that a loop makes has at most an item of each turn.
+        let grows = matches!(c.accu_init.expr, Expr::List(_));
+        let shape = if grows { shape.sized(range.size) } else { shape };
+        (cost, shape)
+    }
+}
+
+fn literal_shape(literal: &LiteralValue) -> Shape {
+    match literal {
+        LiteralValue::String(text) => Shape::scalar(u64::try_from(text.inner().len()).unwrap_or(1)),
+        _ => Shape::default(),
+    }
+}
+
+/// What going through a text costs.
+fn tenth(size: u64) -> u64 {
+    size.div_ceil(10)
+}

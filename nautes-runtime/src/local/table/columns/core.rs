@@ -1,0 +1,190 @@
+//! The columns of the kinds of the core group.
+
+use super::{AGE, EVENTS, Row};
+
+pub(super) fn core(plural: &str) -> Option<&'static [Row]> {
+    Some(match plural {
+        "namespaces" => &[
+            (
+                "Status",
+                "string",
+                0,
+                "text:.status.phase",
+                "The status of the namespace",
+            ),
+            AGE,
+        ],
+        "configmaps" => &[("Data", "string", 0, "data", "@core.v1.ConfigMap/data"), AGE],
+        "secrets" => &[
+            ("Type", "string", 0, "text:.type", "@core.v1.Secret/type"),
+            ("Data", "string", 0, "data", "@core.v1.Secret/data"),
+            AGE,
+        ],
+        "serviceaccounts" => &[AGE],
+        "endpoints" => &[
+            (
+                "Endpoints",
+                "string",
+                0,
+                "endpoints",
+                "@core.v1.Endpoints/subsets",
+            ),
+            AGE,
+        ],
+        "resourcequotas" => &[
+            (
+                "Request",
+                "string",
+                0,
+                "quota-requests",
+                "Request represents a minimum amount of cpu/memory that a container may consume.",
+            ),
+            (
+                "Limit",
+                "string",
+                0,
+                "quota-limits",
+                "Limits control the maximum amount of cpu/memory that a container may use independent of contention on the node.",
+            ),
+            AGE,
+        ],
+        "services" => &[
+            (
+                "Type",
+                "string",
+                0,
+                "text:.spec.type",
+                "@core.v1.ServiceSpec/type",
+            ),
+            (
+                "Cluster-IP",
+                "string",
+                0,
+                "or-none:.spec.clusterIP",
+                "@core.v1.ServiceSpec/clusterIP",
+            ),
+            (
+                "External-IP",
+                "string",
+                0,
+                "external",
+                "@core.v1.ServiceSpec/externalIPs",
+            ),
+            ("Port(s)", "string", 0, "ports", "@core.v1.ServiceSpec/ports"),
+            AGE,
+            (
+                "Selector",
+                "string",
+                1,
+                "labels:.spec.selector",
+                "@core.v1.ServiceSpec/selector",
+            ),
+        ],
+        "pods" => &[
+            (
+                "Ready",
+                "string",
+                0,
+                "pod-ready",
+                "The aggregate readiness state of this pod for accepting traffic.",
+            ),
+            (
+                "Status",
+                "string",
+                0,
+                "pod-status",
+                "The aggregate status of the containers in this pod.",
+            ),
+            (
+                "Restarts",
+                "string",
+                0,
+                "restarts",
+                "The number of times the containers in this pod have been restarted and when the last container in this pod has restarted.",
+            ),
+            AGE,
+            (
+                "IP",
+                "string",
+                1,
+                "or-none:.status.podIP",
+                "@core.v1.PodStatus/podIP",
+            ),
+            (
+                "Node",
+                "string",
+                1,
+                "or-none:.spec.nodeName",
+                "@core.v1.PodSpec/nodeName",
+            ),
+            (
+                "Nominated Node",
+                "string",
+                1,
+                "or-none:.status.nominatedNodeName",
+                "@core.v1.PodStatus/nominatedNodeName",
+            ),
+            (
+                "Readiness Gates",
+                "string",
+                1,
+                "gates",
+                "@core.v1.PodSpec/readinessGates",
+            ),
+        ],
+        "persistentvolumeclaims" => &[
+            (
+                "Status",
+                "string",
+                0,
+                "text:.status.phase",
+                "@core.v1.PersistentVolumeClaimStatus/phase",
+            ),
+            (
+                "Volume",
+                "string",
+                0,
+                "text:.spec.volumeName",
+                "@core.v1.PersistentVolumeClaimSpec/volumeName",
+            ),
+            (
+                "Capacity",
+                "string",
+                0,
+                "text:.status.capacity.storage",
+                "@core.v1.PersistentVolumeClaimStatus/capacity",
+            ),
+            (
+                "Access Modes",
+                "string",
+                0,
+                "modes",
+                "@core.v1.PersistentVolumeClaimStatus/accessModes",
+            ),
+            (
+                "StorageClass",
+                "string",
+                0,
+                "text:.spec.storageClassName",
+                "StorageClass of the pvc",
+            ),
+            (
+                "VolumeAttributesClass",
+                "string",
+                0,
+                "or-unset:.spec.volumeAttributesClassName",
+                "VolumeAttributesClass of the pvc",
+            ),
+            AGE,
+            (
+                "VolumeMode",
+                "string",
+                1,
+                "text:.spec.volumeMode",
+                "@core.v1.PersistentVolumeClaimSpec/volumeMode",
+            ),
+        ],
+        "events" => EVENTS,
+        _ => return None,
+    })
+}
