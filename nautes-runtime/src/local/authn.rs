@@ -150,6 +150,7 @@ pub(crate) fn token_request(scope: &Scope<'_>, body: &Bytes) -> Result<Response<
         ));
     }
     let audiences = json::at(&request, &["spec", "audiences"])
+        .filter(|a| **a != json!([]))
         .cloned()
         .unwrap_or_else(|| json!([ISSUER]));
     let now = jiff::Timestamp::now().as_second();

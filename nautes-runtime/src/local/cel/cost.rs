@@ -36,7 +36,9 @@ impl Walk<'_> {
             }
             Expr::Select(select) => {
                 let (cost, shape) = self.walk(&select.operand.expr);
-                (cost.saturating_add(1), shape.field(&select.field))
+                // Asking whether a field is there costs nothing more.
+                let own = u64::from(!select.test);
+                (cost.saturating_add(own), shape.field(&select.field))
             }
             Expr::List(list) => {
                 let cost = self.sum(list.elements.iter().map(|e| &e.expr));
