@@ -489,7 +489,9 @@ impl Operation {
                 // Whoever asks for something may ask for what is not there.
                 404 => of_something || !public && (asks || self.path.contains('{')),
                 408 | 413 => body || self.writes,
-                409 | 412 | 422 => self.writes,
+                // Whoever sends resources may call them by what means several, or by what a broken file declares.
+                409 => self.writes || self.needs == Needs::Each && body,
+                412 | 422 => self.writes,
                 _ => true,
             })
             .copied()
@@ -516,8 +518,9 @@ pub(crate) const ERRORS: &[(u16, &str)] = &[
     ),
     (
         409,
-        "Others kept being faster (`metadata.moved`), what shall go is still referred to (the findings list by what), or \
-         the request is being worked on already.",
+        "Others kept being faster (`metadata.moved`), what shall go is still referred to (the findings list by what), what \
+         is meant cannot be told (a path that several have, or a file that cannot be read), or the request is being worked \
+         on already.",
     ),
     (
         412,

@@ -89,7 +89,7 @@ async fn a_store_that_is_down_is_503_and_nothing_is_committed() {
         answer.body
     );
     assert!(
-        !answer.text.contains("10.66") && !answer.text.contains("8200"),
+        !answer.text.contains("10.66") && !answer.text.contains(":8200"),
         "{}",
         answer.text
     );

@@ -330,14 +330,14 @@ async fn a_group_that_two_have_means_neither_and_both_are_named_to_its_members()
         );
         let answer = world.call(&stranger, method, path, body).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND);
-        assert!(!answer.text.contains("56"), "{}", answer.text);
+        assert!(!answer.text.contains("product-56"), "{}", answer.text);
     }
     let path = "/api/v1/apply?insecure_skip_check=true";
     let answer = world.post(&insider, path, &project("shop", "more")).await;
     assert_eq!(answer.body["reason"], "AMBIGUOUS_NAME", "{:#}", answer.body);
     let answer = world.post(&stranger, path, &registered("shop", "shop")).await;
     assert_eq!(answer.body["reason"], "GROUP_EXISTS", "{:#}", answer.body);
-    assert!(!answer.text.contains("56"), "{}", answer.text);
+    assert!(!answer.text.contains("product-56"), "{}", answer.text);
     assert_eq!(
         read(&world, "/api/v1/products/product-560").await["name"],
         "product-560"

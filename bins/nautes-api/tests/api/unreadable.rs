@@ -59,7 +59,7 @@ async fn a_repository_whose_file_is_unreadable_is_not_made_again_under_its_path(
     let stranger = world.user("stranger").await;
     let answer = world.post(&stranger, SKIP, &repo("source", "")).await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
-    assert!(!answer.text.contains("297"), "{}", answer.text);
+    assert!(!answer.text.contains("repo-297"), "{}", answer.text);
     // Who says where it is declares it anew.
     world
         .apply(&world.admin, &repo("repo-297", ", repoName: source"))
