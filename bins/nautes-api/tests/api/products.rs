@@ -212,7 +212,7 @@ async fn every_route_takes_both_and_answers_the_group() {
 async fn who_may_not_see_the_product_learns_neither_name_from_the_other() {
     let world = world().await;
     let stranger = world.user("stranger").await;
-    for (address, other) in [("shop", "560"), ("product-560", "shop")] {
+    for (address, other) in [("shop", "product-560"), ("product-560", "shop")] {
         let broken = format!("{}nosuchfield: 1\n", project(address, "web"));
         let mut answers: Vec<Answer> = Vec::new();
         for path in [
