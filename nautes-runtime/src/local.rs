@@ -8,7 +8,7 @@
 //! ```
 //! use k8s_openapi::api::core::v1::ConfigMap;
 //! use kube::api::{Api, PostParams};
-//! use nautes_runtime::local::{self, Options};
+//! use nautes_runtime::local::{Cluster, Options};
 //!
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! let cluster = Cluster::start(Options::in_memory("demo")).await?;
