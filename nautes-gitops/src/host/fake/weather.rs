@@ -1,6 +1,6 @@
-//! What goes wrong between a client and GitLab.
+//! What goes wrong between a client and a forge.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -9,7 +9,6 @@ use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::World;
 use crate::host::net::pause;
 
 /// What happens to a request.
@@ -63,10 +62,40 @@ impl Injection {
     }
 }
 
+/// What is still to come about.
+#[derive(Debug, Default)]
+pub(crate) struct Forecast {
+    pub(crate) latency: Duration,
+    pub(crate) injections: Vec<Injection>,
+    /// Of how many requests that may be repeated one fails; 0 for none.
+    pub(crate) failing: u32,
+    /// How many of those there were.
+    repeatable: u32,
+}
+
+/// The weather over one forge.
+#[derive(Debug, Default)]
+pub(crate) struct Sky(Mutex<Forecast>);
+
+impl Sky {
+    pub(crate) fn forecast(&self) -> MutexGuard<'_, Forecast> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns how many injected faults have not come about yet.
+    pub(crate) fn pending(&self) -> u32 {
+        self.forecast()
+            .injections
+            .iter()
+            .map(|injection| injection.times)
+            .sum()
+    }
+}
+
 /// Says whether it is the turn of a request to go wrong, and how.
-fn bad_day(state: &mut super::State, request: &Request) -> Option<Weather> {
+fn bad_day(state: &mut Forecast, request: &Request) -> Option<Weather> {
     let reads = request.uri().path().ends_with("/git-upload-pack");
-    let repeatable = reads || matches!(request.method().as_str(), "GET" | "PUT");
+    let repeatable = reads || matches!(request.method().as_str(), "GET" | "PUT" | "PATCH");
     if state.failing == 0 || !repeatable {
         return None;
     }
@@ -84,9 +113,9 @@ fn bad_day(state: &mut super::State, request: &Request) -> Option<Weather> {
 }
 
 /// Lets requests through, or not.
-pub(super) async fn blow(State(world): State<Arc<World>>, request: Request, next: Next) -> Response {
+pub(crate) async fn blow(State(sky): State<Arc<Sky>>, request: Request, next: Next) -> Response {
     let (latency, weather) = {
-        let mut state = world.state();
+        let mut state = sky.forecast();
         let latency = state.latency;
         let met = state
             .injections

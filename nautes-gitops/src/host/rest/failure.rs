@@ -1,4 +1,4 @@
-//! What GitLab refuses, as errors.
+//! What a forge refuses, as errors.
 
 use nautes_model::Secret;
 use reqwest::StatusCode;
@@ -13,17 +13,17 @@ const LONGEST: usize = 300;
 
 /// What is attempted, to be named in errors.
 #[derive(Clone, Debug)]
-pub(super) struct Task {
+pub(crate) struct Task {
     /// What is done: `delete`.
-    pub(super) action: &'static str,
+    pub(crate) action: &'static str,
     /// What it is done to: `group demo`.
-    pub(super) what: String,
+    pub(crate) what: String,
     /// The level that it takes.
-    pub(super) needs: Option<AccessLevel>,
+    pub(crate) needs: Option<AccessLevel>,
 }
 
 impl Task {
-    pub(super) fn new(action: &'static str, what: impl Into<String>) -> Self {
+    pub(crate) fn new(action: &'static str, what: impl Into<String>) -> Self {
         Self {
             action,
             what: what.into(),
@@ -31,16 +31,16 @@ impl Task {
         }
     }
 
-    pub(super) const fn needs(mut self, level: AccessLevel) -> Self {
+    pub(crate) const fn needs(mut self, level: AccessLevel) -> Self {
         self.needs = Some(level);
         self
     }
 
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("{} {}", self.action, self.what)
     }
 
-    pub(super) fn forbidden(&self, user: &str) -> HostError {
+    pub(crate) fn forbidden(&self, user: &str) -> HostError {
         HostError::Forbidden {
             user: user.to_owned(),
             action: self.name(),
@@ -50,13 +50,14 @@ impl Task {
 }
 
 /// Makes an error of an answer that is none of success.
-pub(super) fn refused(reply: &Reply, host: &str, user: &str, token: &Secret, task: &Task) -> HostError {
+pub(crate) fn refused(reply: &Reply, host: &str, user: &str, token: &Secret, task: &Task) -> HostError {
     let said = said(reply.bytes(), token);
     match reply.status {
         StatusCode::UNAUTHORIZED => HostError::Unauthenticated {
             host: host.to_owned(),
         },
-        StatusCode::FORBIDDEN => match lacking_scope(reply.bytes()) {
+        // Gitea locks archives.
+        StatusCode::FORBIDDEN | StatusCode::LOCKED => match lacking_scope(reply.bytes()) {
             Some(scope) => HostError::Forbidden {
                 user: user.to_owned(),
                 action: format!("{}: the token lacks the scope {scope}", task.name()),
@@ -88,18 +89,15 @@ fn is_denied(said: &str) -> bool {
     said.contains("namespace: is not valid") || said.to_ascii_lowercase().contains("permission")
 }
 
-/// Whether a refusal says that something of this name is not gone yet.
-pub(super) fn is_going(reply: &Reply) -> bool {
-    let text = String::from_utf8_lossy(reply.bytes());
-    reply.status == StatusCode::BAD_REQUEST && text.contains("still being deleted")
-}
-
+/// Returns the scope that a token would have to have, in the words of GitLab or of Gitea.
 fn lacking_scope(body: &[u8]) -> Option<String> {
     let body: Value = serde_json::from_slice(body).ok()?;
-    if body.get("error")? != "insufficient_scope" {
-        return None;
+    let text = |name: &str| body.get(name).and_then(Value::as_str);
+    if text("error") == Some("insufficient_scope") {
+        return Some(clean(text("scope").unwrap_or("api")));
     }
-    Some(clean(body.get("scope").and_then(Value::as_str).unwrap_or("api")))
+    let (_, rest) = text("message")?.split_once("required scope(s), required=[")?;
+    rest.split_once(']').map(|(scope, _)| clean(scope))
 }
 
 /// Returns what the forge says about a refusal, in one line that does not hold the token.
@@ -182,6 +180,7 @@ mod tests {
                 r#"{"error":"insufficient_scope","scope":"api"}"#,
                 Class::Denied,
             ),
+            (423, r#"{"message":"is archived"}"#, Class::Denied),
             (404, r#"{"message":"404 Group Not Found"}"#, Class::NotFound),
             (409, r#"{"message":"Member already exists"}"#, Class::Conflict),
             (
@@ -208,11 +207,19 @@ mod tests {
             assert_eq!(error.class(), class, "{status} {body}: {error}");
         }
         assert!(error(401, "").is_unauthenticated());
-        assert!(
-            error(403, r#"{"error":"insufficient_scope","scope":"api"}"#)
-                .to_string()
-                .contains("scope api")
-        );
+        for (body, scope) in [
+            (r#"{"error":"insufficient_scope","scope":"api"}"#, "api"),
+            (
+                r#"{"message":"token does not have at least one of required scope(s), required=[write:organization], token scope=read:user"}"#,
+                "write:organization",
+            ),
+        ] {
+            let shown = error(403, body).to_string();
+            assert!(
+                shown.ends_with(&format!("the token lacks the scope {scope}")),
+                "{shown}"
+            );
+        }
     }
 
     #[test]

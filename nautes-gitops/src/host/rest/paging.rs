@@ -6,14 +6,29 @@ use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::api::{Api, Query};
+use super::api::{Api, Query, Rest};
 use super::failure::Task;
-use super::wire::Listed;
 use crate::host::HostError;
 use crate::host::net::{Fault, Reply};
 
-/// How many entries a page has at most; GitLab gives no more.
-const PER_PAGE: usize = 100;
+/// How a forge divides listings into pages.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Paging {
+    /// The parameter that says how many entries a page may have.
+    pub(crate) size: &'static str,
+    /// How many entries are asked for; the forge may give fewer.
+    pub(crate) most: usize,
+    /// The header with the number of all entries.
+    pub(crate) total: &'static str,
+    /// The header with the number of the next page, where there is one.
+    pub(crate) next: Option<&'static str>,
+}
+
+/// Something that is listed, with the id by which repetitions are noticed.
+pub(crate) trait Listed {
+    fn id(&self) -> u64;
+}
+
 /// How often a listing begins anew because it has changed meanwhile.
 const ROUNDS: usize = 3;
 
@@ -33,12 +48,12 @@ enum After {
     Unknown,
 }
 
-impl Api {
+impl<F: Rest> Api<F> {
     /// Returns everything that a listing has; `None` where there is no such listing.
     ///
-    /// Where GitLab offers it, pages follow each other by key (`keyset`); else by number, and then a listing that
+    /// Where the forge offers it, pages follow each other by key (`keyset`); else by number, and then a listing that
     /// changes between two pages begins anew.
-    pub(super) async fn list<T: DeserializeOwned + Listed>(
+    pub(crate) async fn list<T: DeserializeOwned + Listed>(
         &self,
         at: &[&str],
         query: Query<'_>,
@@ -65,11 +80,12 @@ impl Api {
         let strange = |why: &str| failed(Fault::Strange(why.to_owned()));
         let first = self.url(at, query);
         let mut url = first.clone();
-        let size = PER_PAGE.to_string();
-        url.query_pairs_mut().append_pair("per_page", &size);
+        let paging = F::PAGING;
+        let size = paging.most.to_string();
+        url.query_pairs_mut().append_pair(paging.size, &size);
         let (mut found, mut ids, mut asked) = (Vec::<T>::new(), BTreeSet::new(), BTreeSet::new());
         let mut total = None;
-        for number in 0..self.forge.net.options().pages {
+        for number in 0..self.forge.net().options().pages {
             if !asked.insert(url.to_string()) {
                 return Err(strange("a page of the listing leads back to itself"));
             }
@@ -85,7 +101,7 @@ impl Api {
             }
             let page: Vec<T> = self.read(&reply, task).map_err(Broken::Failed)?;
             let says = reply
-                .header("x-total")
+                .header(paging.total)
                 .and_then(|text| text.parse::<usize>().ok());
             if number > 0 && says != total {
                 return Err(Broken::Changed);
@@ -98,12 +114,24 @@ impl Api {
                 }
                 found.push(entry);
             }
-            match after(&reply, &url) {
+            match after(&paging, &reply, &url) {
                 After::Page(pairs) => {
                     url = first.clone();
                     url.query_pairs_mut().clear().extend_pairs(pairs);
                 }
-                After::Unknown if count >= PER_PAGE => {
+                After::Unknown if paging.next.is_none() && count > 0 => match total {
+                    Some(total) if total > found.len() => {
+                        let page = (number + 2).to_string();
+                        url = first.clone();
+                        url.query_pairs_mut()
+                            .append_pair(paging.size, &size)
+                            .append_pair("page", &page);
+                    }
+                    Some(total) if total == found.len() => return Ok(Some(found)),
+                    Some(_) => return Err(Broken::Changed),
+                    None => return Err(strange("it does not say whether the listing goes on")),
+                },
+                After::Unknown if count >= paging.most => {
                     return Err(strange("it does not say whether the listing goes on"));
                 }
                 After::End | After::Unknown if total.is_some_and(|total| total != found.len()) => {
@@ -116,9 +144,9 @@ impl Api {
     }
 }
 
-/// Reads what comes after a page. Of an address only the query counts: GitLab may call itself by another name than the
+/// Reads what comes after a page. Of an address only the query counts: a forge may call itself by another name than the
 /// one by which it is reached.
-fn after(reply: &Reply, url: &Url) -> After {
+fn after(paging: &Paging, reply: &Reply, url: &Url) -> After {
     if let Some(links) = reply.header("link") {
         let next = links.split(',').find_map(|link| {
             let (address, rest) = link.trim().strip_prefix('<')?.split_once('>')?;
@@ -130,7 +158,7 @@ fn after(reply: &Reply, url: &Url) -> After {
             None => After::End,
         };
     }
-    match reply.header("x-next-page") {
+    match paging.next.and_then(|name| reply.header(name)) {
         Some("") => After::End,
         Some(page) => {
             let pairs = url.query_pairs().into_owned();
@@ -168,7 +196,13 @@ mod tests {
                     <https://other.name/api/v4/groups?cursor=a%2Bb&per_page=100>; rel=\"next\"";
         let expected = [("cursor", "a+b"), ("per_page", "100")].map(|(k, v)| (k.to_owned(), v.to_owned()));
         let url = Url::parse("https://forge/api/v4/groups?page=1&x=y").unwrap();
-        let after = |headers: &[(&'static str, &str)]| after(&reply(headers), &url);
+        let paging = Paging {
+            size: "per_page",
+            most: 100,
+            total: "x-total",
+            next: Some("x-next-page"),
+        };
+        let after = |headers: &[(&'static str, &str)]| after(&paging, &reply(headers), &url);
         assert_eq!(after(&[("link", link)]), After::Page(expected.to_vec()));
         assert_eq!(after(&[("link", "<https://x/>; rel=\"first\"")]), After::End);
         assert_eq!(after(&[("x-next-page", "")]), After::End);

@@ -11,15 +11,15 @@ const LONGEST: usize = 200;
 
 /// What a description holds besides what people read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Notes {
+pub(crate) struct Notes {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) marker: Option<String>,
+    pub(crate) marker: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) branch: Option<String>,
+    pub(crate) branch: Option<String>,
 }
 
 /// Puts notes behind a description.
-pub(super) fn join(description: &str, notes: &Notes) -> Result<String, HostError> {
+pub(crate) fn join(description: &str, notes: &Notes) -> Result<String, HostError> {
     if notes.marker.as_ref().is_some_and(|marker| marker.len() > LONGEST) {
         return Err(HostError::invalid("the marker", "it is longer than 200 bytes"));
     }
@@ -35,13 +35,35 @@ pub(super) fn join(description: &str, notes: &Notes) -> Result<String, HostError
 }
 
 /// Tells what people read from the notes.
-pub(super) fn split(text: &str) -> (String, Notes) {
+pub(crate) fn split(text: &str) -> (String, Notes) {
     let read = || {
         let (description, rest) = text.trim_end().rsplit_once(BEGIN)?;
         let notes = serde_json::from_str(rest.strip_suffix(END)?).ok()?;
         Some((description.trim_end_matches(['\n', '\r']).to_owned(), notes))
     };
     read().unwrap_or_else(|| (text.to_owned(), Notes::default()))
+}
+
+/// Returns the whole description after a change, `None` where it stays as it is.
+pub(crate) fn merged(
+    old: Option<&str>,
+    description: Option<&str>,
+    marker: Option<&Option<String>>,
+    branch: Option<Option<String>>,
+) -> Result<Option<String>, HostError> {
+    let old = old.unwrap_or_default();
+    let (mut shown, mut notes) = split(old);
+    if let Some(description) = description {
+        description.clone_into(&mut shown);
+    }
+    if let Some(marker) = marker {
+        notes.marker.clone_from(marker);
+    }
+    if let Some(branch) = branch {
+        notes.branch = branch;
+    }
+    let new = join(&shown, &notes)?;
+    Ok((new != old).then_some(new))
 }
 
 #[cfg(test)]
