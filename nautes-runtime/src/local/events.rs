@@ -15,7 +15,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("reportingComponent", "reportingController"),
 ];
 
-fn is_new_face(kind: &ResourceType) -> bool {
+pub(crate) fn is_new_face(kind: &ResourceType) -> bool {
     kind.is("events.k8s.io", "events")
 }
 
