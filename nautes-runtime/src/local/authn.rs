@@ -187,6 +187,7 @@ pub(crate) fn token_request(scope: &Scope<'_>, body: &Bytes) -> Result<Response<
         api_version: "authentication.k8s.io/v1".to_owned(),
         subresource: "token".to_owned(),
         has_status: false,
+        annotates: false,
         custom: false,
     };
     let mut asked =

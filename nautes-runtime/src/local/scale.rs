@@ -84,6 +84,10 @@ pub(crate) fn get(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
 }
 
 pub(crate) fn change(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, Status> {
+    if scope.call.is_apply() {
+        let object = write::apply_scale(scope, body, paths(scope)?)?;
+        return Ok(respond(200, &shown(scope, &object)?, &[]));
+    }
     let change: Value = serde_json::from_slice(body)
         .map_err(|e| Status::bad_request(format!("error decoding the scale: {e}")))?;
     let media = scope

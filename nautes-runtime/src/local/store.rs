@@ -1,7 +1,7 @@
 //! Objects, their one revision counter, and the recent history that watches read.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
@@ -55,6 +55,8 @@ pub(crate) struct Store {
     progress: watch::Sender<Progress>,
     /// Set by writes that a controller of the server may have to follow up.
     pub(crate) unsettled: bool,
+    /// The namespaces with quotas in which something was written since these were last counted.
+    pub(crate) recount: BTreeSet<String>,
 }
 
 impl Store {
@@ -70,6 +72,7 @@ impl Store {
             durable: None,
             progress,
             unsettled: true,
+            recount: BTreeSet::new(),
         };
         if let Some((durable, records, revision)) = durable {
             for record in records {
@@ -186,6 +189,7 @@ impl Store {
         deleted: bool,
     ) {
         let (revision, storage) = (self.revision, storage.clone());
+        let space = namespace.clone();
         self.history.push_back(Arc::new(Change {
             revision,
             storage,
@@ -194,6 +198,13 @@ impl Store {
             after,
             deleted,
         }));
+        let has_quotas = |space: &&String| {
+            let mut quotas = self.list("resourcequotas", Some(space));
+            !space.is_empty() && quotas.next().is_some()
+        };
+        if let Some(space) = Some(&space).filter(has_quotas) {
+            self.recount.insert(space.clone());
+        }
         while self.history.len() > HISTORY {
             if let Some(gone) = self.history.pop_front() {
                 self.oldest = gone.revision;

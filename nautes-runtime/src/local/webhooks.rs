@@ -102,6 +102,12 @@ impl Hooks {
     pub(crate) fn made_up(&self, make: impl FnOnce() -> (String, String)) -> (String, String) {
         self.with(|i| i.made_up.get_or_insert_with(make).clone())
     }
+
+    /// The end of another generated name, of a part of the new object.
+    pub(crate) fn tail(&self) -> String {
+        self.with(|i| i.made_up.as_ref().map(|(_, tail)| tail.chars().rev().collect()))
+            .unwrap_or_default()
+    }
 }
 
 /// Asks the webhooks of a stage, or says what they said. The answer is the object that they made.
