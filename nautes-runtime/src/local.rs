@@ -34,9 +34,8 @@
 //!   controllers of Kubernetes there are those for namespaces, custom resource definitions, garbage
 //!   collection and aggregated roles.
 //! * Custom resources are not converted between versions (`None` strategy only).
-//! * Admission webhooks are called, those that change objects in one round (`reinvocationPolicy` is not heeded)
-//!   and not for `scale`; only the authorities of `caBundle` are trusted. A webhook that is named by its service
-//!   is reached where that is an `ExternalName`, for no pods run here.
+//! * Of admission webhooks only the authorities of `caBundle` are trusted. One that is named by its service is
+//!   reached where that is an `ExternalName`, for no pods run here.
 //! * What rules of definitions cost is counted by the sizes of an object before they run, as if none ended
 //!   early: near the limit of Kubernetes a rule may be refused that would just pass there.
 //! * A pod on a node (`nodeName`) that is deleted waits for a kubelet as in Kubernetes, and there is none: it

@@ -411,7 +411,9 @@ async fn route(server: &Arc<Server>, scope: &Scope<'_>, body: &Bytes) -> Result<
         ("finalize", "update") if scope.kind.is("", "namespaces") => {
             kept(server, judged(scope, || write::change(scope, body)).await).await
         }
-        ("token", "create") if scope.kind.is("", "serviceaccounts") => authn::token_request(scope, body),
+        ("token", "create") if scope.kind.is("", "serviceaccounts") => {
+            judged(scope, || authn::token_request(scope, body)).await
+        }
         ("status", _) if !has_status => Err(Status::no_such_path()),
         ("scale", _) if scope.version.scale.is_none() => Err(Status::no_such_path()),
         ("" | "status" | "scale", _) => Err(Status::method_not_allowed()),

@@ -4,8 +4,6 @@
 //! So a write that has to ask stops, the webhooks are asked without the lock, and the write is begun anew with
 //! what they said. An answer counts only for the state of the object that was shown: a write that met another
 //! state by then asks again.
-//!
-//! Left out: a second round of mutating webhooks (`reinvocationPolicy`), and mutating webhooks of `scale`.
 
 mod ask;
 mod https;
@@ -122,9 +120,6 @@ pub(crate) fn judge(
 ) -> Result<Option<Value>, Status> {
     let storage = stage.storage();
     if scope.kind.group == GROUP || state.store.list(&storage, None).next().is_none() {
-        return Ok(None);
-    }
-    if stage == Stage::Mutating && scope.subresource() == "scale" {
         return Ok(None);
     }
     let shown = attempt.object.or(attempt.old);

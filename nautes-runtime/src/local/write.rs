@@ -318,6 +318,12 @@ fn fill(scope: &Scope<'_>, object: &mut Value) {
     }
 }
 
+/// Makes an object that is not a client's what it would be if it were.
+pub(crate) fn complete(scope: &Scope<'_>, object: &mut Value) {
+    let _ = schema::prune(object, scope.version.schema.view());
+    fill(scope, object);
+}
+
 fn check_namespace(scope: &Scope<'_>, object: &mut Value) -> Result<(), Status> {
     let found = json::namespace(object).to_owned();
     let wanted = scope.namespace().to_owned();
@@ -433,9 +439,6 @@ fn admit(
         dry_run,
     };
     if let Some(mut made) = webhooks::judge(scope, state, Stage::Mutating, &attempt)? {
-        // Webhooks say what a client could have said: it is decoded as that.
-        let _ = schema::prune(&mut made, scope.version.schema.view());
-        fill(scope, &mut made);
         if let Some(old) = old {
             change::count_generation(scope, old, &mut made);
         }
