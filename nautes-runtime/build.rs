@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .ok_or("a name is no text")?;
         let script = path.with_extension("yaml");
         let transcript = path.with_extension("txt");
-        // A case that is new has no transcript until it is recorded.
+        // A topic that is new has no transcript until it is recorded.
         let said = match transcript.exists() {
             true => format!("include_str!({transcript:?})"),
             false => "\"\"".to_owned(),

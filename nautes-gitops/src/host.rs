@@ -4,11 +4,16 @@
 //! sessions are values that are passed down, so that a caller's credential is used for that caller's request only.
 //! The contract of both is held by [`crate::conformance`].
 
+pub mod delivery;
 pub mod error;
 pub mod extended;
+#[cfg(any(feature = "fake-gitlab", feature = "fake-gitea"))]
+mod fake;
+pub mod gitea;
 pub mod gitlab;
 pub mod local;
 pub mod net;
+pub(crate) mod rest;
 pub mod smart;
 pub mod types;
 
@@ -49,7 +54,7 @@ pub trait GitHost: Send + Sync + fmt::Debug {
     /// Returns the name of this forge, as providers and messages name it.
     fn name(&self) -> &str;
 
-    /// Returns the type of the forge: `local`, `gitlab`.
+    /// Returns the type of the forge: `local`, `gitlab`, `gitea`.
     fn provider_type(&self) -> &str;
 
     /// Authenticates a caller by his token.
@@ -145,7 +150,8 @@ pub trait Session: Send + Sync + fmt::Debug {
     /// Adds a new deploy key. Needs [`AccessLevel::Maintainer`].
     ///
     /// # Errors
-    /// [`HostError::Conflict`] where the forge has this public key already: then it is to be enabled.
+    /// [`HostError::Conflict`] where the repository has this public key, and on forges that know keys by themselves
+    /// also where another has it: then it is to be enabled. Other forges add it, under the id that it has there.
     async fn create_deploy_key(&self, path: &RepoPath, spec: &DeployKeySpec) -> Result<DeployKey, HostError>;
 
     /// Enables a key that another repository has, or changes whether it may push. Needs

@@ -8,11 +8,14 @@ mod suite {
     mod conformance;
     mod feed;
     mod folder;
+    mod gitea;
+    mod gitea_api;
     mod gitlab;
     mod gitlab_api;
     mod gitlab_git;
     mod gitlab_openapi;
     mod hooks;
+    mod openapi;
     mod publish;
     mod real_git;
     mod restart;

@@ -53,8 +53,8 @@ const SHORT: Size = Size {
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    if let ["serve"] = args.as_slice() {
-        return server::serve();
+    if let ["serve", folder @ ..] = args.as_slice() {
+        return server::serve(folder.first().map(AsRef::as_ref));
     }
     let full = args.contains(&"--bench") && !args.contains(&"short");
     let size = if full { FULL } else { SHORT };
@@ -67,17 +67,18 @@ fn main() {
         let (bare, listening) = server::starts(size.starts).await;
         println!("starts in {bare:.1} ms, with a port and certificates in {listening:.1} ms");
         let mut columns = Vec::new();
-        for target in Target::all().await {
+        let folder = tempfile::tempdir().unwrap();
+        for target in Target::all(folder.path()).await {
             columns.push(measure(&target, size).await);
         }
         print(&columns);
     });
 }
 
-/// One row for each number, one column for each server; with two, how many times better the first one's is.
+/// One row for each number, one column for each server; beside another server, how many times better the first one's is.
 fn print(columns: &[Numbers]) {
     let names: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
-    let ratio = columns.len() == 2;
+    let ratio = columns.len() > 2;
     println!(
         "| | {} |{}",
         names.join(" | "),
@@ -92,8 +93,8 @@ fn print(columns: &[Numbers]) {
         let values: Vec<f64> = columns.iter().map(|c| c.rows[row].1).collect();
         let cells: Vec<String> = values.iter().map(|v| format!("{v:.1}")).collect();
         let times = match values.as_slice() {
-            [own, other] if label.contains("a second") => format!(" {:.1} |", own / other),
-            [own, other] => format!(" {:.1} |", other / own),
+            [own, _, other] if label.contains("a second") => format!(" {:.1} |", own / other),
+            [own, _, other] => format!(" {:.1} |", other / own),
             _ => String::new(),
         };
         println!("| {label} | {} |{times}", cells.join(" | "));

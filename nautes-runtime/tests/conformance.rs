@@ -2,36 +2,57 @@
 //! data folder and over HTTPS, and a real API server where the environment names one (see
 //! `docs/guide/real-cluster.md`).
 //!
-//! `NAUTES_CONFORMANCE_CASE=name` plays the cases whose name has that in it; `NAUTES_CONFORMANCE_RECORD=1` writes the
-//! transcripts of the real server anew.
+//! `NAUTES_CONFORMANCE_CASE=name` plays the cases whose name (`topic/case`) has that in it; `UPDATE=1` writes the
+//! transcripts of what the real server says anew.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 
 #[path = "support/real.rs"]
 mod real;
 
-use std::path::Path;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
+use futures::StreamExt as _;
 use kube::{Client, Config, config::KubeConfigOptions};
 use nautes_runtime::{
     conformance::{self, Case, Subject},
     local::{self, Options},
 };
 
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/cases")
+}
+
+/// The cases of the folder, as they are now.
+fn written() -> Vec<Case> {
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "yaml"))
+        .collect();
+    paths.sort();
+    let read = |path: &PathBuf| {
+        let topic = path.file_stem().unwrap().to_str().unwrap();
+        let script = std::fs::read_to_string(path).unwrap();
+        let transcript = std::fs::read_to_string(path.with_extension("txt")).unwrap_or_default();
+        conformance::read(topic, &script, &transcript).unwrap_or_else(|error| panic!("{error:?}"))
+    };
+    paths.iter().flat_map(read).collect()
+}
+
 fn chosen() -> Vec<Case> {
     let only = std::env::var_os("NAUTES_CONFORMANCE_CASE").unwrap_or_default();
     let only = only.to_string_lossy();
-    let cases = conformance::cases().unwrap();
+    let mut cases = written();
+    cases.retain(|case| case.name.contains(&*only));
     cases
-        .into_iter()
-        .filter(|case| case.name.contains(&*only))
-        .collect()
 }
 
 async fn conforms(subject: &Subject) {
-    let report = conformance::run(subject, chosen()).await.unwrap();
-    for (case, why) in &report.skipped {
-        eprintln!("{}: {case} is skipped: {why}", report.subject);
-    }
+    let report = conformance::run(subject, chosen()).await;
+    eprintln!("{report}");
     assert!(report.conforms(), "{report}");
 }
 
@@ -43,23 +64,26 @@ fn local(name: &str, client: Client) -> Subject {
 }
 
 #[test]
-fn every_case_says_what_it_is_about_and_has_a_transcript() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/cases");
-    let scripts = std::fs::read_dir(folder)
-        .unwrap()
-        .filter(|entry| {
-            entry
-                .as_ref()
-                .unwrap()
-                .path()
-                .extension()
-                .is_some_and(|e| e == "yaml")
-        })
-        .count();
-    let cases = conformance::cases().unwrap();
-    assert_eq!(cases.len(), scripts, "the library has every case of the folder");
-    for case in cases {
-        assert!(!case.about.is_empty() && case.requests() > 0, "{}", case.name);
+fn the_library_has_every_case_of_the_folder() {
+    let told = |cases: Vec<Case>| -> Vec<String> { cases.iter().map(|case| format!("{case:?}")).collect() };
+    assert!(told(conformance::cases().unwrap()) == told(written()));
+}
+
+#[test]
+fn every_case_states_a_behaviour_and_has_a_transcript() {
+    let cases = written();
+    let mut stated = BTreeMap::new();
+    for case in &cases {
+        let name = case.short_name();
+        let plain = name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        assert!(plain, "{}", case.name);
+        let sentence = case.states.starts_with(char::is_uppercase) && case.states.ends_with('.');
+        assert!(sentence, "{}: {}", case.name, case.states);
+        assert!(!case.transcript().is_empty(), "{} was never recorded", case.name);
+        let twin = stated.insert(&case.states, &case.name);
+        assert!(twin.is_none(), "{} and {twin:?} state the same", case.name);
     }
 }
 
@@ -109,16 +133,35 @@ async fn a_real_api_server_conforms() {
         controllers: server.has_controllers().await,
         ..Subject::new("real", server.client_without_retries())
     };
-    if std::env::var_os("NAUTES_CONFORMANCE_RECORD").is_none() {
+    if std::env::var_os("UPDATE").is_none() {
         return conforms(&subject).await;
     }
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/cases");
-    for case in chosen() {
-        if case.controllers && !subject.controllers {
+    let mut said = BTreeMap::new();
+    let wanted = chosen().into_iter().filter(|case| {
+        let possible = subject.controllers || !case.controllers;
+        if !possible {
             eprintln!("{} needs the controllers of Kubernetes: not recorded", case.name);
-            continue;
         }
-        let said = conformance::record(&subject, &case).await.unwrap();
-        std::fs::write(folder.join(format!("{}.txt", case.name)), said).unwrap();
+        possible
+    });
+    let mut recorded = futures::stream::iter(wanted)
+        .map(async |case| (conformance::record(&subject, &case).await, case.name))
+        .buffered(12);
+    while let Some((text, name)) = recorded.next().await {
+        match text {
+            Ok(text) => drop(said.insert(name, text)),
+            Err(error) => panic!("{name}: {error}"),
+        }
+    }
+    let cases = written();
+    for topic in cases.chunk_by(|a, b| a.topic() == b.topic()) {
+        let parts = topic.iter().map(|case| {
+            let text = said
+                .get(&case.name)
+                .map_or_else(|| case.transcript(), String::as_str);
+            (case, text)
+        });
+        let text = conformance::transcript(parts.filter(|(_, text)| !text.is_empty()));
+        std::fs::write(folder().join(format!("{}.txt", topic[0].topic())), text).unwrap();
     }
 }

@@ -248,7 +248,7 @@ impl StoreError {
                 "look whether the credential is there and still valid, and whether the auth mount and role exist"
             }
             Self::Foreign { .. } => {
-                "remove it if nobody needs it, or let Nautes take it over with the setting `adopt`"
+                "remove it if nobody needs it, or let Nautes take it over with the setting `adopt` (--vault-adopt)"
             }
             Self::BadKey { .. } => {
                 "a master key is the base64 text of 32 bytes, in a file that only its owner can read (mode 0600)"

@@ -45,6 +45,7 @@
 //! | [`digest`] | keyed digests: comparing values without showing them |
 //! | [`local`] | the encrypted store for one machine |
 //! | [`vault`] | the store in Vault or OpenBao |
+//! | [`openbao`] | a server of OpenBao on this machine, to try and to test |
 //! | [`migrate`] | copying one store into another |
 //! | [`conformance`] | what every store must do, as named cases |
 
@@ -54,6 +55,7 @@ pub mod error;
 pub mod keys;
 pub mod local;
 pub mod migrate;
+pub mod openbao;
 pub mod store;
 pub mod vault;
 

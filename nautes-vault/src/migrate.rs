@@ -47,6 +47,27 @@ pub async fn copy(
     to: &dyn SecretStore,
     differing: Differing,
 ) -> Result<Copied, StoreError> {
+    walk(from, to, differing, true).await
+}
+
+/// Looks what [`copy`] would do, and writes nothing.
+///
+/// # Errors
+/// A store cannot be read.
+pub async fn plan(
+    from: &dyn SecretStore,
+    to: &dyn SecretStore,
+    differing: Differing,
+) -> Result<Copied, StoreError> {
+    walk(from, to, differing, false).await
+}
+
+async fn walk(
+    from: &dyn SecretStore,
+    to: &dyn SecretStore,
+    differing: Differing,
+    writes: bool,
+) -> Result<Copied, StoreError> {
     let mut copied = Copied::default();
     for path in from.list("").await? {
         // It may have been deleted since.
@@ -66,20 +87,27 @@ pub async fn copy(
             Some(found) => Expect::Version(found.version),
             None => Expect::Absent,
         };
-        let written = to.write(&path, source.values.clone(), expect).await?;
-        let back = to.read_version(&path, written.version).await?;
-        if back.is_none_or(|back| back.values != source.values) {
-            return Err(StoreError::Damaged {
-                store: format!("the store {}", to.name()),
-                what: format!("{path} does not come back as it was written"),
-                source: None,
-            });
+        if writes {
+            let written = to.write(&path, source.values.clone(), expect).await?;
+            let back = to.read_version(&path, written.version).await?;
+            if back.is_none_or(|back| back.values != source.values) {
+                return Err(StoreError::Damaged {
+                    store: format!("the store {}", to.name()),
+                    what: format!("{path} does not come back as it was written"),
+                    source: None,
+                });
+            }
         }
         copied.written.insert(path);
     }
     for scope in from.grant_scopes().await? {
         let wanted = from.grants(&scope).await?;
-        if !to.converge_grants(&scope, &wanted).await?.is_empty() {
+        let changes = if writes {
+            !to.converge_grants(&scope, &wanted).await?.is_empty()
+        } else {
+            to.grants(&scope).await? != wanted
+        };
+        if changes {
             copied.granted.insert(scope);
         }
     }

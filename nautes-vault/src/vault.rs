@@ -30,6 +30,7 @@ mod record;
 mod role;
 mod secrets;
 mod settings;
+pub mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

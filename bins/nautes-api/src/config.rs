@@ -19,6 +19,8 @@ use serde_json::Value;
 
 pub use table::{Config, SETTINGS};
 
+use nautes_vault::vault::told;
+
 /// What a setting is where nobody sets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Otherwise {
@@ -43,10 +45,26 @@ pub struct Setting {
     pub otherwise: Otherwise,
     /// What it does.
     pub description: &'static str,
-    pub(crate) set: fn(&mut Config, &str) -> Result<(), String>,
+    pub(crate) set: Set,
+}
+
+/// How a setting is set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Set {
+    /// One of the API.
+    Own(fn(&mut Config, &str) -> Result<(), String>),
+    /// One that every program has which talks to Vault.
+    Vault(&'static told::Setting),
 }
 
 impl Setting {
+    fn set(&self, config: &mut Config, text: &str) -> Result<(), String> {
+        match self.set {
+            Set::Own(set) => set(config, text),
+            Set::Vault(setting) => setting.set(&mut config.vault, text),
+        }
+    }
+
     /// Returns its name in the file: `tls-cert` is `tlsCert` there.
     #[must_use]
     pub fn key(&self) -> String {
@@ -93,9 +111,9 @@ pub fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("The HTTP API of Nautes")
         .long_about(
-            "The HTTP API of Nautes.\n\nThe forge is a GitLab (--forge-url) or a local one. The local forge and the local \
-             secret store are kept in the data folder, which belongs to one process at a time. Other forges and stores are \
-             given to the library (`nautes_api::serve`). For everything on one machine, controllers included, use `nautes local up`.\n\nA flag wins over the environment, \
+            "The HTTP API of Nautes.\n\nThe forge is a GitLab (--forge-url) or a local one, the secret store a Vault or \
+             OpenBao (--vault-address) or a local one. What is local is kept in the data folder, which belongs to one process \
+             at a time. Other forges and stores are given to the library (`nautes_api::serve`). For everything on one machine, controllers included, use `nautes local up`.\n\nA flag wins over the environment, \
              the environment over the file, the file over the default.",
         )
         .arg(
@@ -118,7 +136,7 @@ pub fn command() -> Command {
                 .num_args(2)
                 .help("Creates a user of the local forge who owns the tenant, writes his token to a new file, and ends"),
         );
-    for setting in SETTINGS {
+    for setting in SETTINGS.iter() {
         let mut help = setting.description.to_owned();
         let _ = write!(help, " [env: {}]", setting.env);
         if let Otherwise::Value(default) = setting.otherwise {
@@ -192,7 +210,7 @@ pub fn decide(
         texts: Vec::new(),
     };
     let mut faults = Vec::new();
-    for setting in SETTINGS {
+    for setting in SETTINGS.iter() {
         let from_file = || file.and_then(|(name, all)| Some((name, all.get(&setting.key())?)));
         let (text, source, place) = if let Some(text) = flags.get(setting.name) {
             (Some(text.clone()), Source::Flag, format!("--{}", setting.name))
@@ -211,7 +229,7 @@ pub fn decide(
         };
         match &text {
             Some(text) => {
-                if let Err(why) = (setting.set)(&mut decided.config, text) {
+                if let Err(why) = setting.set(&mut decided.config, text) {
                     faults.push(format!("{place}: {:?} {why}", values::masked(text)));
                 }
             }
@@ -232,6 +250,7 @@ pub fn decide(
     if decided.config.forge_url.is_some() != decided.config.forge_token_file.is_some() {
         faults.push("forge-url and forge-token-file go together: only one is set".to_owned());
     }
+    faults.extend(decided.config.vault.faults());
     if faults.is_empty() {
         Ok(decided)
     } else {
@@ -276,7 +295,7 @@ pub fn reference() -> String {
          Durations read `90s`, `5m`, `1h 30m`; sizes `512KiB`, `32MiB` or bytes.\n\n\
          | flag | environment | file | default | |\n|---|---|---|---|---|\n",
     );
-    for setting in SETTINGS {
+    for setting in SETTINGS.iter() {
         let default = match setting.otherwise {
             Otherwise::Value(default) => format!("`{default}`"),
             Otherwise::Refused => "must be set".to_owned(),
@@ -406,6 +425,35 @@ mod tests {
     }
 
     #[test]
+    fn a_vault_is_set_like_everything_else() {
+        let environment = map(&[
+            ("NAUTES_VAULT_ADDRESS", "https://vault.example"),
+            ("NAUTES_VAULT_ROLE", "nautes-api"),
+        ]);
+        let file = read_file("a.yaml", "vaultAttempts: 3\nvaultAdopt: true\n").unwrap();
+        let flags = map(&[("data", "/d")]);
+        let decided = decide(&flags, &environment, Some(("a.yaml", &file))).unwrap();
+        assert!(decided.config.vault.is_some());
+        let shown = decided.shown();
+        for line in [
+            "vaultAddress: \"https://vault.example\" # NAUTES_VAULT_ADDRESS",
+            "vaultAttempts: \"3\" # a.yaml",
+            "vaultLogin: \"kubernetes\" # default",
+        ] {
+            assert!(shown.contains(line), "{line} is not in\n{shown}");
+        }
+        let wrong = map(&[
+            ("data", "/d"),
+            ("vault-login", "jwt"),
+            ("vault-address", "https://v"),
+        ]);
+        let ConfigError(faults) = decide(&wrong, &BTreeMap::new(), None).unwrap_err();
+        assert_eq!(faults.len(), 2, "{faults:#?}");
+        let idle = map(&[("data", "/d"), ("vault-ca-file", "ca.pem")]);
+        assert!(decide(&idle, &BTreeMap::new(), None).is_err());
+    }
+
+    #[test]
     fn secrets_are_masked() {
         let flags = map(&[
             ("data", "/d"),
@@ -434,7 +482,7 @@ mod tests {
     #[test]
     fn the_table_has_no_clashes_and_the_command_line_is_sound() {
         let mut seen = std::collections::BTreeSet::new();
-        for setting in SETTINGS {
+        for setting in SETTINGS.iter() {
             assert!(seen.insert(setting.name), "{}", setting.name);
             assert!(seen.insert(setting.env), "{}", setting.env);
             assert!(setting.description.ends_with('.'), "{}", setting.name);

@@ -9,12 +9,14 @@ use clap::ArgMatches;
 use nautes_gitops::host::gitlab::{self, Gitlab};
 use nautes_runtime::platform::TenantSettings;
 use nautes_runtime::platform::machine::{Machine, own_tenant};
+use nautes_vault::{SecretStore, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::config::{Config, ConfigError, Decided, SETTINGS, command, decide, read_file};
 use crate::run::serve;
 use crate::settings::Settings;
+use crate::watch::WatchLimits;
 
 /// How a mistake in the settings ends the program.
 const MISUSED: u8 = 2;
@@ -93,6 +95,8 @@ async fn run(config: Config, user: Option<Vec<String>>) -> anyhow::Result<()> {
     let client = tenant_cluster(config.kubeconfig.as_deref()).await?;
     let (settings, watch) = (config.serving(), config.watch);
     let gitlab = gitlab(&config).await?;
+    let vault = config.vault.open().await.map_err(told)?;
+    let secrets = vault.clone().map(|vault| Arc::new(vault) as Arc<dyn SecretStore>);
     let machine = Machine {
         data: config.data,
         forge: config.forge_listen,
@@ -101,7 +105,38 @@ async fn run(config: Config, user: Option<Vec<String>>) -> anyhow::Result<()> {
             config.tenant_repo.context("the tenant repository is not set")?,
         ),
         webhook_url: config.webhook_url.context("the webhook address is not set")?,
+        secrets,
     };
+    let result = compose(machine, client, gitlab, &settings, watch, user).await;
+    if let Some(vault) = vault {
+        // A token that is not revoked ends by itself.
+        if let Err(error) = vault.log_out().await {
+            tracing::warn!(%error, "the login of the secret store stays until it ends");
+        }
+    }
+    result
+}
+
+/// Says what the user can do about an error of the secret store.
+fn told(error: StoreError) -> anyhow::Error {
+    let hint = error
+        .hint()
+        .map(|hint| format!("the secret store cannot be used; {hint}"));
+    let error = anyhow::Error::new(error);
+    match hint {
+        Some(hint) => error.context(hint),
+        None => error,
+    }
+}
+
+async fn compose(
+    machine: Machine,
+    client: kube::Client,
+    gitlab: Option<Gitlab>,
+    settings: &Settings,
+    watch: WatchLimits,
+    user: Option<Vec<String>>,
+) -> anyhow::Result<()> {
     if let Some(gitlab) = gitlab {
         anyhow::ensure!(
             user.is_none(),
@@ -111,7 +146,7 @@ async fn run(config: Config, user: Option<Vec<String>>) -> anyhow::Result<()> {
         let platform = machine
             .open_with(Arc::new(gitlab), client, |builder| builder)
             .await?;
-        return work(&settings, App::with_watch(platform, watch), &forge).await;
+        return work(settings, App::with_watch(platform, watch), &forge).await;
     }
     let opened = machine.open(client, |builder| builder).await?;
     if let Some(user) = user {
@@ -130,7 +165,7 @@ async fn run(config: Config, user: Option<Vec<String>>) -> anyhow::Result<()> {
         return write_token(file, token.expose());
     }
     let forge = opened.serving.address.to_string();
-    work(&settings, App::with_watch(opened.platform, watch), &forge).await?;
+    work(settings, App::with_watch(opened.platform, watch), &forge).await?;
     opened.serving.stop().await;
     Ok(())
 }

@@ -61,6 +61,8 @@ mod serve;
 mod status;
 #[path = "api/unreadable.rs"]
 mod unreadable;
+#[path = "api/vault.rs"]
+mod vault;
 #[path = "api/watch.rs"]
 mod watch;
 #[path = "api/watch_runs.rs"]

@@ -22,7 +22,7 @@ use nautes_gitops::GitHost;
 use nautes_runtime::clusters::StoredClusters;
 use nautes_runtime::controller::Controllers;
 use nautes_runtime::platform::{Platform, TenantSettings, Timing};
-use nautes_vault::{LocalStore, MasterKey, SecretStore};
+use nautes_vault::{LocalStore, MasterKey, SecretStore, StoreError};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -61,9 +61,40 @@ async fn start(settings: Settings) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}", settings.listen))?;
     let (forge, _serving) = forge::open(&settings).await?;
-    let platform = compose(&settings, &listener, forge).await?;
+    let vault = settings.vault.open().await.map_err(told)?;
+    let store: Arc<dyn SecretStore> = match &vault {
+        Some(vault) => Arc::new(vault.clone()),
+        None => Arc::new(local_store(&settings).await?),
+    };
+    let platform = compose(&settings, &listener, forge, store).await?;
     let webhook = Webhook::of(&settings);
-    run(platform, listener, webhook, stop).await
+    let result = run(platform, listener, webhook, stop).await;
+    if let Some(vault) = vault {
+        // A token that is not revoked ends by itself.
+        if let Err(error) = vault.log_out().await {
+            tracing::warn!(%error, "the login of the secret store stays until it ends");
+        }
+    }
+    result
+}
+
+/// Opens the local store.
+async fn local_store(settings: &Settings) -> anyhow::Result<LocalStore> {
+    let file = settings.store_file.clone().context("--store-file is not given")?;
+    let key = settings.store_key_file.clone();
+    let key = key.context("--store-key-file is not given")?;
+    let open = move || LocalStore::open_or_create(&file, &MasterKey::load_or_create(&key)?);
+    tokio::task::spawn_blocking(open).await?.map_err(told)
+}
+
+/// Says what the user can do about an error of the secret store.
+fn told(error: StoreError) -> anyhow::Error {
+    let hint = error.hint();
+    let error = anyhow::Error::new(error);
+    match hint {
+        Some(hint) => error.context(format!("the secret store cannot be used; {hint}")),
+        None => error.context("the secret store cannot be used"),
+    }
 }
 
 /// Composes the platform that the settings name.
@@ -71,15 +102,8 @@ async fn compose(
     settings: &Settings,
     listener: &TcpListener,
     forge: Arc<dyn GitHost>,
+    store: Arc<dyn SecretStore>,
 ) -> anyhow::Result<Platform> {
-    let (file, key) = (settings.store_file.clone(), settings.store_key_file.clone());
-    let open = move || -> Result<LocalStore, nautes_vault::StoreError> {
-        LocalStore::open_or_create(&file, &MasterKey::load_or_create(&key)?)
-    };
-    let store = tokio::task::spawn_blocking(open)
-        .await?
-        .context("cannot open the secret store")?;
-    let store: Arc<dyn SecretStore> = Arc::new(store);
     let webhook_url = match &settings.webhook_url {
         Some(url) => url.clone(),
         None => format!("http://{}", listener.local_addr()?).parse()?,

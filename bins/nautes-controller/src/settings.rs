@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use nautes_model::Secret;
+use nautes_vault::vault::told::Told;
 use url::Url;
 
 /// Keeps forge, secret store and clusters as the repositories say.
 ///
 /// The tenant cluster is the one of KUBECONFIG, or the one in which the program runs. The forge is a GitLab
-/// (--forge-url), or a local one over a data folder, which no other process may have open (--forge-data). Of secret
-/// stores only the encrypted local one over a file can be named for now.
+/// (--forge-url), or a local one over a data folder, which no other process may have open (--forge-data). The secret store
+/// is a Vault or OpenBao (--vault-address), or a local, encrypted one over a file (--store-file).
 #[derive(Clone, Debug, Parser)]
 #[command(name = "nautes-controller", version)]
 pub struct Settings {
@@ -57,11 +58,24 @@ pub struct Settings {
     #[arg(long, env = "NAUTES_FORGE_LOOPBACK", requires = "forge_url")]
     pub forge_loopback: bool,
     /// The file of the local secret store; it is made if it is not there.
-    #[arg(long, env = "NAUTES_STORE_FILE")]
-    pub store_file: PathBuf,
+    #[arg(
+        long,
+        env = "NAUTES_STORE_FILE",
+        required_unless_present = "vault-address",
+        conflicts_with = "vault-address"
+    )]
+    pub store_file: Option<PathBuf>,
     /// The file with the key of the local secret store, mode 0600; it is made if it is not there.
-    #[arg(long, env = "NAUTES_STORE_KEY_FILE")]
-    pub store_key_file: PathBuf,
+    #[arg(
+        long,
+        env = "NAUTES_STORE_KEY_FILE",
+        required_unless_present = "vault-address",
+        conflicts_with = "vault-address"
+    )]
+    pub store_key_file: Option<PathBuf>,
+    /// The Vault.
+    #[command(flatten)]
+    pub vault: Told,
     /// The folder for mirrors of repositories. It holds nothing that cannot be fetched again.
     #[arg(long, env = "NAUTES_MIRRORS")]
     pub mirrors: PathBuf,
@@ -89,11 +103,32 @@ pub struct Settings {
 mod tests {
     use super::*;
 
-    const REST: [&str; 6] = ["--store-file", "s", "--store-key-file", "k", "--mirrors", "m"];
+    const STORE: [&str; 4] = ["--store-file", "s", "--store-key-file", "k"];
 
     fn parse(forge: &[&str]) -> Result<Settings, clap::Error> {
-        let program = ["nautes-controller"];
-        Settings::try_parse_from(program.iter().chain(&REST).chain(forge))
+        given(&[forge, &STORE].concat())
+    }
+
+    fn given(words: &[&str]) -> Result<Settings, clap::Error> {
+        let program = ["nautes-controller", "--mirrors", "m"];
+        Settings::try_parse_from(program.iter().chain(words))
+    }
+
+    #[test]
+    fn there_is_one_secret_store() {
+        let forge = ["--forge-data", "d"];
+        let vault = ["--vault-address", "https://vault.example", "--vault-role", "r"];
+        let settings = given(&[&forge[..], &vault].concat()).unwrap();
+        assert!(settings.vault.is_some() && settings.store_file.is_none());
+        for (wrong, said) in [
+            (&forge[..], "--store-file"),
+            (&[&forge[..], &vault, &STORE].concat(), "cannot be used with"),
+            (&[&forge[..], &vault[..2]].concat(), "needs vault-role"),
+            (&[&forge[..], &STORE[..2]].concat(), "--store-key-file"),
+        ] {
+            let error = given(wrong).unwrap_err().to_string();
+            assert!(error.contains(said), "{wrong:?}: {error}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod contexts;
 pub mod live;
 pub mod offline;
+pub mod secrets;
 
 use std::path::PathBuf;
 
@@ -30,6 +31,7 @@ Environment:
   NAUTES_PRODUCT (PRODUCT)     --product         NAUTES_CA_FILE             --ca-file
   NAUTES_CONTEXT               --context         NAUTES_CONFIG              the file of contexts
   NAUTES_HOME                  the folder of `nautes local`
+  NAUTES_OPENBAO               the program of OpenBao for `nautes local --secrets vault`
   NAUTES_DIGEST_KEY            the key of the digests by which `plan` shows secrets
 
 Options win over the environment, and the environment over the context (nautes login, nautes context).
@@ -125,6 +127,8 @@ pub enum Command {
     Init(offline::Init),
     /// Prints the custom resource definitions.
     Crds(Crds),
+    /// Looks after the secret store.
+    Secrets(secrets::Secrets),
     /// The whole platform on this machine.
     #[cfg(feature = "local")]
     Local(crate::local::cli::Local),

@@ -20,6 +20,7 @@ pub mod login;
 pub mod logout;
 pub mod plan;
 pub mod runs;
+pub mod secrets;
 pub mod status;
 pub mod validate;
 pub mod wait;

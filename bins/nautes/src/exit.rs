@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use nautes_model::{Class, Finding};
+use nautes_vault::StoreError;
 
 /// How the program ends. The numbers are part of the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,6 +95,13 @@ impl Failure {
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         let error: anyhow::Error = error.into();
-        Self::new(Exit::Internal, format!("{error:#}"))
+        let text = format!("{error:#}");
+        match error.downcast_ref::<StoreError>() {
+            Some(of_store) => {
+                let failure = Self::new(of_store.class().into(), text);
+                of_store.hint().into_iter().fold(failure, Self::hint)
+            }
+            None => Self::new(Exit::Internal, text),
+        }
     }
 }

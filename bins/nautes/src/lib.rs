@@ -92,6 +92,7 @@ async fn run(cli: Cli) -> Outcome {
         Command::Explain(args) => cmd::explain::run(&settings, &args).await,
         Command::Init(args) => cmd::init::run(&args),
         Command::Crds(args) => cmd::crds::run(&args),
+        Command::Secrets(args) => cmd::secrets::run(&args, &environment).await,
         #[cfg(feature = "local")]
         Command::Local(args) => local::run(args, &environment).await,
         Command::Version => cmd::version(&settings).await,

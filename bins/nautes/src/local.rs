@@ -3,7 +3,7 @@
 //! | module | what is in it |
 //! |---|---|
 //! | [`instance`] | the platform as one value: [`Instance::start`](instance::Instance::start) |
-//! | [`clusters`], [`forge`], [`data`], [`ports`] | its parts, and what is remembered |
+//! | [`clusters`], [`forge`], [`secrets`], [`data`], [`ports`] | its parts, and what is remembered |
 //! | [`desk`] | what a running platform is asked by `nautes local` |
 //! | [`up`], [`mod@env`] | commands |
 //! | [`demo`] | the main process, step by step, observed |
@@ -18,6 +18,7 @@ pub mod forge;
 pub mod gate;
 pub mod instance;
 pub mod ports;
+pub mod secrets;
 pub mod up;
 
 use std::io::{BufRead as _, IsTerminal as _};
@@ -26,7 +27,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use self::cli::{Command, Env, Folder, Kubeconfig, Local, Reset};
+use self::cli::{Command, Env, Folder, Keeping, Kubeconfig, Local, Reset};
 use self::data::Data;
 use self::desk::DeskClient;
 use crate::exit::{Exit, Failure, Outcome};
@@ -61,6 +62,19 @@ fn folder(given: &Folder, environment: &Environment) -> Result<PathBuf, Failure>
             Failure::usage("there is no home folder to keep the platform in")
                 .hint("say where with --data DIR")
         })
+}
+
+/// Decides where secrets are kept.
+fn keeping(given: &Keeping, environment: &Environment) -> secrets::Options {
+    let named = given.openbao.as_ref().or(environment.openbao.as_ref());
+    secrets::Options {
+        kind: given.secrets,
+        openbao: nautes_vault::openbao::find(
+            named.map(PathBuf::as_path),
+            environment.path.as_deref().map(std::ffi::OsStr::new),
+        ),
+        key: environment.store_key.clone(),
+    }
 }
 
 fn print_env(args: &Env, environment: &Environment) -> Outcome {

@@ -63,6 +63,7 @@ pub struct Connection {
 /// | `NAUTES_PRODUCT`, else `PRODUCT` | `-p` |
 /// | `NAUTES_DIGEST_KEY` | the key of the digests by which `plan` shows secrets; without one each run has its own |
 /// | `NAUTES_HOME` | the folder of `nautes local` |
+/// | `NAUTES_OPENBAO` | the program of OpenBao for `nautes local --secrets vault` |
 /// | `NAUTES_STORE_KEY` | the key of the secret store of `nautes local`, base64 of 32 bytes |
 ///
 /// A context may name one more, with a token in it: [`variable`].
@@ -80,6 +81,8 @@ pub struct Environment {
     pub home: Option<PathBuf>,
     /// The key of the secret store of `nautes local`.
     pub store_key: Option<Secret>,
+    /// The program of OpenBao for `nautes local`.
+    pub openbao: Option<PathBuf>,
     /// Where programs are found (`PATH`).
     pub path: Option<String>,
 }
@@ -112,6 +115,7 @@ impl Environment {
                 .map(PathBuf::from)
                 .or_else(|| folder("XDG_DATA_HOME", ".local/share").map(|f| f.join("nautes"))),
             store_key: variable("NAUTES_STORE_KEY"),
+            openbao: first(&["NAUTES_OPENBAO"]).map(PathBuf::from),
             path: first(&["PATH"]),
         }
     }

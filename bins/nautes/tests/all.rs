@@ -36,6 +36,8 @@ mod plain;
 #[cfg(feature = "local")]
 #[path = "all/restart.rs"]
 mod restart;
+#[path = "all/secrets.rs"]
+mod secrets;
 #[cfg(feature = "local")]
 #[path = "all/story.rs"]
 mod story;
@@ -44,6 +46,9 @@ mod story;
 mod terminal;
 #[path = "all/validate.rs"]
 mod validate;
+#[cfg(feature = "local")]
+#[path = "all/vault.rs"]
+mod vault;
 #[cfg(feature = "local")]
 #[path = "all/waiting.rs"]
 mod waiting;

@@ -153,10 +153,11 @@ async fn visibility(stage: &Stage) -> Outcome {
             visibility: Some(visibility),
             ..RepoChange::default()
         };
-        need(
-            "opening the repository",
-            stage.owner.update_repository(&path, &change).await,
-        )?;
+        match stage.owner.update_repository(&path, &change).await {
+            // Some forges know nothing between.
+            Err(error) if error.is_unsupported() && visibility == Visibility::Internal => continue,
+            opened => need("opening the repository", opened)?,
+        };
         need("reading", by.refs(&path).await)?;
         let into = stage.mirror("stranger").await?;
         need("fetching", by.fetch(&path, &into).await)?;

@@ -165,9 +165,17 @@ async fn keys(stage: &Stage) -> Outcome {
     holds("it may not push", !key.can_push)?;
     fails(
         "adding it again",
-        stage.owner.create_deploy_key(&two, &spec).await,
+        stage.owner.create_deploy_key(&one, &spec).await,
         Class::Conflict,
     )?;
+    match stage.owner.create_deploy_key(&two, &spec).await {
+        // Where keys belong to one repository each, it is another one of the same id.
+        Ok(again) => {
+            equal("the key in two repositories", &again, &key)?;
+            need("taking it", stage.owner.delete_deploy_key(&two, again.id).await)?;
+        }
+        refused => fails("adding it elsewhere", refused, Class::Conflict)?,
+    }
     let bad = DeployKeySpec {
         public_key: "no key".to_owned(),
         ..spec

@@ -55,6 +55,16 @@ pub enum HostError {
         /// What is wrong with it.
         why: String,
     },
+    /// The forge can do no such thing, whoever asks.
+    #[error("{host} cannot {action}")]
+    Unsupported {
+        /// The forge.
+        host: String,
+        /// What was wanted, with what it was on.
+        action: String,
+        /// What people do instead.
+        instead: String,
+    },
     /// The forge did not answer, not in time, or not completely.
     #[error("{action}: {host} is not reachable")]
     Unreachable {
@@ -104,7 +114,7 @@ impl HostError {
             Self::Unauthenticated { .. } | Self::Forbidden { .. } => Class::Denied,
             Self::NotFound { .. } => Class::NotFound,
             Self::Conflict { .. } => Class::Conflict,
-            Self::Invalid { .. } => Class::Invalid,
+            Self::Invalid { .. } | Self::Unsupported { .. } => Class::Invalid,
             Self::Unreachable { .. } | Self::Limited { .. } => Class::Unreachable,
             Self::Mirror { source, .. } => source.class(),
             Self::Internal { .. } if self.lacks_room() => Class::Unreachable,
@@ -133,6 +143,7 @@ impl HostError {
             Self::NotFound { .. } => {
                 Some("check the name; what you may not see does not show either".to_owned())
             }
+            Self::Unsupported { instead, .. } => Some(instead.clone()),
             Self::Unreachable { .. } => Some("try again later".to_owned()),
             Self::Limited { after, .. } => Some(format!("try again in {} seconds", after.as_secs().max(1))),
             Self::Forbidden { needs: None, .. }
@@ -141,6 +152,12 @@ impl HostError {
             | Self::Mirror { .. }
             | Self::Internal { .. } => None,
         }
+    }
+
+    /// Whether the forge can do no such thing: then people have to do something else, or do it themselves.
+    #[must_use]
+    pub const fn is_unsupported(&self) -> bool {
+        matches!(self, Self::Unsupported { .. })
     }
 
     /// Whether the caller is not authenticated, as opposed to not authorised: 401, not 403.
@@ -164,6 +181,14 @@ impl HostError {
         Self::Invalid {
             what: what.into(),
             why: why.into(),
+        }
+    }
+
+    pub(crate) fn unsupported(host: &str, action: impl Into<String>, instead: impl Into<String>) -> Self {
+        Self::Unsupported {
+            host: host.to_owned(),
+            action: action.into(),
+            instead: instead.into(),
         }
     }
 

@@ -13,20 +13,16 @@
 //! # Guarantees
 //! Those of [`net`](super::net) and [`smart`](super::smart); a listing is complete or an error.
 
-mod api;
 mod delete;
 pub mod event;
 mod extended;
-mod failure;
 #[cfg(feature = "fake-gitlab")]
 pub mod fake;
 mod groups;
 mod keys;
 mod members;
-mod paging;
 mod projects;
 mod session;
-mod text;
 mod wire;
 
 use std::fmt;
@@ -36,17 +32,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use nautes_model::Secret;
-use tokio::sync::{OnceCell, broadcast};
-use zeroize::Zeroizing;
+use tokio::sync::broadcast;
 
 use super::net::{Net, NetOptions};
+use super::rest::desk::{Desk, read_files};
+use super::rest::{Paging, Rest, failure, text};
 use super::smart::Watcher;
 use super::{GitHost, HostError, Poke, Session};
 
-use api::Api;
-
-/// How many pokes wait for a slow receiver.
-const POKES: usize = 1024;
+/// One caller.
+type Api = super::rest::Api<Inner>;
 
 /// Who may push to the default branch of repositories in groups that are created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -106,17 +101,9 @@ impl Options {
         token: &Path,
         ca: Option<&Path>,
     ) -> Result<Self, HostError> {
-        let read = async |file: &Path| {
-            let failed = |error: std::io::Error| {
-                HostError::invalid(format!("the file {}", file.display()), error.to_string())
-            };
-            tokio::fs::read(file).await.map_err(failed)
-        };
-        let token = Zeroizing::new(read(token).await?);
-        let mut options = Self::new(name, url, Secret::new(token.trim_ascii()));
-        if let Some(ca) = ca {
-            options.net.ca_bundle = Some(read(ca).await?);
-        }
+        let (token, bundle) = read_files(token, ca).await?;
+        let mut options = Self::new(name, url, token);
+        options.net.ca_bundle = bundle;
         Ok(options)
     }
 }
@@ -138,13 +125,30 @@ pub struct Gitlab {
 
 struct Inner {
     name: String,
-    platform: Secret,
     protection: Protection,
     deletion: Duration,
     net: Net,
     watcher: Option<Watcher>,
-    account: OnceCell<Arc<dyn Session>>,
-    pokes: broadcast::Sender<Poke>,
+    desk: Desk,
+}
+
+impl Rest for Inner {
+    const ROOT: [&'static str; 2] = ["api", "v4"];
+    const PAGING: Paging = Paging {
+        size: "per_page",
+        most: 100,
+        total: "x-total",
+        next: Some("x-next-page"),
+    };
+    type User = wire::WireUser;
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn net(&self) -> &Net {
+        &self.net
+    }
 }
 
 impl fmt::Debug for Inner {
@@ -171,16 +175,13 @@ impl Gitlab {
             net,
             watcher,
         } = options;
-        let (pokes, _) = broadcast::channel(POKES);
         let inner = Inner {
             name,
-            platform,
             protection,
             deletion,
             net: Net::new(&url, net)?,
             watcher,
-            account: OnceCell::new(),
-            pokes,
+            desk: Desk::new(platform),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -195,8 +196,7 @@ impl Gitlab {
 
     /// Tells those who have subscribed that a repository may have changed.
     pub fn announce(&self, poke: Poke) {
-        // Nobody has to listen.
-        let _ = self.inner.pokes.send(poke);
+        self.inner.desk.announce(poke);
     }
 }
 
@@ -217,15 +217,15 @@ impl GitHost for Gitlab {
     }
 
     async fn platform(&self) -> Result<Arc<dyn Session>, HostError> {
-        let account = self
-            .inner
+        let desk = &self.inner.desk;
+        let account = desk
             .account
-            .get_or_try_init(|| self.session(&self.inner.platform))
+            .get_or_try_init(|| self.session(&desk.platform))
             .await?;
         Ok(Arc::clone(account))
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Poke> {
-        self.inner.pokes.subscribe()
+        self.inner.desk.subscribe()
     }
 }

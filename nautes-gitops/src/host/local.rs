@@ -50,6 +50,8 @@ use tokio_util::task::TaskTracker;
 use super::{GitHost, HostError, Poke, RepoPath, Session};
 
 pub use admin::Admin;
+#[cfg(feature = "fake-gitea")]
+pub(crate) use deliver::client as loopback_client;
 pub use deliver::{Delivery, Outcome};
 
 use deliver::Courier;

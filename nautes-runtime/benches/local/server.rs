@@ -1,6 +1,7 @@
 //! The servers that are asked, and what their processes cost.
 
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
@@ -9,9 +10,10 @@ use nautes_runtime::local::{self, Options};
 
 const TOKEN: &str = "bench";
 
-async fn start(listen: bool) -> local::Cluster {
+async fn start(listen: bool, folder: Option<&Path>) -> local::Cluster {
     let options = Options {
         listen: listen.then(|| ([127, 0, 0, 1], 0).into()),
+        data: folder.map(Path::to_owned),
         ..Options::in_memory("bench")
     };
     local::Cluster::start(options).await.unwrap()
@@ -25,7 +27,7 @@ pub(crate) async fn starts(count: usize) -> (f64, f64) {
     for round in 0..count {
         for (listen, least) in [false, true].into_iter().zip(&mut least) {
             let begin = Instant::now();
-            let cluster = start(listen).await;
+            let cluster = start(listen, None).await;
             let took = begin.elapsed().as_secs_f64() * 1e3;
             cluster.stop().await;
             *least = least.min(took);
@@ -39,11 +41,11 @@ pub(crate) async fn starts(count: usize) -> (f64, f64) {
 }
 
 /// Is the local cluster: prints its kubeconfig in one line, and serves until it is killed.
-pub(crate) fn serve() {
+pub(crate) fn serve(folder: Option<&Path>) {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let cluster = start(true).await;
+        let cluster = start(true, folder).await;
         cluster.add_token(TOKEN, "bench", &["system:masters"]);
         println!("{}", serde_json::to_string(&cluster.kubeconfig(TOKEN)).unwrap());
         std::future::pending::<()>().await;
@@ -60,24 +62,13 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// The local cluster in a process of its own, and the server of `KUBECONFIG` if there is one.
-    pub(crate) async fn all() -> Vec<Self> {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .arg("serve")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let mut all = vec![Self {
-            name: "local cluster".to_owned(),
-            client: client(serde_json::from_str(&line).unwrap()).await,
-            processes: vec![child.id()],
-            child: Some(child),
-        }];
+    /// The local cluster in a process of its own, once in memory and once with a data folder, and the server of
+    /// `KUBECONFIG` if there is one.
+    pub(crate) async fn all(folder: &Path) -> Vec<Self> {
+        let mut all = vec![
+            Self::local("local cluster", None).await,
+            Self::local("local cluster with a data folder", Some(folder)).await,
+        ];
         if let Some(path) = std::env::var_os("KUBECONFIG").filter(|path| !path.is_empty()) {
             let pids = std::env::var("NAUTES_BENCH_PIDS").unwrap_or_default();
             all.push(Self {
@@ -91,6 +82,26 @@ impl Target {
             });
         }
         all
+    }
+
+    async fn local(name: &str, folder: Option<&Path>) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .arg("serve")
+            .args(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        Self {
+            name: name.to_owned(),
+            client: client(serde_json::from_str(&line).unwrap()).await,
+            processes: vec![child.id()],
+            child: Some(child),
+        }
     }
 
     /// The memory of its processes, in megabytes; not a number where they are not known.

@@ -1,6 +1,9 @@
 //! Plays cases on a server.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use kube::client::Body;
 use serde_json::{Value, json};
@@ -11,73 +14,154 @@ use super::{
     transcript::Transcript,
 };
 
+/// How long a step is asked again: the controllers of a busy server take their time.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Plays a case in a namespace of its own and answers with what was said.
 pub(crate) async fn play(subject: &Subject, case: &Case) -> Result<String, Error> {
-    let id = format!("c{:06x}", rand::random::<u32>() & 0xff_ffff);
-    let mut values = BTreeMap::from([("NS".to_owned(), format!("ns-{id}")), ("ID".to_owned(), id)]);
-    let plain = Step::default();
-    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": values["NS"]}});
-    let made = send(
+    let id = format!("c{:010x}", rand::random::<u64>() & 0xff_ffff_ffff);
+    let namespace = format!("ns-{id}");
+    let mut stage = Stage {
         subject,
-        "POST",
-        "/api/v1/namespaces",
-        &plain,
-        namespace.to_string(),
-    )
-    .await?;
-    if made.code != 201 {
-        return Err(Error::Namespace {
-            case: case.name.clone(),
-            said: made.body.to_string(),
-        });
+        values: BTreeMap::from([("NS".to_owned(), namespace.clone()), ("ID".to_owned(), id)]),
+        named: BTreeMap::new(),
+        inside: format!("/namespaces/{namespace}/"),
+        made: Vec::new(),
+        held: BTreeSet::new(),
+    };
+    let first = Step {
+        call: "POST /api/v1/namespaces".to_owned(),
+        body: Some(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})),
+        quiet: true,
+        ..Step::default()
+    };
+    let mut transcript = Transcript::new(&stage.values);
+    let played = async {
+        for step in [&first].into_iter().chain(&case.given) {
+            let answer = stage.step(step).await?;
+            stage.succeeded(step, &answer)?;
+        }
+        for step in &case.steps {
+            let answer = stage.step(step).await?;
+            if step.quiet {
+                stage.succeeded(step, &answer)?;
+            } else {
+                transcript.add(step, &answer, &stage.named);
+            }
+        }
+        Ok(())
     }
-    let mut transcript = Transcript::new(&values);
-    let played = steps(subject, case, &mut values, &mut transcript).await;
-    // What the case has made goes, whatever came of it.
-    for path in case
-        .cleanup
-        .iter()
-        .map(String::as_str)
-        .chain(["/api/v1/namespaces/$NS"])
-    {
-        let _ = send(subject, "DELETE", &fill(path, &values), &plain, String::new()).await;
-    }
+    .await;
+    stage.clear().await;
     played.map(|()| transcript.end())
 }
 
-async fn steps(
-    subject: &Subject,
-    case: &Case,
-    values: &mut BTreeMap<String, String>,
-    transcript: &mut Transcript,
-) -> Result<(), Error> {
-    for step in &case.steps {
+/// Where a case is played, and what it has left there.
+struct Stage<'a> {
+    subject: &'a Subject,
+    /// What names in the steps stand for.
+    values: BTreeMap<String, String>,
+    /// Names of the identities and revisions that were saved.
+    named: BTreeMap<String, String>,
+    /// Part of the paths of everything in the namespace of the case.
+    inside: String,
+    /// Paths of what was made outside of that namespace.
+    made: Vec<String>,
+    /// Paths of what does not go before its finalizers do.
+    held: BTreeSet<String>,
+}
+
+impl Stage<'_> {
+    async fn step(&mut self, step: &Step) -> Result<Answer, Error> {
         let (method, path) = step.call.split_once(' ').ok_or_else(|| Error::Step {
             call: step.call.clone(),
             source: None,
         })?;
-        let path = fill(path, values);
+        let path = self.fill(path);
         let body = step.body.as_ref().map(ToString::to_string);
-        let body = fill(&body.or_else(|| step.text.clone()).unwrap_or_default(), values);
-        let answer = ask(subject, step, method, &path, &body).await?;
+        let body = self.fill(&body.or_else(|| step.text.clone()).unwrap_or_default());
+        let answer = ask(self.subject, step, method, &path, &body).await?;
         for (name, pointer) in &step.save {
             let value = answer.body.pointer(pointer).cloned().unwrap_or_default();
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let _ = values.insert(name.clone(), value);
+            let of_an_object = !answer.body["kind"].as_str().unwrap_or_default().ends_with("List");
+            if of_an_object && (pointer.ends_with("/resourceVersion") || pointer.ends_with("/uid")) {
+                self.named
+                    .entry(value.clone())
+                    .or_insert_with(|| format!("${name}"));
+            }
+            let _ = self.values.insert(name.clone(), value);
         }
-        if !step.quiet {
-            transcript.add(step, &answer);
-        }
+        self.notice(method, &path, &answer);
+        Ok(answer)
     }
-    Ok(())
-}
 
-fn fill(text: &str, values: &BTreeMap<String, String>) -> String {
-    let mut text = text.to_owned();
-    for (name, value) in values {
-        text = text.replace(&format!("${name}"), value);
+    fn fill(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        // Backwards: of two names the longer one comes first.
+        for (name, value) in self.values.iter().rev() {
+            text = text.replace(&format!("${name}"), value);
+        }
+        text
     }
-    text
+
+    fn succeeded(&self, step: &Step, answer: &Answer) -> Result<(), Error> {
+        if (200..300).contains(&answer.code) {
+            return Ok(());
+        }
+        Err(Error::Refused {
+            call: self.fill(&step.call),
+            code: answer.code,
+            said: answer.body.to_string(),
+        })
+    }
+
+    /// Remembers what has to be cleared away.
+    fn notice(&mut self, method: &str, path: &str, answer: &Answer) {
+        let text = |pointer: &str| answer.body.pointer(pointer).and_then(Value::as_str);
+        let (Some(name), Some(_)) = (text("/metadata/name"), text("/metadata/uid")) else {
+            return;
+        };
+        let path = path.split('?').next().unwrap_or_default();
+        let object = match method {
+            "POST" => format!("{path}/{name}"),
+            _ => path
+                .trim_end_matches("/status")
+                .trim_end_matches("/scale")
+                .to_owned(),
+        };
+        let finalizers = answer
+            .body
+            .pointer("/metadata/finalizers")
+            .and_then(Value::as_array);
+        let in_a_namespace = object
+            .split_once("/namespaces/")
+            .is_some_and(|(_, rest)| rest.contains('/'));
+        if in_a_namespace && finalizers.is_some_and(|list| !list.is_empty()) {
+            self.held.insert(object.clone());
+        }
+        if answer.code == 201 && !object.contains(&self.inside) {
+            self.made.push(object);
+        }
+    }
+
+    /// Deletes all that the case has made, whatever came of it and whatever holds it.
+    async fn clear(&self) {
+        let (delete, release) = (
+            Step::default(),
+            Step {
+                media: Some("merge".to_owned()),
+                ..Step::default()
+            },
+        );
+        let nothing = json!({"metadata": {"finalizers": null}}).to_string();
+        for path in self.made.iter().rev() {
+            let _ = send(self.subject, "DELETE", path, &delete, String::new()).await;
+        }
+        for path in &self.held {
+            let _ = send(self.subject, "PATCH", path, &release, nothing.clone()).await;
+        }
+    }
 }
 
 /// What a server said.
@@ -97,7 +181,7 @@ impl Step {
 }
 
 async fn ask(subject: &Subject, step: &Step, method: &str, path: &str, body: &str) -> Result<Answer, Error> {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    let deadline = tokio::time::Instant::now() + PATIENCE;
     let mut interval = tokio::time::interval(Duration::from_millis(50));
     loop {
         interval.tick().await;

@@ -16,6 +16,8 @@ pub(crate) struct Transcript {
     /// The names of what is unique.
     unique: Vec<(String, String)>,
     known: BTreeMap<String, String>,
+    /// The names that the case gave to identities and revisions.
+    named: BTreeMap<String, String>,
 }
 
 static TIME: LazyLock<Regex> =
@@ -46,10 +48,13 @@ impl Transcript {
             text: String::new(),
             unique,
             known: BTreeMap::new(),
+            named: BTreeMap::new(),
         }
     }
 
-    pub(crate) fn add(&mut self, step: &Step, answer: &Answer) {
+    /// Adds an answer. What is in `named` is told by its name there: the transcript shows that it is still the same.
+    pub(crate) fn add(&mut self, step: &Step, answer: &Answer, named: &BTreeMap<String, String>) {
+        self.named.clone_from(named);
         let _ = writeln!(self.text, "== {}", step.call);
         if let Some(user) = &step.user {
             let _ = writeln!(self.text, "as {user}");
@@ -82,6 +87,9 @@ impl Transcript {
 
     /// The name of something, the same for the same thing.
     fn name(&mut self, kind: &str, value: &str) -> String {
+        if let Some(name) = self.named.get(value) {
+            return name.clone();
+        }
         let count = self.known.values().filter(|n| n.starts_with(kind)).count();
         let fresh = || format!("{kind}{}", count + 1);
         self.known
@@ -144,6 +152,7 @@ impl Transcript {
         for (key, field) in sorted {
             let mut said = match (key.as_str(), collection) {
                 ("metadata", true) => self.value(key, &without_revision(field)),
+                ("managedFields", _) => self.value(key, &sorted_managers(field)),
                 _ => self.value(key, field),
             };
             if key == "fieldsV1" {
@@ -169,6 +178,17 @@ fn without_revision(metadata: &Value) -> Value {
         *revision = NOW.into();
     }
     metadata
+}
+
+/// Puts the managers of an object in order: theirs is that of the seconds in which they wrote.
+fn sorted_managers(entries: &Value) -> Value {
+    let mut entries = entries.clone();
+    if let Some(entries) = entries.as_array_mut() {
+        entries.sort_by_key(|entry| {
+            ["operation", "manager", "subresource", "apiVersion"].map(|key| entry[key].to_string())
+        });
+    }
+    entries
 }
 
 /// Puts the causes of a refusal in order: kube-apiserver finds some of them in no order.

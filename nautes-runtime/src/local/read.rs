@@ -1,6 +1,8 @@
 //! Get and list.
 
-use std::sync::Arc;
+mod pieces;
+
+use std::{borrow::Cow, sync::Arc};
 
 use base64::{Engine as _, engine::GeneralPurpose};
 use http::Response;
@@ -60,6 +62,16 @@ pub(crate) fn form(accept: &str) -> Result<Form, Status> {
     ))
 }
 
+/// An object as a version of its kind shows it; the stored one where that is what it shows.
+fn face<'a>(object: &'a Value, kind: &ResourceType, version: &Version) -> Cow<'a, Value> {
+    let text = |key| super::json::text(object, &[key]);
+    if text("kind") == kind.kind && text("apiVersion") == kind.api_version(&version.name) {
+        Cow::Borrowed(object)
+    } else {
+        Cow::Owned(shown(object, kind, version))
+    }
+}
+
 /// An object as a version of its kind shows it.
 pub(crate) fn shown(object: &Value, kind: &ResourceType, version: &Version) -> Value {
     let mut object = events::shown(object, kind).unwrap_or_else(|| object.clone());
@@ -99,16 +111,16 @@ pub(crate) fn answer(
     object: &Value,
     warnings: &[String],
 ) -> Result<Response<Body>, Status> {
-    let object = shown(object, &scope.kind, &scope.version);
-    let body = match form(&scope.call.accept)? {
-        Form::Whole => object,
-        Form::Metadata => metadata_only(&object),
+    let object = face(object, &scope.kind, &scope.version);
+    Ok(match form(&scope.call.accept)? {
+        Form::Whole => respond(code, &object, warnings),
+        Form::Metadata => respond(code, &metadata_only(&object), warnings),
         Form::Table => {
             let metadata = json!({"resourceVersion": super::json::resource_version(&object)});
-            table::of(&[object], &scope.kind, &scope.version, scope.call, &metadata)
+            let table = table::of(&[object], &scope.kind, &scope.version, scope.call, &metadata);
+            respond(code, &table, warnings)
         }
-    };
-    Ok(respond(code, &body, warnings))
+    })
 }
 
 pub(crate) fn find(scope: &Scope<'_>) -> Result<Arc<Value>, Status> {
@@ -333,22 +345,15 @@ pub(crate) fn list(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
             metadata["remainingItemCount"] = left.into();
         }
     }
-    let face = if form == Form::Whole { item } else { shown };
-    let items: Vec<Value> = items
+    if form != Form::Table {
+        return Ok(pieces::respond(scope, form, &metadata, items, &warnings(scope)));
+    }
+    let items: Vec<Cow<'_, Value>> = items
         .iter()
         .map(|o| face(o, &scope.kind, &scope.version))
         .collect();
-    let body = match form {
-        Form::Table => table::of(&items, &scope.kind, &scope.version, scope.call, &metadata),
-        Form::Metadata => json!({
-            "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList", "metadata": metadata,
-            "items": items.iter().map(metadata_only).collect::<Vec<_>>(),
-        }),
-        Form::Whole => json!({
-            "apiVersion": scope.api_version(), "kind": scope.kind.list_kind, "metadata": metadata, "items": items,
-        }),
-    };
-    Ok(respond(200, &body, &warnings(scope)))
+    let table = table::of(&items, &scope.kind, &scope.version, scope.call, &metadata);
+    Ok(respond(200, &table, &warnings(scope)))
 }
 
 fn too_old(scope: &Scope<'_>, wanted: u64, oldest: u64) -> Status {

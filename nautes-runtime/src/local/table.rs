@@ -41,7 +41,7 @@ fn columns(kind: &ResourceType, version: &Version) -> Vec<Column> {
 
 /// Objects as a table.
 pub(crate) fn of(
-    objects: &[Value],
+    objects: &[impl std::borrow::Borrow<Value>],
     kind: &ResourceType,
     version: &Version,
     call: &Call,
@@ -52,6 +52,7 @@ pub(crate) fn of(
     let rows: Vec<Value> = objects
         .iter()
         .map(|object| {
+            let object = object.borrow();
             let cells: Vec<Value> = columns.iter().map(|c| cell(object, c)).collect();
             let shown = match whole {
                 "Object" => object.clone(),

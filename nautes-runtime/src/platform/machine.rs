@@ -1,6 +1,6 @@
 //! The parts of an installation that live in a folder of this machine: the local forge and the local store.
 //!
-//! A program that has no other forge or store yet is composed of these and of a tenant cluster. The folder belongs
+//! A program that is told of no other forge or store is composed of these and of a tenant cluster. The folder belongs
 //! to one process at a time.
 
 use std::net::SocketAddr;
@@ -31,6 +31,8 @@ pub struct Machine {
     pub tenant: TenantSettings,
     /// The address at which the forge reaches the webhook receiver, without `/hooks`.
     pub webhook_url: Url,
+    /// The secret store; without one, the local one in the folder.
+    pub secrets: Option<Arc<dyn SecretStore>>,
 }
 
 /// Why the parts cannot be had.
@@ -127,7 +129,10 @@ impl Machine {
         tenant_cluster: kube::Client,
         with: impl FnOnce(PlatformBuilder) -> PlatformBuilder,
     ) -> Result<Platform, MachineError> {
-        let store = self.store()?;
+        let store = match &self.secrets {
+            Some(store) => Arc::clone(store),
+            None => self.store()?,
+        };
         let builder = Platform::builder()
             .host(host)
             .store(Arc::clone(&store))

@@ -82,7 +82,8 @@ impl VaultSettings {
             "http" => {
                 return bad(
                     "address",
-                    "it would send credentials unencrypted to another machine: use https, or set allow_plain_http",
+                    "it would send credentials unencrypted to another machine: use https, or allow it (allow_plain_http, \
+                     --vault-plain-http true)",
                 );
             }
             _ => return bad("address", "it begins neither with https:// nor with http://"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use nautes_model::secret::{Grant, GrantLevel, GrantScope, Principal};
-use nautes_vault::migrate::{Copied, Differing, copy};
+use nautes_vault::migrate::{Copied, Differing, copy, plan};
 use nautes_vault::{Expect, LocalStore, SecretStore};
 
 use crate::{master, one, path};
@@ -48,6 +48,13 @@ pub(crate) async fn check(to: &dyn SecretStore) {
         .unwrap();
     let others = [path("cluster/kubernetes/c/default/admin"), path("git/a")];
 
+    let planned = plan(&from, to, Differing::Keep).await.unwrap();
+    assert_eq!(
+        to.read(&path("git/a")).await.unwrap(),
+        None,
+        "a plan writes nothing"
+    );
+    assert!(to.grants(&scope()).await.unwrap().is_empty());
     let first = copy(&from, to, Differing::Keep).await.unwrap();
     let expected = Copied {
         written: BTreeSet::from(others.clone()),
@@ -55,7 +62,7 @@ pub(crate) async fn check(to: &dyn SecretStore) {
         kept: BTreeSet::from([path("git/b")]),
         granted: BTreeSet::from([scope()]),
     };
-    assert_eq!(first, expected);
+    assert_eq!((&planned, &first), (&expected, &expected));
     assert_eq!(to.read(&path("git/a")).await.unwrap().unwrap().values, one("new"));
     assert_eq!(
         to.read(&path("git/b")).await.unwrap().unwrap().values,

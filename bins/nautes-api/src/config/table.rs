@@ -2,13 +2,15 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use nautes_gitops::RepoPath;
 use nautes_model::Secret;
+use nautes_vault::vault::told::{self, Told};
 use url::Url;
 
 use super::values::{count, duration, origins, parsed, size, some_time, truth};
-use super::{Otherwise, Setting};
+use super::{Otherwise, Set, Setting};
 use crate::settings::{Settings, TlsFiles};
 use crate::watch::WatchLimits;
 
@@ -35,6 +37,8 @@ pub struct Config {
     pub forge_proxy: Option<Secret>,
     /// Whether it may be on this machine.
     pub forge_loopback: bool,
+    /// The Vault that takes the place of the local secret store.
+    pub vault: Told,
     /// The kubeconfig of the tenant cluster.
     pub kubeconfig: Option<PathBuf>,
     /// The name of the tenant.
@@ -65,6 +69,7 @@ impl Default for Config {
             forge_ca_file: None,
             forge_proxy: None,
             forge_loopback: false,
+            vault: Told::default(),
             kubeconfig: None,
             tenant: String::new(),
             tenant_repo: None,
@@ -88,20 +93,42 @@ impl Config {
     }
 }
 
+/// Every setting: those of Vault after those of the forge.
+pub static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
+    let (forge, rest) = OWN.split_at(
+        OWN.iter()
+            .position(|s| s.name == "kubeconfig")
+            .unwrap_or(OWN.len()),
+    );
+    let vault = told::SETTINGS.iter().map(|setting| Setting {
+        name: setting.name,
+        env: setting.env,
+        value: setting.value,
+        otherwise: setting.default.map_or(Otherwise::Nothing, Otherwise::Value),
+        description: setting.description,
+        set: Set::Vault(setting),
+    });
+    forge
+        .iter()
+        .copied()
+        .chain(vault)
+        .chain(rest.iter().copied())
+        .collect()
+});
+
 macro_rules! settings {
     ($($name:literal, $env:literal, $value:literal, $otherwise:expr, $description:literal,
        |$config:ident, $text:ident| $set:expr;)*) => {
-        /// Every setting.
-        pub const SETTINGS: &[Setting] = &[$(Setting {
+        const OWN: &[Setting] = &[$(Setting {
             name: $name,
             env: $env,
             value: $value,
             otherwise: $otherwise,
             description: $description,
-            set: |$config, $text| {
+            set: Set::Own(|$config, $text| {
                 $set;
                 Ok(())
-            },
+            }),
         }),*];
     };
 }

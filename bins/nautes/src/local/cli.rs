@@ -37,6 +37,17 @@ pub struct Folder {
     pub data: Option<PathBuf>,
 }
 
+/// Where secrets are kept.
+#[derive(Clone, Debug, Args)]
+pub struct Keeping {
+    /// Where secrets are kept; by default as the last time, at first in an encrypted file.
+    #[arg(long, value_enum, value_name = "STORE")]
+    pub secrets: Option<super::secrets::Kind>,
+    /// The program of OpenBao (bao), also by NAUTES_OPENBAO; by default the one on the PATH.
+    #[arg(long, value_name = "FILE")]
+    pub openbao: Option<PathBuf>,
+}
+
 /// `nautes local up`.
 #[derive(Debug, Args)]
 pub struct Up {
@@ -46,6 +57,9 @@ pub struct Up {
     /// The first of ten ports in a row; by default those of the last time, at first any free ones.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1024..=65000))]
     pub port_base: Option<u16>,
+    /// Where secrets are kept.
+    #[command(flatten)]
+    pub keeping: Keeping,
     /// Registers the clusters too, as the administrator would.
     #[arg(long)]
     pub register: bool,
@@ -102,11 +116,14 @@ pub struct Reset {
 #[derive(Debug, Args)]
 pub struct Demo {
     /// Uses the platform that runs on the data folder instead of a temporary one of its own.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["secrets", "openbao"])]
     pub attach: bool,
     /// Where that platform lives.
     #[command(flatten)]
     pub folder: Folder,
+    /// Where secrets of the temporary platform are kept.
+    #[command(flatten)]
+    pub keeping: Keeping,
     /// How the steps are told.
     #[arg(long, short = 'o', value_enum, default_value_t = Form::Text)]
     pub output: Form,

@@ -6,7 +6,8 @@
 //! <data>/instance.json       ports and tokens (0600)
 //! <data>/kubeconfigs/        a kubeconfig for each cluster (0600)
 //! <data>/manifests/          the clusters, ready to be registered (0600: kubeconfigs are in them)
-//! <data>/clusters/  forge/  mirrors/  store.redb  store.key
+//! <data>/clusters/  forge/  mirrors/
+//! <data>/store.redb  store.key, or openbao/   where secrets are kept
 //! ```
 
 use std::collections::BTreeMap;
@@ -30,6 +31,8 @@ pub struct Remembered {
     pub process: u32,
     /// Ports, by what listens there.
     pub ports: BTreeMap<String, u16>,
+    /// Where secrets are kept; absent in folders of older versions.
+    pub secrets: Option<super::secrets::Kind>,
     /// Tokens of the forge, by user.
     pub users: BTreeMap<String, String>,
     /// Tokens of clusters, by cluster.

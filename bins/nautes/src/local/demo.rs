@@ -46,11 +46,18 @@ pub async fn run(args: &Demo, environment: &Environment) -> Outcome {
     let options = Options {
         data: folder.path().join("platform"),
         port_base: None,
-        store_key: environment.store_key.clone(),
+        secrets: super::keeping(&args.keeping, environment),
     };
     let instance = Instance::start(options).await?;
+    let kept = match instance.secrets().openbao() {
+        Some(server) => format!("secrets are in OpenBao at {}", server.address()),
+        None => "secrets are in an encrypted file".to_owned(),
+    };
     let mut stage = Stage::of(instance.data(), instance.remembered(), environment).await?;
-    teller.end(begun.elapsed(), &["every door is open, on loopback".to_owned()])?;
+    teller.end(
+        begun.elapsed(),
+        &["every door is open, on loopback".to_owned(), kept],
+    )?;
     let outcome = walk(&mut stage, &mut teller).await;
     let stopped = instance.stop().await;
     let exit = outcome?;

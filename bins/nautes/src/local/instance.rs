@@ -13,7 +13,6 @@ use nautes_runtime::clusters::StoredClusters;
 use nautes_runtime::controller::Controllers;
 use nautes_runtime::platform::{Platform, TenantSettings, Timing};
 use nautes_vault::SecretStore;
-use nautes_vault::local::{LocalStore, MasterKey};
 use reqwest::Url;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +23,7 @@ use super::desk::{self, Desk};
 use super::forge;
 use super::gate::Gate;
 use super::ports::{API, DESK, FORGE, HOOKS, Ports};
+use super::secrets::{self, Secrets};
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
 use crate::settings::Connection;
@@ -38,8 +38,8 @@ pub struct Options {
     pub data: PathBuf,
     /// The first of the ports; else those of the last time.
     pub port_base: Option<u16>,
-    /// The key of the secret store; else it is in a file of the data folder.
-    pub store_key: Option<Secret>,
+    /// Where secrets are kept.
+    pub secrets: secrets::Options,
 }
 
 /// A platform that runs in this process.
@@ -50,7 +50,7 @@ pub struct Instance {
     clusters: Clusters,
     forge: LocalForge,
     forge_serving: Option<Serving>,
-    store: Arc<dyn SecretStore>,
+    secrets: Secrets,
     platform: Platform,
     controllers: Controllers,
     stop: CancellationToken,
@@ -73,7 +73,10 @@ impl Instance {
         remember(&data, &mut remembered, &ports)?;
         let (forge, forge_serving) = forge::start(&data, &mut ports, &mut remembered).await?;
         remember(&data, &mut remembered, &ports)?;
-        let store = open_store(&data, options.store_key).await?;
+        let secrets = Secrets::open(&data, options.secrets, &mut ports, &mut remembered).await?;
+        // Whatever happens from here on, the next start must know where the secrets are.
+        remember(&data, &mut remembered, &ports)?;
+        let store = Arc::clone(secrets.store());
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
 
@@ -126,7 +129,7 @@ impl Instance {
             clusters,
             forge,
             forge_serving: Some(forge_serving),
-            store,
+            secrets,
             platform,
             controllers,
             stop,
@@ -138,6 +141,16 @@ impl Instance {
 
     /// Lets the controllers work.
     fn control(mut self) -> Self {
+        if let Some(server) = self.secrets.openbao() {
+            let (ended, stop) = (server.ended(), self.stop.clone());
+            self.tasks.spawn(async move {
+                match stop.run_until_cancelled(ended).await {
+                    None => Ok(()),
+                    Some(()) => Err(Failure::new(Exit::Unavailable, "OpenBao has ended")
+                        .hint("nautes local up starts it again")),
+                }
+            });
+        }
         let (controllers, stop) = (self.controllers.clone(), self.stop.clone());
         self.tasks.spawn(async move {
             controllers.run(stop).await.map_err(|e| {
@@ -196,7 +209,13 @@ impl Instance {
     /// Returns the secret store.
     #[must_use]
     pub const fn store(&self) -> &Arc<dyn SecretStore> {
-        &self.store
+        self.secrets.store()
+    }
+
+    /// Returns where secrets are kept.
+    #[must_use]
+    pub const fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// Returns the composition.
@@ -243,6 +262,7 @@ impl Instance {
         if let Ok(rest) = tokio::time::timeout(GRACE, rest).await {
             first = first.and(rest);
         }
+        self.secrets.stop().await;
         first
     }
 
@@ -275,18 +295,6 @@ async fn listen(address: SocketAddr) -> Result<tokio::net::TcpListener, Failure>
         Failure::new(Exit::Unavailable, format!("cannot listen on {address}: {e}"))
             .hint("choose other ports with --port-base")
     })
-}
-
-async fn open_store(data: &Data, key: Option<Secret>) -> Result<Arc<dyn SecretStore>, Failure> {
-    let (file, key_file) = (data.at("store.redb"), data.at("store.key"));
-    let open = move || -> Result<LocalStore, Failure> {
-        let key = match key {
-            Some(text) => MasterKey::from_text(&text)?,
-            None => MasterKey::load_or_create(&key_file)?,
-        };
-        Ok(LocalStore::open_or_create(&file, &key)?)
-    };
-    Ok(Arc::new(tokio::task::spawn_blocking(open).await??))
 }
 
 fn url(address: SocketAddr) -> Result<Url, Failure> {

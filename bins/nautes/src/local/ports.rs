@@ -11,6 +11,8 @@ pub const API: &str = "api";
 pub const FORGE: &str = "forge";
 /// The webhook receiver.
 pub const HOOKS: &str = "hooks";
+/// The server of OpenBao, if secrets are kept in one.
+pub const VAULT: &str = "vault";
 /// What `nautes local` itself asks of the running process.
 pub const DESK: &str = "desk";
 
@@ -32,7 +34,10 @@ impl Ports {
     #[must_use]
     pub fn wanted(&self, name: &str) -> u16 {
         if let Some(base) = self.base {
-            let order = [API, FORGE, HOOKS, DESK].iter().chain(clusters::ALL);
+            let order = [API, FORGE, HOOKS, DESK]
+                .iter()
+                .chain(clusters::ALL)
+                .chain([&VAULT]);
             let offset = order.take_while(|n| **n != name).count();
             return u16::try_from(offset)
                 .ok()
@@ -67,10 +72,17 @@ mod tests {
     #[test]
     fn a_base_gives_each_its_own() {
         let ports = Ports::new(Some(7000), BTreeMap::new());
-        let names: Vec<_> = [API, FORGE, HOOKS, DESK].iter().chain(clusters::ALL).collect();
+        let names: Vec<_> = [API, FORGE, HOOKS, DESK, VAULT]
+            .iter()
+            .chain(clusters::ALL)
+            .collect();
         let all: std::collections::BTreeSet<u16> = names.iter().map(|n| ports.wanted(n)).collect();
         assert_eq!(all.len(), names.len());
-        assert_eq!(all.first(), Some(&7000));
+        assert_eq!(
+            (all.first(), all.last()),
+            (Some(&7000), Some(&7009)),
+            "ten in a row"
+        );
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub async fn run(args: &Up, environment: &Environment) -> Outcome {
     let options = Options {
         data: super::folder(&args.folder, environment)?,
         port_base: args.port_base,
-        store_key: environment.store_key.clone(),
+        secrets: super::keeping(&args.keeping, environment),
     };
     let instance = Instance::start(options).await?;
     if args.register {
@@ -87,6 +87,17 @@ fn welcome(instance: &Instance, args: &Up) -> Result<String, Failure> {
             _ => "physical, for deployments",
         };
         line(name, &format!("{address}  {DIM}{role}{DIM:#}"));
+    }
+    if let Some(server) = instance.secrets().openbao() {
+        let token = server.token_file();
+        let address = server.address().as_str().trim_end_matches('/');
+        line(
+            "secrets",
+            &format!(
+                "{address}  {DIM}OpenBao; its root token is in {}{DIM:#}",
+                token.display()
+            ),
+        );
     }
     line("data", &data);
     line(

@@ -11,12 +11,42 @@ pub(crate) static ONE_PLATFORM: tokio::sync::Mutex<()> = tokio::sync::Mutex::con
 /// Starts a platform in a folder, on free ports.
 #[cfg(feature = "local")]
 pub(crate) async fn platform(data: std::path::PathBuf) -> nautes::local::instance::Instance {
+    platform_with(data, Default::default()).await
+}
+
+/// Starts a platform in a folder, on free ports, with its secrets as they shall be kept.
+#[cfg(feature = "local")]
+pub(crate) async fn platform_with(
+    data: std::path::PathBuf,
+    secrets: nautes::local::secrets::Options,
+) -> nautes::local::instance::Instance {
     let options = nautes::local::instance::Options {
         data,
         port_base: None,
-        store_key: None,
+        secrets,
     };
     nautes::local::instance::Instance::start(options).await.unwrap()
+}
+
+/// Returns the program of OpenBao: what `NAUTES_TEST_OPENBAO` names, or `bao` on the `PATH`. Without one the test says so
+/// and is skipped.
+pub(crate) fn openbao() -> Option<std::path::PathBuf> {
+    let named = std::env::var_os("NAUTES_TEST_OPENBAO").filter(|program| !program.is_empty());
+    let found = nautes_vault::openbao::find(
+        named.as_deref().map(Path::new),
+        std::env::var_os("PATH").as_deref(),
+    );
+    if found.is_none() {
+        assert!(
+            std::env::var_os("CI").is_none_or(|ci| ci != "true"),
+            "no server of OpenBao: run scripts/test, which installs one"
+        );
+        #[allow(clippy::print_stderr, reason = "a test that is skipped says so")]
+        {
+            eprintln!("skipped: there is no server of OpenBao (scripts/test installs one)");
+        }
+    }
+    found
 }
 
 /// What a run of the program said.

@@ -68,7 +68,7 @@ async fn the_main_process_holds_and_shows_no_secret() {
     no_canary("files", &files, &canaries);
 }
 
-fn no_canary(place: &str, content: &[u8], canaries: &[String]) {
+pub(crate) fn no_canary(place: &str, content: &[u8], canaries: &[String]) {
     for canary in canaries {
         let found = content.windows(canary.len()).position(|w| w == canary.as_bytes());
         if let Some(at) = found {
@@ -158,7 +158,7 @@ async fn answers(stage: &Stage) -> Vec<u8> {
 }
 
 /// Every file of the data folder, but those that are for the owner's credentials, and the clusters' own storage.
-fn collect(dir: &Path, into: &mut Vec<u8>) {
+pub(crate) fn collect(dir: &Path, into: &mut Vec<u8>) {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();

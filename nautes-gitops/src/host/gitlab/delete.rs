@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use reqwest::StatusCode;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::api::Api;
+use super::Api;
 use super::failure::Task;
 use crate::host::HostError;
-use crate::host::net::pause;
+use crate::host::net::{Reply, pause};
 
 /// The first pause before looking again; it doubles each time.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -64,4 +65,10 @@ impl Api {
         }
         Ok(())
     }
+}
+
+/// Whether a refusal says that something of this name is not gone yet.
+pub(super) fn is_going(reply: &Reply) -> bool {
+    let text = String::from_utf8_lossy(reply.bytes());
+    reply.status == StatusCode::BAD_REQUEST && text.contains("still being deleted")
 }

@@ -9,43 +9,14 @@
 use nautes_model::Secret;
 use serde::Deserialize;
 
+use crate::host::delivery::full;
+pub use crate::host::delivery::{Event, MAX_BODY, Refused};
 use crate::host::types::{HookEvent, Poke, RepoPath};
 
 /// The header with the secret.
 pub const TOKEN_HEADER: &str = "x-gitlab-token";
 /// The header that names the event.
 pub const EVENT_HEADER: &str = "x-gitlab-event";
-/// The largest body that is read, in bytes.
-pub const MAX_BODY: usize = 1 << 20;
-
-/// A delivery.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// What it is about.
-    pub event: HookEvent,
-    /// Where to look; `None` for a repository that is none here, such as one of a person.
-    pub poke: Option<Poke>,
-    /// The branch or tag that it is about, by its full name, as far as it says.
-    pub reference: Option<String>,
-}
-
-/// Why a delivery is not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// The secret is missing or wrong.
-    #[error("the token is not that of the hook")]
-    Token,
-    /// The body is too large.
-    #[error("the body has more than {MAX_BODY} bytes")]
-    TooLarge,
-    /// The event is none that is known.
-    #[error("the event is not known")]
-    Event,
-    /// The body is no delivery.
-    #[error("the body is not what GitLab delivers")]
-    Body,
-}
-
 #[derive(Deserialize)]
 struct Body {
     #[serde(default)]
@@ -117,15 +88,6 @@ pub fn read(
         poke: repo.map(|repo| Poke { repo }),
         reference: named.map(|name| full(&name, is_tag)),
     })
-}
-
-/// Returns the full name of a reference; jobs, pipelines and deployments name it in short.
-fn full(name: &str, is_tag: bool) -> String {
-    match (name.starts_with("refs/"), is_tag) {
-        (true, _) => name.to_owned(),
-        (false, true) => format!("refs/tags/{name}"),
-        (false, false) => format!("refs/heads/{name}"),
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::api::Api;
+use super::Api;
 use super::failure::Task;
 use super::wire::{WireLevel, WireProtected, WireStatus, WireToken, level, number};
 use crate::host::HostError;

@@ -18,7 +18,6 @@ mod more;
 mod projects;
 mod route;
 mod state;
-mod weather;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -35,8 +34,8 @@ use tokio::task::JoinHandle;
 use crate::host::HostError;
 use crate::host::local::{LocalForge, Options};
 
-pub use state::Exchange;
-pub use weather::{Injection, Weather};
+pub use crate::host::fake::{Exchange, Injection, Weather};
+use crate::host::fake::{Sky, blow};
 
 use state::{State, TokenRecord};
 
@@ -52,6 +51,7 @@ pub(super) struct World {
     forge: LocalForge,
     base: String,
     state: Mutex<State>,
+    sky: Arc<Sky>,
 }
 
 impl World {
@@ -82,6 +82,7 @@ impl FakeGitlab {
         forge.set_base_url(&base);
         let world = Arc::new(World {
             state: Mutex::new(State::default()),
+            sky: Arc::default(),
             base,
             forge,
         });
@@ -93,10 +94,7 @@ impl FakeGitlab {
                 Arc::clone(&world),
                 git::gate,
             ))
-            .layer(axum::middleware::from_fn_with_state(
-                Arc::clone(&world),
-                weather::blow,
-            ));
+            .layer(axum::middleware::from_fn_with_state(Arc::clone(&world.sky), blow));
         let task = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, app).await {
                 tracing::error!(%error, "the GitLab for tests has stopped serving");
@@ -141,29 +139,24 @@ impl FakeGitlab {
 
     /// Makes the next requests that match go wrong.
     pub fn inject(&self, injection: Injection) {
-        self.world.state().injections.push(injection);
+        self.world.sky.forecast().injections.push(injection);
     }
 
     /// Makes one of every `every` requests that read or change go wrong, by turns in different ways; 0 for none. Those
     /// that create or delete are left alone: of them a client cannot know what became of the first attempt.
     pub fn set_failing(&self, every: u32) {
-        self.world.state().failing = every;
+        self.world.sky.forecast().failing = every;
     }
 
     /// Says how many injected faults have not come about yet.
     #[must_use]
     pub fn pending_faults(&self) -> u32 {
-        self.world
-            .state()
-            .injections
-            .iter()
-            .map(|injection| injection.times)
-            .sum()
+        self.world.sky.pending()
     }
 
     /// Makes every answer take at least this long.
     pub fn set_latency(&self, latency: Duration) {
-        self.world.state().latency = latency;
+        self.world.sky.forecast().latency = latency;
     }
 
     /// Makes pages no larger than this.

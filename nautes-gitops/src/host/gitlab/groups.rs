@@ -3,10 +3,10 @@
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
+use super::Api;
 use super::Protection;
-use super::api::Api;
 use super::failure::Task;
-use super::text::{self, Notes};
+use super::text::{self, Notes, merged};
 use super::wire::{WireGroup, WireProject, visibility_name};
 use crate::host::HostError;
 use crate::host::types::{AccessLevel, Group, GroupChange, GroupSpec, Place, check_group};
@@ -156,28 +156,6 @@ impl Api {
         }
         Ok(())
     }
-}
-
-/// Returns the whole description after a change, `None` where it stays as it is.
-pub(super) fn merged(
-    text: Option<&str>,
-    description: Option<&str>,
-    marker: Option<&Option<String>>,
-    branch: Option<Option<String>>,
-) -> Result<Option<String>, HostError> {
-    let old = text.unwrap_or_default();
-    let (mut shown, mut notes) = text::split(old);
-    if let Some(description) = description {
-        description.clone_into(&mut shown);
-    }
-    if let Some(marker) = marker {
-        notes.marker.clone_from(marker);
-    }
-    if let Some(branch) = branch {
-        notes.branch = branch;
-    }
-    let new = text::join(&shown, &notes)?;
-    Ok((new != old).then_some(new))
 }
 
 pub(super) fn shown(group: WireGroup) -> Group {

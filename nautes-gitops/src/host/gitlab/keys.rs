@@ -2,12 +2,12 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use url::Url;
 
-use super::api::Api;
+use super::Api;
 use super::failure::Task;
 use super::wire::{WireHook, WireKey};
 use crate::host::HostError;
+use crate::host::rest::given::{bare, hook_secret, need_bare};
 use crate::host::types::{AccessLevel, DeployKey, DeployKeySpec, Hook, HookEvent, HookSpec, RepoPath};
 
 impl Api {
@@ -34,8 +34,7 @@ impl Api {
     ) -> Result<DeployKey, HostError> {
         let task =
             Task::new("add", format!("a deploy key to repository {path}")).needs(AccessLevel::Maintainer);
-        let public = bare(&spec.public_key)
-            .ok_or_else(|| HostError::invalid("deploy key", "it is not a public key in OpenSSH's form"))?;
+        let public = need_bare(&spec.public_key)?;
         // GitLab enables a key that it has in the same words elsewhere, instead of refusing it. With a comment that
         // nobody else has, it looks at the key alone.
         let comment = format!("nautes-{}", uuid::Uuid::new_v4().simple());
@@ -111,15 +110,7 @@ impl Api {
 
     pub(super) async fn make_hook(&self, path: &RepoPath, spec: &HookSpec) -> Result<Hook, HostError> {
         let task = Self::keys_of("add a hook to", path);
-        check_url(&spec.url)?;
-        if spec.events.is_empty() {
-            return Err(HostError::invalid("hook", "it has no events"));
-        }
-        let unsent = || HostError::invalid("hook", "its secret cannot be sent in a header");
-        let secret = spec.secret.expose_str().map_err(|_| unsent())?;
-        if !secret.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
-            return Err(unsent());
-        }
+        let secret = hook_secret(spec)?;
         let mut body = json!({ "url": spec.url, "token": secret, "enable_ssl_verification": true });
         for event in HookEvent::ALL {
             // What is not named is as GitLab likes it.
@@ -145,14 +136,6 @@ impl Api {
     }
 }
 
-/// Returns a public key without its comment.
-fn bare(text: &str) -> Option<String> {
-    let mut words = text.split_whitespace();
-    let (kind, blob) = (words.next()?, words.next()?);
-    let known = kind.starts_with("ssh-") || kind.starts_with("ecdsa-sha2-") || kind.starts_with("sk-");
-    (known && !text.contains(['\n', '\r'])).then(|| format!("{kind} {blob}"))
-}
-
 fn shown(key: WireKey) -> DeployKey {
     DeployKey {
         id: key.id,
@@ -168,16 +151,4 @@ fn shown_hook(hook: WireHook) -> Hook {
         events: hook.events(),
         url: hook.url,
     }
-}
-
-fn check_url(text: &str) -> Result<(), HostError> {
-    let wrong = |why: &str| HostError::invalid("address of the hook", why);
-    let url = Url::parse(text).map_err(|error| wrong(&error.to_string()))?;
-    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err(wrong("it begins with neither https:// nor http://"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(wrong("it holds a credential; use the secret of the hook"));
-    }
-    Ok(())
 }

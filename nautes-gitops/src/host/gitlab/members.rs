@@ -3,10 +3,11 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::api::Api;
+use super::Api;
 use super::failure::Task;
 use super::wire::{WireMember, WireUser, level, number};
 use crate::host::HostError;
+use crate::host::rest::Account as _;
 use crate::host::types::{AccessLevel, Member, Place};
 
 /// How GitLab's API names a place: what kind it is of, and its path.

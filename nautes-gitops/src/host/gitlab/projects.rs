@@ -4,10 +4,10 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use super::api::Api;
-use super::failure::{Task, is_going};
-use super::groups::merged;
-use super::text::{self, Notes};
+use super::Api;
+use super::delete::is_going;
+use super::failure::Task;
+use super::text::{self, Notes, merged};
 use super::wire::{WireProject, visibility_name};
 use crate::host::HostError;
 use crate::host::net::pause;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::api::Api;
+use super::Api;
 use crate::host::net::Auth;
 use crate::host::smart::Remote;
 use crate::host::types::{

@@ -3,12 +3,8 @@
 use nautes_model::kinds::Visibility;
 use serde::Deserialize;
 
+use crate::host::rest::{Account, Listed};
 use crate::host::types::{AccessLevel, HookEvent, RepoPath, User};
-
-/// Something that is listed, with the id by which repetitions are noticed.
-pub(super) trait Listed {
-    fn id(&self) -> u64;
-}
 
 #[derive(Deserialize)]
 pub(super) struct WireUser {
@@ -28,9 +24,9 @@ impl Listed for WireUser {
     }
 }
 
-impl WireUser {
+impl Account for WireUser {
     /// Returns the user. GitLab shows addresses to few; without one it is that of commits from its pages.
-    pub(super) fn user(self, host: &str) -> User {
+    fn user(self, host: &str) -> User {
         let addresses = [self.commit_email, self.email, self.public_email];
         let email = addresses.into_iter().flatten().find(|email| email.contains('@'));
         User {

@@ -152,7 +152,7 @@ impl Drop for Courier {
 
 /// Returns a client for loopback: plain HTTP, no proxy, no redirects. TLS is configured and never used, because the
 /// client cannot be built without.
-fn client() -> Result<reqwest::Client, HostError> {
+pub(crate) fn client() -> Result<reqwest::Client, HostError> {
     let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
         HostError::internal("preparing to call hooks", error)
     };

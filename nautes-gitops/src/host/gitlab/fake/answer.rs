@@ -1,67 +1,10 @@
 //! Answers in GitLab's words.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::World;
 use super::route::Asked;
-use crate::host::HostError;
-
-/// An answer.
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) headers: Vec<(&'static str, String)>,
-    pub(super) body: Value,
-}
-
-/// What a route gives: both sides are answers, the right one early.
-pub(super) type Result<T = Answer> = std::result::Result<T, Answer>;
-
-impl Answer {
-    pub(super) fn new(status: u16, body: Value) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body,
-        }
-    }
-
-    pub(super) fn empty() -> Self {
-        Self::new(204, Value::Null)
-    }
-
-    pub(super) fn message(status: u16, message: impl Into<Value>) -> Self {
-        Self::new(status, json!({ "message": message.into() }))
-    }
-
-    pub(super) fn missing(what: &str) -> Self {
-        Self::message(404, format!("404 {what} Not Found"))
-    }
-
-    pub(super) fn forbidden() -> Self {
-        Self::message(403, "403 Forbidden")
-    }
-
-    pub(super) fn lacks(name: &str) -> Self {
-        Self::new(400, json!({ "error": format!("{name} is missing") }))
-    }
-}
-
-impl From<HostError> for Answer {
-    fn from(error: HostError) -> Self {
-        match error {
-            HostError::Unauthenticated { .. } => Self::message(401, "401 Unauthorized"),
-            HostError::Forbidden { .. } => Self::forbidden(),
-            HostError::NotFound { .. } => Self::missing("Not Found"),
-            HostError::Conflict { why, .. } => Self::message(409, why),
-            HostError::Invalid { why, .. } => Self::message(400, why),
-            error => {
-                tracing::error!(%error, "the GitLab for tests has failed");
-                Self::message(500, "500 Internal Server Error")
-            }
-        }
-    }
-}
+pub(super) use crate::host::fake::{Answer, Result};
 
 /// Returns one page of a listing.
 pub(super) fn page(world: &World, asked: &Asked, entries: Vec<Value>) -> Answer {

@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use nautes_model::Secret;
 
 use super::World;
 use super::state::{Protected, text};
 use crate::host::GitHost as _;
+use crate::host::fake::password;
 use crate::host::gitlab::wire::level;
 use crate::host::types::{AccessLevel, Place, RepoPath};
 
@@ -50,17 +49,6 @@ pub(super) async fn gate(State(world): State<Arc<World>>, request: Request, next
         return decline(&branch);
     }
     next.run(Request::from_parts(parts, Body::from(body))).await
-}
-
-fn password(headers: &HeaderMap) -> Option<Secret> {
-    let value = headers
-        .get("authorization")?
-        .to_str()
-        .ok()?
-        .strip_prefix("Basic ")?;
-    let pair = STANDARD.decode(value.trim()).ok()?;
-    let at = pair.iter().position(|byte| *byte == b':')?;
-    Some(Secret::new(pair.get(at + 1..)?))
 }
 
 /// Returns the full name of a branch that a push wants to move and the caller may not.

@@ -131,7 +131,7 @@ async fn create(world: &World, caller: &Caller, asked: &Asked) -> Result {
 }
 
 async fn update(world: &World, caller: &Caller, group: &Group, asked: &Asked) -> Result {
-    if asked.body.as_object().is_none_or(serde_json::Map::is_empty) {
+    if asked.is_empty() {
         return Err(Answer::new(
             400,
             json!({ "error": "at least one parameter must be provided" }),

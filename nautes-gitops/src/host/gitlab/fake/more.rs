@@ -77,7 +77,7 @@ pub(super) async fn tokens(
             let expires = asked
                 .text("expires_at")
                 .ok_or_else(|| Answer::lacks("expires_at"))?;
-            let scopes = asked.body.get("scopes").and_then(Value::as_array);
+            let scopes = asked.field("scopes").and_then(Value::as_array);
             let scopes = scopes.ok_or_else(|| Answer::lacks("scopes"))?;
             let number = u32::try_from(asked.number("access_level").unwrap_or(40)).unwrap_or_default();
             let id = world.state().next_id();

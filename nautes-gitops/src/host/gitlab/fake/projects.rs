@@ -197,7 +197,7 @@ fn protect(world: &World, group: u64, project: u64) {
 }
 
 async fn update(world: &World, caller: &Caller, project: &Repository, asked: &Asked) -> Result {
-    if asked.body.as_object().is_none_or(serde_json::Map::is_empty) {
+    if asked.is_empty() {
         return Err(Answer::new(
             400,
             json!({ "error": "at least one parameter must be provided" }),

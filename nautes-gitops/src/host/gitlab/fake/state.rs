@@ -1,29 +1,11 @@
 //! What GitLab knows and the local forge does not.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use nautes_model::Secret;
 use serde_json::Value;
 
-use super::weather::Injection;
-
-/// One request to the API, and its answer.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Exchange {
-    /// The method.
-    pub method: String,
-    /// The path below `/api/v4`, as it was sent.
-    pub path: String,
-    /// The parameters of the query.
-    pub query: Vec<(String, String)>,
-    /// The body, null where there was none.
-    pub request: Value,
-    /// The status.
-    pub status: u16,
-    /// The body of the answer, null where there was none.
-    pub answer: Value,
-}
+use crate::host::fake::Exchange;
 
 /// A token that is not simply a user's.
 #[derive(Clone, Debug)]
@@ -80,12 +62,6 @@ pub(super) struct State {
     pub(super) marked: BTreeSet<u64>,
     pub(super) delayed_deletion: bool,
     pub(super) page_size: usize,
-    pub(super) latency: Duration,
-    pub(super) injections: Vec<Injection>,
-    /// Of how many requests that may be repeated one fails; 0 for none.
-    pub(super) failing: u32,
-    /// How many of those there were.
-    pub(super) repeatable: u32,
     pub(super) exchanges: Vec<Exchange>,
 }
 
@@ -101,10 +77,6 @@ impl Default for State {
             marked: BTreeSet::new(),
             delayed_deletion: false,
             page_size: 100,
-            latency: Duration::ZERO,
-            injections: Vec::new(),
-            failing: 0,
-            repeatable: 0,
             exchanges: Vec::new(),
         }
     }
