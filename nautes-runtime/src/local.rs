@@ -34,20 +34,17 @@
 //!   controllers of Kubernetes there are those for namespaces, custom resource definitions, garbage
 //!   collection and aggregated roles.
 //! * Custom resources are not converted between versions (`None` strategy only).
-//! * Admission webhooks are called, those that change objects in one round (`reinvocationPolicy` is not heeded)
-//!   and not for `scale`; only the authorities of `caBundle` are trusted. A webhook that is named by its service
-//!   is reached where that is an `ExternalName`, for no pods run here.
+//! * Of admission webhooks only the authorities of `caBundle` are trusted. One that is named by its service is
+//!   reached where that is an `ExternalName`, for no pods run here.
 //! * What rules of definitions cost is counted by the sizes of an object before they run, as if none ended
 //!   early: near the limit of Kubernetes a rule may be refused that would just pass there.
 //! * A pod on a node (`nodeName`) that is deleted waits for a kubelet as in Kubernetes, and there is none: it
 //!   ends with a grace period of 0, or with its namespace.
-//! * Quotas and limit ranges are kept and not enforced.
 //! * A watch whose client leaves events unread for 30 seconds is cut off.
 //! * Answers are JSON. Bodies are JSON or YAML; of protobuf only the kinds that kubectl itself makes
 //!   are read (see `protobuf`).
 //! * Answers are those of Kubernetes 1.36 where `tests/conformance` says so; a step there with `differs` is
 //!   known to be told otherwise.
-//! * A field that a YAML body gives twice is taken once; in JSON it is warned of or refused.
 //! * Everything is in memory; the data folder is a copy. After a restart every watch begins anew (`410`).
 
 mod audit;
@@ -74,6 +71,7 @@ mod namespace;
 mod openapi;
 mod patch;
 mod patience;
+mod plugins;
 mod prepare;
 mod protobuf;
 mod quantity;
@@ -92,6 +90,7 @@ mod tls;
 mod watch;
 mod webhooks;
 mod write;
+mod yaml;
 
 use std::{
     collections::BTreeMap,

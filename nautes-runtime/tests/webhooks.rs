@@ -10,5 +10,9 @@ mod hook;
 mod judging;
 #[path = "support/real.rs"]
 mod real;
+#[path = "webhooks/rounds.rs"]
+mod rounds;
 #[path = "webhooks/subject.rs"]
 mod subject;
+#[path = "webhooks/subresources.rs"]
+mod subresources;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::{
+    Operation,
     authz::{self, Attributes},
     call::User,
     json,
@@ -16,6 +17,7 @@ use super::{
     schema::{self, Schema},
     server::{Body, Scope, Server, respond},
     status::Status,
+    webhooks::{self, Attempt, Stage},
     write,
 };
 
@@ -24,6 +26,7 @@ type Signature = Hmac<Sha256>;
 /// `{"alg":"HS256","typ":"JWT"}`: tokens are JSON Web Tokens, signed with a key that only the server has.
 const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
 const ISSUER: &str = "https://kubernetes.default.svc";
+const HOUR: i64 = 3_600;
 const SHORTEST: i64 = 600;
 const LONGEST: i64 = 365 * 24 * 3_600;
 
@@ -115,6 +118,35 @@ fn service_account(server: &Server, token: &str) -> Option<(User, Vec<String>)> 
 }
 
 /// Answers a `TokenRequest`.
+/// A request for a token as admission webhooks leave it.
+fn admitted(scope: &Scope<'_>, request: &Value) -> Result<Value, Status> {
+    let given = |field| json::at(request, &["spec", field]).cloned();
+    let mut asked = json!({
+        "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
+        "metadata": request.get("metadata").cloned().unwrap_or_else(|| json!({})),
+        "spec": {
+            "audiences": given("audiences"), "boundObjectRef": given("boundObjectRef"),
+            "expirationSeconds": given("expirationSeconds").unwrap_or_else(|| HOUR.into()),
+        },
+        "status": {"token": "", "expirationTimestamp": null},
+    });
+    asked["metadata"]["namespace"] = scope.namespace().into();
+    let dry_run = scope.call.is_dry_run()?;
+    let state = scope.server.state();
+    for stage in [Stage::Mutating, Stage::Validating] {
+        let attempt = Attempt {
+            operation: Operation::Create,
+            object: Some(&asked),
+            old: None,
+            dry_run,
+        };
+        if let Some(made) = webhooks::judge(scope, &state, stage, &attempt)? {
+            asked = made;
+        }
+    }
+    Ok(asked)
+}
+
 pub(crate) fn token_request(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, Status> {
     let request: Value = if body.is_empty() {
         json!({})
@@ -133,9 +165,11 @@ pub(crate) fn token_request(scope: &Scope<'_>, body: &Bytes) -> Result<Response<
             vec![cause],
         ));
     }
+    let sent = request;
+    let request = admitted(scope, &sent)?;
     let wanted = json::at(&request, &["spec", "expirationSeconds"])
         .and_then(Value::as_i64)
-        .unwrap_or(3_600);
+        .unwrap_or(HOUR);
     if wanted < SHORTEST {
         let cause = super::status::Cause::invalid(
             "spec.expirationSeconds",
@@ -150,7 +184,7 @@ pub(crate) fn token_request(scope: &Scope<'_>, body: &Bytes) -> Result<Response<
         ));
     }
     let audiences = json::at(&request, &["spec", "audiences"])
-        .filter(|a| **a != json!([]))
+        .filter(|a| !a.is_null() && **a != json!([]))
         .cloned()
         .unwrap_or_else(|| json!([ISSUER]));
     let now = jiff::Timestamp::now().as_second();
@@ -187,10 +221,10 @@ pub(crate) fn token_request(scope: &Scope<'_>, body: &Bytes) -> Result<Response<
         api_version: "authentication.k8s.io/v1".to_owned(),
         subresource: "token".to_owned(),
         has_status: false,
+        annotates: false,
         custom: false,
     };
-    let mut asked =
-        json!({"metadata": {}, "spec": request.get("spec").cloned().unwrap_or_else(|| json!({}))});
+    let mut asked = json!({"metadata": {}, "spec": sent.get("spec").cloned().unwrap_or_else(|| json!({}))});
     let schema = schema::builtin("io.k8s.api.authentication.v1.TokenRequest").unwrap_or_else(Schema::untyped);
     managed::track_update(None, &mut asked, &writer, schema.view());
     if let Some(fields) = json::meta(&asked).get("managedFields").cloned() {

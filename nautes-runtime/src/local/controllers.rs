@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    authz, crd, json,
+    authz, crd, json, plugins,
     server::{Server, State},
     write,
 };
@@ -25,6 +25,7 @@ pub(crate) async fn run(server: Arc<Server>) {
         while settle(&mut server.state()) {
             tokio::task::yield_now().await;
         }
+        plugins::recount(&mut server.state());
     }
 }
 
@@ -279,6 +280,7 @@ fn marked(state: &State, finalizer: &str) -> Vec<(Arc<str>, Arc<Value>)> {
 pub(crate) fn seed(state: &mut State) {
     super::namespace::seed(state);
     authz::seed(state);
+    plugins::seed(state);
     let storage = format!("{}.{}", crd::PLURAL, crd::GROUP);
     let definitions: Vec<Arc<Value>> = state.store.list(&storage, None).collect();
     for definition in definitions.iter().filter(|d| crd::is_established(d)) {

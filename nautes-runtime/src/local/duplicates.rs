@@ -1,12 +1,59 @@
-//! Fields that a body gives twice. Readers of JSON take the last; strict decoding refuses them.
+//! Fields that a body gives twice. Readers take the last; strict decoding refuses them.
 
 use std::{cell::RefCell, collections::BTreeSet, fmt};
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::yaml;
+
+/// The fields that a body gives twice, as its reader tells them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Twice {
+    /// Paths of fields.
+    Json(Vec<String>),
+    /// Keys with their lines.
+    Yaml(Vec<String>),
+}
+
+impl Default for Twice {
+    fn default() -> Self {
+        Self::Json(Vec::new())
+    }
+}
+
+impl Twice {
+    /// Looks for them in a body of a media type.
+    pub(crate) fn of(text: &[u8], media: &str) -> Self {
+        let found = of_json(text);
+        let is_json = || serde_json::from_slice::<IgnoredAny>(text).is_ok();
+        if !media.ends_with("yaml") || found.is_empty() && is_json() {
+            return Self::Json(found);
+        }
+        let document = std::str::from_utf8(text).map(yaml::read);
+        Self::Yaml(document.ok().and_then(Result::ok).unwrap_or_default().twice)
+    }
+
+    /// What is told of each where the last one counts.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        match self {
+            Self::Json(paths) => paths.iter().map(|f| format!("duplicate field {f:?}")).collect(),
+            Self::Yaml(keys) => keys.clone(),
+        }
+    }
+
+    /// What is told of them where they are refused: one problem each, or all in one.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        match self {
+            Self::Json(_) => self.warnings(),
+            Self::Yaml(keys) if keys.is_empty() => Vec::new(),
+            Self::Yaml(keys) => vec![format!("yaml: unmarshal errors:\n  {}", keys.join("\n  "))],
+        }
+    }
+}
+
 /// The paths of the fields that a text gives more than once, as Kubernetes writes them; none where it
 /// cannot be read.
-pub(crate) fn of_json(text: &[u8]) -> Vec<String> {
+fn of_json(text: &[u8]) -> Vec<String> {
     let found = RefCell::new(Vec::new());
     let mut reader = serde_json::Deserializer::from_slice(text);
     let whole = Place {

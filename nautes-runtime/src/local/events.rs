@@ -1,8 +1,8 @@
 //! The two faces of events: one object, shown by the core group and by `events.k8s.io`.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::kinds::ResourceType;
+use super::{json, kinds::ResourceType};
 
 /// (name in the core group, name in `events.k8s.io`)
 const FIELDS: &[(&str, &str)] = &[
@@ -32,9 +32,33 @@ fn rename(object: &Value, to_new: bool) -> Value {
     object
 }
 
-/// The stored object as `events.k8s.io` shows it; none for every other kind.
+/// The fields that an event shows also where they are empty, in the core group.
+fn empty_fields() -> [(&'static str, Value); 7] {
+    [
+        ("eventTime", Value::Null),
+        ("firstTimestamp", Value::Null),
+        ("lastTimestamp", Value::Null),
+        ("involvedObject", json!({})),
+        ("source", json!({})),
+        ("reportingComponent", "".into()),
+        ("reportingInstance", "".into()),
+    ]
+}
+
+/// The stored object as one of the faces of events shows it; none for every other kind.
 pub(crate) fn shown(object: &Value, kind: &ResourceType) -> Option<Value> {
-    is_new_face(kind).then(|| rename(object, true))
+    if kind.plural != "events" || kind.custom {
+        return None;
+    }
+    let mut object = object.clone();
+    let new = is_new_face(kind);
+    for (field, empty) in empty_fields() {
+        // The new group leaves out who reports, where nobody is named.
+        if !(new && field.starts_with("reporting")) {
+            json::default_to(json::object_mut(&mut object), field, empty);
+        }
+    }
+    Some(if new { rename(&object, true) } else { object })
 }
 
 /// The object as it is stored; none where it is in that form already.

@@ -143,18 +143,18 @@ impl Set {
         found
     }
 
+    /// What is a member itself comes before what is below others.
     fn walk(&self, at: &str, found: &mut Vec<String>) {
+        let path = |step: &Step| match step {
+            Step::Field(name) => format!("{at}.{name}"),
+            Step::Key(keys) => format!("{at}[{}]", shown_keys(keys)),
+            Step::Value(value) => format!("{at}[={value}]"),
+            Step::Index(index) => format!("{at}[{index}]"),
+        };
+        let members = self.branches.iter().filter(|(_, branch)| branch.member);
+        found.extend(members.map(|(step, _)| path(step)));
         for (step, branch) in &self.branches {
-            let path = match step {
-                Step::Field(name) => format!("{at}.{name}"),
-                Step::Key(keys) => format!("{at}[{}]", shown_keys(keys)),
-                Step::Value(value) => format!("{at}[={value}]"),
-                Step::Index(index) => format!("{at}[{index}]"),
-            };
-            if branch.member {
-                found.push(path.clone());
-            }
-            branch.children.walk(&path, found);
+            branch.children.walk(&path(step), found);
         }
     }
 
@@ -280,7 +280,10 @@ impl Marks {
                 .is_some_and(|n| n.required.iter().any(|r| r == name));
             node.items.is_none() || !required
         } else {
-            !ALWAYS.contains(&name)
+            let of = structure.get().and_then(|n| n.name.as_deref());
+            // What a container asks for is there as soon as it is.
+            let asked = name == "resources" && of == Some("v1.Container");
+            asked || !ALWAYS.contains(&name)
         }
     }
 }

@@ -160,6 +160,91 @@ pub(crate) fn namespace_of_subject(subject: &Value) -> &str {
     text(subject, &["namespace"])
 }
 
+/// The fields of structures in the order in which Kubernetes writes them.
+const METADATA: [&str; 15] = [
+    "name",
+    "generateName",
+    "namespace",
+    "selfLink",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "labels",
+    "annotations",
+    "ownerReferences",
+    "finalizers",
+    "managedFields",
+];
+const OWNER: [&str; 6] = [
+    "apiVersion",
+    "kind",
+    "name",
+    "uid",
+    "controller",
+    "blockOwnerDeletion",
+];
+const MANAGER: [&str; 7] = [
+    "manager",
+    "operation",
+    "apiVersion",
+    "time",
+    "fieldsType",
+    "fieldsV1",
+    "subresource",
+];
+
+/// A map as JSON, with these fields first; the values as `each` writes them.
+fn in_order(map: &Map<String, Value>, first: &[&str], each: impl Fn(&str, &Value) -> String) -> String {
+    let named = first.iter().filter_map(|f| map.get_key_value(*f));
+    let others = map.iter().filter(|(key, _)| !first.contains(&key.as_str()));
+    let fields: Vec<String> = named
+        .chain(others)
+        .map(|(key, value)| format!("{}:{}", Value::from(key.as_str()), each(key, value)))
+        .collect();
+    format!("{{{}}}", fields.join(","))
+}
+
+/// Metadata as Kubernetes writes it; where a patch has changed them, their own fields are sorted.
+pub(crate) fn quoted_metadata(metadata: &Value, sorted: bool) -> String {
+    let list = |value: &Value, order: &[&str]| {
+        let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
+        let items: Vec<String> = items
+            .iter()
+            .map(|item| match item {
+                Value::Object(map) => in_order(map, order, |_, v| v.to_string()),
+                other => other.to_string(),
+            })
+            .collect();
+        format!("[{}]", items.join(","))
+    };
+    let Some(map) = metadata.as_object() else {
+        return metadata.to_string();
+    };
+    in_order(
+        map,
+        if sorted { &[] } else { &METADATA },
+        |key, value| match key {
+            "ownerReferences" => list(value, &OWNER),
+            "managedFields" => list(value, &MANAGER),
+            _ => value.to_string(),
+        },
+    )
+}
+
+/// An object of a built-in kind that a patch made, as messages quote it.
+pub(crate) fn quoted(object: &Value, sorted: bool) -> String {
+    match object {
+        Value::Object(map) => in_order(map, &[], |key, value| match key {
+            "metadata" => quoted_metadata(value, sorted),
+            _ => value.to_string(),
+        }),
+        other => other.to_string(),
+    }
+}
+
 /// The uid that an owner reference names.
 pub(crate) fn uid_of_owner(owner: &Value) -> &str {
     text(owner, &["uid"])

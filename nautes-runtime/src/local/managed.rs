@@ -20,6 +20,8 @@ pub(crate) struct Writer {
     pub(crate) subresource: String,
     /// True where status is a part of its own: main writes leave it alone, status writes leave the rest.
     pub(crate) has_status: bool,
+    /// True where a status write may set annotations.
+    pub(crate) annotates: bool,
     /// True for custom resources, whose structures may be absent.
     pub(crate) custom: bool,
 }
@@ -127,6 +129,7 @@ fn ownable(mut set: Set, writer: &Writer) -> Set {
         set.forget(path);
     }
     match writer.subresource.as_str() {
+        "status" if writer.annotates => set.forget(&["spec"]),
         "status" => set.keep_only("status"),
         _ if writer.has_status => set.forget(&["status"]),
         _ => {}
@@ -313,7 +316,7 @@ pub(crate) fn apply(
     if let Some(entry) = entries.iter_mut().find(|e| e.is(writer, "Apply")) {
         // A configuration that the object agreed with already leaves no time.
         let agreed = live.is_some() && result == base;
-        entry.time = if agreed { String::new() } else { json::now() };
+        entry.time = if agreed { String::new() } else { writer.now() };
     }
     encode(&mut result, entries);
     Ok(result)

@@ -1,13 +1,15 @@
 //! What the server fills in and checks of built-in kinds, beyond their schema.
 
 mod causes;
+mod limits;
+mod pods;
 mod webhooks;
 
 use base64::Engine as _;
 use serde_json::{Map, Value, json};
 
 pub(crate) use self::causes::causes;
-use super::{crd, json, kinds::ResourceType, quantity};
+use super::{crd, json, kinds::ResourceType, plugins};
 
 /// The kinds whose conditions always tell their times, of `Deployment` two.
 const TIMED: [&str; 8] = [
@@ -49,9 +51,10 @@ pub(crate) fn fill(object: &mut Value, kind: &ResourceType) {
         ("", "namespaces") => namespace(object),
         ("", "secrets") => secret(object),
         ("", "services") => service(object),
-        ("", "pods") => pod(json::path_mut(object, &["spec"])),
+        ("", "pods") => {
+            pods::fill_alone(json::path_mut(object, &["spec"]));
+        }
         ("", "limitranges") => limit_range(object),
-        ("", "resourcequotas") => canonical_amounts(json::path_mut(object, &["spec"]).get_mut("hard")),
         ("", "persistentvolumeclaims") => {
             json::default_to(json::path_mut(object, &["spec"]), "volumeMode", "Filesystem");
         }
@@ -151,7 +154,7 @@ fn workload(object: &mut Value, plural: &str) {
         _ => {}
     }
     if spec.get("template").is_some_and(Value::is_object) {
-        pod(json::child_mut(json::child_mut(spec, "template"), "spec"));
+        pods::fill(json::child_mut(json::child_mut(spec, "template"), "spec"));
     }
 }
 
@@ -162,7 +165,7 @@ fn job(spec: &mut Map<String, Value>) {
     json::default_to(spec, "completionMode", "NonIndexed");
     json::default_to(spec, "suspend", false);
     if spec.get("template").is_some_and(Value::is_object) {
-        pod(json::child_mut(json::child_mut(spec, "template"), "spec"));
+        pods::fill(json::child_mut(json::child_mut(spec, "template"), "spec"));
     }
 }
 
@@ -178,68 +181,13 @@ fn cron_job(object: &mut Value) {
     if job.get("template").is_some_and(Value::is_object) {
         let template = json::child_mut(job, "template");
         json::child_mut(template, "metadata");
-        pod(json::child_mut(template, "spec"));
-    }
-}
-
-fn pod(spec: &mut Map<String, Value>) {
-    json::default_to(spec, "restartPolicy", "Always");
-    json::default_to(spec, "dnsPolicy", "ClusterFirst");
-    json::default_to(spec, "schedulerName", "default-scheduler");
-    json::default_to(spec, "terminationGracePeriodSeconds", 30);
-    json::child_mut(spec, "securityContext");
-    if let Some(account) = spec.get("serviceAccountName").cloned() {
-        json::default_to(spec, "serviceAccount", account);
-    }
-    for key in ["containers", "initContainers"] {
-        for container in spec
-            .get_mut(key)
-            .and_then(Value::as_array_mut)
-            .into_iter()
-            .flatten()
-        {
-            let container = json::object_mut(container);
-            let image = container.get("image").and_then(Value::as_str).unwrap_or_default();
-            let tag = image.rsplit('/').next().unwrap_or_default();
-            let latest = !tag.contains('@') && tag.rsplit_once(':').is_none_or(|(_, t)| t == "latest");
-            json::default_to(
-                container,
-                "imagePullPolicy",
-                if latest { "Always" } else { "IfNotPresent" },
-            );
-            json::default_to(container, "terminationMessagePath", "/dev/termination-log");
-            json::default_to(container, "terminationMessagePolicy", "File");
-            for amounts in json::child_mut(container, "resources").values_mut() {
-                canonical_amounts(Some(amounts));
-            }
-            for port in container
-                .get_mut("ports")
-                .and_then(Value::as_array_mut)
-                .into_iter()
-                .flatten()
-            {
-                json::default_to(json::object_mut(port), "protocol", "TCP");
-            }
-        }
-    }
-}
-
-/// Writes amounts as Kubernetes does: `1000m` is `1`.
-fn canonical_amounts(amounts: Option<&mut Value>) {
-    let all = amounts.and_then(Value::as_object_mut).into_iter().flatten();
-    for (_, amount) in all {
-        if let Some(text) = quantity::canonical(amount) {
-            *amount = text.into();
-        }
+        pods::fill(json::child_mut(template, "spec"));
     }
 }
 
 fn limit_range(object: &mut Value) {
     let limits = object.pointer_mut("/spec/limits").and_then(Value::as_array_mut);
     for limit in limits.into_iter().flatten().map(json::object_mut) {
-        for field in ["default", "defaultRequest", "max", "min", "maxLimitRequestRatio"] {
-            canonical_amounts(limit.get_mut(field));
-        }
         if limit.get("type").and_then(Value::as_str) != Some("Container") {
             continue;
         }
@@ -314,7 +262,13 @@ pub(crate) fn start(object: &mut Value, kind: &ResourceType) {
         ("", "namespaces") => {
             json::path_mut(object, &["spec"]).insert("finalizers".to_owned(), json!(["kubernetes"]));
         }
-        ("", "pods" | "persistentvolumeclaims") => {
+        ("", "pods") => {
+            let quality = plugins::quality(&object["spec"]);
+            let status = json::path_mut(object, &["status"]);
+            status.insert("phase".to_owned(), "Pending".into());
+            status.insert("qosClass".to_owned(), quality.into());
+        }
+        ("", "persistentvolumeclaims") => {
             json::path_mut(object, &["status"]).insert("phase".to_owned(), "Pending".into());
         }
         ("", "services") | ("networking.k8s.io", "ingresses") => {

@@ -81,10 +81,34 @@ fn check_asked(scope: &Scope<'_>, request: &Value) -> Result<(), Status> {
         );
         causes.push(Cause::invalid(field, &Value::from(asked), detail));
     }
+    causes.extend(unasked_metadata(scope, request));
     if causes.is_empty() {
         return Ok(());
     }
     Err(Status::invalid("authorization.k8s.io", "", "", causes))
+}
+
+/// A question has no metadata, but for the namespace of one that is local.
+fn unasked_metadata(scope: &Scope<'_>, request: &Value) -> Option<Cause> {
+    let mut tracked = request.clone();
+    write::track(scope, &mut tracked);
+    let mut given = json::meta(request).clone();
+    if scope.kind.namespaced {
+        given.remove("namespace");
+    }
+    given.remove("managedFields");
+    given.retain(|_, value| !value.is_null());
+    if given.is_empty() {
+        return None;
+    }
+    let mut told = json::meta(&tracked).clone();
+    if scope.kind.namespaced {
+        told.remove("namespace");
+    }
+    let quoted = json::quoted_metadata(&told.into(), false);
+    let detail = "must be empty";
+    let message = format!("Invalid value: {quoted}: {detail}");
+    Some(Cause::new("FieldValueInvalid", "metadata", message))
 }
 
 fn user_info(user: &User) -> Value {

@@ -83,7 +83,29 @@ pub(crate) fn get(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
     Ok(respond(200, &shown(scope, &object)?, &[]))
 }
 
+/// An object with the number of a scale.
+pub(crate) fn with(scope: &Scope<'_>, object: &Value, scale: &Value) -> Result<Value, Status> {
+    let replicas = json::at(scale, &["spec", "replicas"])
+        .and_then(Value::as_i64)
+        .unwrap_or(0);
+    if replicas < 0 {
+        let detail = "must be greater than or equal to 0";
+        let cause = Cause::invalid("spec.replicas", &json!(replicas), detail);
+        return Err(Status::invalid("autoscaling", "Scale", scope.name(), vec![cause]));
+    }
+    let mut new = object.clone();
+    let parents: Vec<&str> = paths(scope)?.spec.iter().map(String::as_str).collect();
+    if let Some((last, parents)) = parents.split_last() {
+        json::path_mut(&mut new, parents).insert((*last).to_owned(), replicas.into());
+    }
+    Ok(new)
+}
+
 pub(crate) fn change(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, Status> {
+    if scope.call.is_apply() {
+        let object = write::apply_scale(scope, body, paths(scope)?)?;
+        return Ok(respond(200, &shown(scope, &object)?, &[]));
+    }
     let change: Value = serde_json::from_slice(body)
         .map_err(|e| Status::bad_request(format!("error decoding the scale: {e}")))?;
     let media = scope
@@ -94,7 +116,6 @@ pub(crate) fn change(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, 
         .unwrap_or_default()
         .trim()
         .to_owned();
-    let paths = paths(scope)?.clone();
     let make = |old: &Value| -> Result<Value, Status> {
         let scale = if scope.call.verb == "update" {
             change
@@ -106,26 +127,11 @@ pub(crate) fn change(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, 
             };
             write::patched(scope, media, &shown(scope, old)?, &change)?
         };
-        let replicas = json::at(&scale, &["spec", "replicas"])
-            .and_then(Value::as_i64)
-            .unwrap_or(0);
-        if replicas < 0 {
-            let cause = Cause::invalid(
-                "spec.replicas",
-                &json!(replicas),
-                "must be greater than or equal to 0",
-            );
-            return Err(Status::invalid("autoscaling", "Scale", scope.name(), vec![cause]));
-        }
-        let mut new = old.clone();
+        let mut new = with(scope, old, &scale)?;
         new["apiVersion"] = scope.api_version().into();
         let version = json::resource_version(&scale).to_owned();
         if !version.is_empty() {
             json::meta_mut(&mut new).insert("resourceVersion".to_owned(), version.into());
-        }
-        let parents: Vec<&str> = paths.spec.iter().map(String::as_str).collect();
-        if let Some((last, parents)) = parents.split_last() {
-            json::path_mut(&mut new, parents).insert((*last).to_owned(), replicas.into());
         }
         Ok(new)
     };

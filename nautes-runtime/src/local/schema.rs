@@ -4,10 +4,12 @@
 //! kinds. Nodes live in an arena, so that the recursive types of Kubernetes (`JSONSchemaProps`) need no
 //! special care.
 
+mod amounts;
 mod builtin;
 mod compile;
 mod fill;
 mod formats;
+mod times;
 mod typed;
 mod validate;
 
@@ -15,6 +17,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;
 
+pub(crate) use amounts::canonical_amounts;
 pub(crate) use builtin::{builtin, definitions};
 pub(crate) use compile::{compile, structural_causes};
 pub(crate) use fill::{drop_empty, fill_defaults, prune};

@@ -20,10 +20,11 @@ use super::{
     audit::{self, Audit},
     authn, authz,
     call::{Call, Target, User},
-    discovery, duplicates,
+    discovery,
+    duplicates::Twice,
     fault::{self, Effect, Faults, Lost},
     kinds::{Registry, ResourceType, Version},
-    logs, openapi, read, review, scale,
+    logs, openapi, plugins, read, review, scale,
     status::Status,
     store::{Progress, Store},
     watch as watching,
@@ -79,8 +80,9 @@ pub(crate) struct Scope<'a> {
     pub(crate) target: &'a Target,
     pub(crate) kind: Arc<ResourceType>,
     pub(crate) version: Arc<Version>,
+    pub(crate) body: Bytes,
     /// The fields that the body gives more than once.
-    pub(crate) twice: Vec<String>,
+    pub(crate) twice: Twice,
     /// What admission webhooks say about the request.
     pub(crate) hooks: webhooks::Hooks,
 }
@@ -281,10 +283,21 @@ where
     };
     let mut scope = scope(server, call, &user, target)?;
     if scope.call.is_write() && scope.call.media() != "application/json-patch+json" {
-        scope.twice = duplicates::of_json(&body);
+        scope.twice = Twice::of(&body, scope.call.media());
     }
+    scope.body = body.clone();
     log.write = call.is_write() && scope.kind.is_stored() && !call.is_dry_run()?;
-    route(server, &scope, &body).await
+    let served = route(server, &scope, &body).await;
+    let warnings = read::warnings(&scope);
+    match served {
+        // That a version is deprecated is told with a refusal too.
+        Err(status) if !warnings.is_empty() => {
+            let mut response = fail(&status);
+            warn(&mut response, &warnings);
+            Ok(response)
+        }
+        served => served,
+    }
 }
 
 fn no_resource(server: &Server, call: &Call) -> Result<Response<Body>, Status> {
@@ -350,7 +363,8 @@ fn scope<'a>(
         target,
         kind,
         version,
-        twice: Vec::new(),
+        body: Bytes::new(),
+        twice: Twice::default(),
         hooks: webhooks::Hooks::default(),
     })
 }
@@ -397,7 +411,9 @@ async fn route(server: &Arc<Server>, scope: &Scope<'_>, body: &Bytes) -> Result<
         ("finalize", "update") if scope.kind.is("", "namespaces") => {
             kept(server, judged(scope, || write::change(scope, body)).await).await
         }
-        ("token", "create") if scope.kind.is("", "serviceaccounts") => authn::token_request(scope, body),
+        ("token", "create") if scope.kind.is("", "serviceaccounts") => {
+            judged(scope, || authn::token_request(scope, body)).await
+        }
         ("status", _) if !has_status => Err(Status::no_such_path()),
         ("scale", _) if scope.version.scale.is_none() => Err(Status::no_such_path()),
         ("" | "status" | "scale", _) => Err(Status::method_not_allowed()),
@@ -408,7 +424,11 @@ async fn route(server: &Arc<Server>, scope: &Scope<'_>, body: &Bytes) -> Result<
 /// Waits until what was written is kept, then answers.
 async fn kept(server: &Server, answer: Result<Response<Body>, Status>) -> Result<Response<Body>, Status> {
     let answer = answer?;
-    let revision = server.state().store.revision();
+    let revision = {
+        let mut state = server.state();
+        plugins::recount(&mut state);
+        state.store.revision()
+    };
     let mut progress = server.progress.clone();
     let done = tokio::time::timeout(
         DEADLINE,

@@ -3,7 +3,7 @@
 mod kept;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
@@ -81,6 +81,8 @@ pub(crate) struct Store {
     progress: watch::Sender<Progress>,
     /// Set by writes that a controller of the server may have to follow up.
     pub(crate) unsettled: bool,
+    /// The namespaces with quotas in which something was written since these were last counted.
+    pub(crate) recount: BTreeSet<String>,
 }
 
 impl Store {
@@ -96,6 +98,7 @@ impl Store {
             durable: None,
             progress,
             unsettled: true,
+            recount: BTreeSet::new(),
         };
         if let Some((durable, records, revision)) = durable {
             for record in records {
@@ -237,6 +240,7 @@ impl Store {
         deleted: bool,
     ) {
         let (revision, storage) = (self.revision, storage.clone());
+        let space = namespace.clone();
         self.history.push_back(Arc::new(Change {
             revision,
             storage,
@@ -253,6 +257,9 @@ impl Store {
                 after,
                 ..Change::clone(change)
             });
+        }
+        if !space.is_empty() && self.all_opened("resourcequotas", Some(&space)).next().is_some() {
+            self.recount.insert(space);
         }
         while self.history.len() > HISTORY {
             if let Some(gone) = self.history.pop_front() {

@@ -4,8 +4,6 @@
 //! So a write that has to ask stops, the webhooks are asked without the lock, and the write is begun anew with
 //! what they said. An answer counts only for the state of the object that was shown: a write that met another
 //! state by then asks again.
-//!
-//! Left out: a second round of mutating webhooks (`reinvocationPolicy`), and mutating webhooks of `scale`.
 
 mod ask;
 mod https;
@@ -102,6 +100,12 @@ impl Hooks {
     pub(crate) fn made_up(&self, make: impl FnOnce() -> (String, String)) -> (String, String) {
         self.with(|i| i.made_up.get_or_insert_with(make).clone())
     }
+
+    /// The end of another generated name, of a part of the new object.
+    pub(crate) fn tail(&self) -> String {
+        self.with(|i| i.made_up.as_ref().map(|(_, tail)| tail.chars().rev().collect()))
+            .unwrap_or_default()
+    }
 }
 
 /// Asks the webhooks of a stage, or says what they said. The answer is the object that they made.
@@ -116,9 +120,6 @@ pub(crate) fn judge(
 ) -> Result<Option<Value>, Status> {
     let storage = stage.storage();
     if scope.kind.group == GROUP || state.store.all_opened(&storage, None).next().is_none() {
-        return Ok(None);
-    }
-    if stage == Stage::Mutating && scope.subresource() == "scale" {
         return Ok(None);
     }
     let shown = attempt.object.or(attempt.old);

@@ -3,6 +3,7 @@
 mod change;
 mod create;
 mod delete;
+mod rescale;
 
 use std::sync::Arc;
 
@@ -13,17 +14,19 @@ pub(crate) use self::{
     change::{change, patched, update},
     create::create,
     delete::{delete, delete_collection},
+    rescale::apply_scale,
 };
 use super::{
     AdmissionRequest, Operation,
     builtin::TYPES,
     crd, events, json,
     managed::{self, Writer},
-    names, prepare, protobuf, scale, schema,
+    names, plugins, prepare, protobuf, scale, schema,
     server::{Scope, State},
     status::{Cause, Status},
     store::Store,
     webhooks::{self, Attempt, Stage},
+    yaml,
 };
 
 /// How deep an object may be nested. Its managed fields are nested a little deeper, and readers of JSON stop at 128.
@@ -86,8 +89,20 @@ fn parse_any(content_type: &str, body: &Bytes, wanted: &str) -> Result<Value, St
     }
     match serde_json::from_slice(body) {
         Ok(value) => Ok(value),
-        Err(_) if media.ends_with("yaml") => serde_yaml::from_slice(body)
-            .map_err(|e| Status::bad_request(format!("error converting YAML to JSON: {e}"))),
+        Err(_) if media.ends_with("yaml") => std::str::from_utf8(body)
+            .map_err(|_| "yaml: invalid leading UTF-8 octet".to_owned())
+            .and_then(yaml::read)
+            .map(|document| document.value)
+            .map_err(|why| {
+                Status::bad_request(if media.starts_with("application/apply-patch") {
+                    format!("error decoding YAML: error converting YAML to JSON: {why}")
+                } else {
+                    format!(
+                        "the object provided is unrecognized (must be of type {wanted}): {why} ({})",
+                        summary(body)
+                    )
+                })
+            }),
         Err(e) => Err(Status::bad_request(format!(
             "the object provided is unrecognized (must be of type {wanted}): couldn't get version/kind; json parse \
              error: {} ({})",
@@ -220,17 +235,26 @@ fn check_shape(scope: &Scope<'_>, object: &mut Value, warnings: &mut Vec<String>
             ));
         }
     };
-    let twice = scope.twice.iter().map(|f| format!("duplicate field {f:?}"));
-    let unknown = schema::prune(object, view)
+    let unknown: Vec<String> = schema::prune(object, view)
         .into_iter()
-        .map(|f| format!("unknown field {f:?}"));
-    let gone: Vec<String> = twice.chain(unknown).collect();
+        .map(|f| format!("unknown field {f:?}"))
+        .collect();
+    if mode == "Warn" {
+        warnings.extend(scope.twice.warnings());
+        warnings.extend(unknown);
+        return Ok(());
+    }
+    let mut gone = scope.twice.problems();
+    if mode == "Strict" && scope.call.is_apply() && !gone.is_empty() {
+        let why = gone.join(", ");
+        return Err(Status::bad_request(format!(
+            "error strict decoding YAML: error converting YAML to JSON: {why}"
+        )));
+    }
+    gone.extend(unknown);
     if mode == "Strict" && !gone.is_empty() {
         let why = format!("strict decoding error: {}", gone.join(", "));
         return Err(undecodable(scope, sent.as_ref(), &why));
-    }
-    if mode == "Warn" {
-        warnings.extend(gone);
     }
     Ok(())
 }
@@ -238,13 +262,29 @@ fn check_shape(scope: &Scope<'_>, object: &mut Value, warnings: &mut Vec<String>
 /// A body that is not of the type of its kind; of a patch, what the patch made.
 fn undecodable(scope: &Scope<'_>, patched: Option<&Value>, why: &str) -> Status {
     if let Some(object) = patched.filter(|_| !scope.call.is_apply()) {
-        let cause = Cause::invalid("patch", &Value::from(object.to_string()), why);
+        let quoted = if scope.kind.custom || scope.call.media().starts_with("application/strategic") {
+            object.to_string()
+        } else {
+            json::quoted(object, patches_metadata(scope))
+        };
+        let cause = Cause::invalid("patch", &Value::from(quoted), why);
         return Status::invalid("", "", "", vec![cause]);
     }
     let (kind, version) = (&scope.kind.kind, &scope.version.name);
     Status::bad_request(format!(
         "{kind} in version {version:?} cannot be handled as a {kind}: {why}"
     ))
+}
+
+/// Whether a patch changes something in metadata: these are put together anew then.
+fn patches_metadata(scope: &Scope<'_>) -> bool {
+    match serde_json::from_slice(&scope.body) {
+        Ok(Value::Array(operations)) => operations
+            .iter()
+            .any(|o| json::text(o, &["path"]).starts_with("/metadata/")),
+        Ok(patch) => patch.get("metadata").is_some(),
+        Err(_) => false,
+    }
 }
 
 /// A configuration that cannot be applied, as it was sent.
@@ -269,12 +309,19 @@ fn untyped(scope: &Scope<'_>, config: &Value, errors: &[String]) -> Status {
 
 fn fill(scope: &Scope<'_>, object: &mut Value) {
     if !scope.kind.custom {
+        schema::canonical_amounts(object, scope.version.schema.view());
         prepare::fill(object, &scope.kind);
     }
     schema::fill_defaults(object, scope.version.schema.view());
     if !scope.kind.custom {
         prepare::condition_times(object, &scope.kind);
     }
+}
+
+/// Makes an object that is not a client's what it would be if it were.
+pub(crate) fn complete(scope: &Scope<'_>, object: &mut Value) {
+    let _ = schema::prune(object, scope.version.schema.view());
+    fill(scope, object);
 }
 
 fn check_namespace(scope: &Scope<'_>, object: &mut Value) -> Result<(), Status> {
@@ -299,6 +346,7 @@ fn writer(scope: &Scope<'_>) -> Writer {
         api_version: scope.api_version(),
         subresource: scope.subresource().to_owned(),
         has_status: scope.version.status,
+        annotates: scope.kind.is("apps", "deployments"),
         custom: scope.kind.custom,
     }
 }
@@ -383,6 +431,7 @@ fn admit(
     old: Option<&Value>,
     dry_run: bool,
 ) -> Result<(), Status> {
+    plugins::change(scope, state, operation, object, old)?;
     let attempt = Attempt {
         operation,
         object: Some(object),
@@ -390,9 +439,6 @@ fn admit(
         dry_run,
     };
     if let Some(mut made) = webhooks::judge(scope, state, Stage::Mutating, &attempt)? {
-        // Webhooks say what a client could have said: it is decoded as that.
-        let _ = schema::prune(&mut made, scope.version.schema.view());
-        fill(scope, &mut made);
         if let Some(old) = old {
             change::count_generation(scope, old, &mut made);
         }
@@ -401,22 +447,24 @@ fn admit(
     consent(scope, operation, Some(object), old, dry_run)
 }
 
-/// What judges a write when all else is done: validating webhooks.
+/// What judges a write when all else is done: limits, validating webhooks, quotas.
 fn admit_last(
     scope: &Scope<'_>,
     state: &State,
     operation: Operation,
-    object: Option<&Value>,
+    object: &Value,
     old: Option<&Value>,
     dry_run: bool,
 ) -> Result<(), Status> {
     let attempt = Attempt {
         operation,
-        object,
+        object: Some(object),
         old,
         dry_run,
     };
-    webhooks::judge(scope, state, Stage::Validating, &attempt).map(drop)
+    plugins::judge(scope, state, operation, object)?;
+    webhooks::judge(scope, state, Stage::Validating, &attempt)?;
+    plugins::judge_last(scope, state, operation, object, old)
 }
 
 /// A deletion changes nothing: all that judges it, in its order.

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::limits;
 use crate::local::{crd, json, kinds::ResourceType, names, status::Cause};
 
 /// What is wrong with an object of a built-in kind, beyond its schema.
@@ -22,6 +23,8 @@ pub(crate) fn causes(object: &Value, old: Option<&Value>, kind: &ResourceType) -
         }
         ("", "services") => service_causes(object, old, &mut causes),
         ("", "pods") => pod_causes(object.get("spec"), "spec", &mut causes),
+        ("", "resourcequotas") => limits::quota_causes(object, old, &mut causes),
+        ("", "limitranges") => limits::range_causes(object, &mut causes),
         ("apps", plural) => workload_causes(object, old, plural, &mut causes),
         ("batch", "jobs") => job_causes(object, "spec", &mut causes),
         ("batch", "cronjobs") => {
@@ -344,6 +347,7 @@ fn pod_causes(spec: Option<&Value>, at: &str, causes: &mut Vec<Cause>) {
         if json::text(container, &["image"]).is_empty() {
             causes.push(Cause::required(format!("{at}.containers[{index}].image"), ""));
         }
+        limits::container_causes(container, &format!("{at}.containers[{index}]"), causes);
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{ListKind, Node, Type, View, formats};
-use crate::local::status::Cause;
+use super::{ListKind, Node, Type, View, amounts, formats, times};
+use crate::local::{quantity, status::Cause};
 
 const DEPTH: usize = 200;
 const LIMIT: usize = 200;
@@ -355,7 +355,7 @@ fn misfit(value: &Value, view: View<'_>, owner: &str, path: &str, depth: usize) 
     };
     if node.int_or_string {
         return if value.is_string() || value.is_number() {
-            None
+            amounts::is_amount(node).then(|| quantity::error(value)).flatten()
         } else {
             unfit("intstr.IntOrString")
         };
@@ -381,6 +381,7 @@ fn misfit(value: &Value, view: View<'_>, owner: &str, path: &str, depth: usize) 
             let at = formats::corrupt_base64(text)?;
             Some(format!("illegal base64 data at input byte {at}"))
         }
+        Value::String(text) => times::error(text, times::layout(node)?),
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! Asks the webhooks of a write.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use futures::future::join_all;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use super::{
     matching::{self, Hook},
     review::{self, Said},
 };
-use crate::local::{Operation, json, patch, server::Scope, status::Status};
+use crate::local::{Operation, json, patch, plugins, scale, server::Scope, status::Status, write};
 
 /// What came of asking: the object where webhooks changed it, or a refusal; with warnings either way.
 type Outcome = Result<(Option<Value>, Vec<String>), (Status, Vec<String>)>;
@@ -22,29 +22,85 @@ pub(super) async fn ask(scope: &Scope<'_>, question: &Question) -> Outcome {
     }
 }
 
+/// What is known of the webhooks that were asked: those that ask to see later changes see them once more.
+#[derive(Debug, Default)]
+struct Round {
+    object: Option<Value>,
+    warnings: Vec<String>,
+    /// Webhooks (by their place) that were asked since the last change and want to see the next.
+    asked: BTreeSet<usize>,
+    /// Webhooks to ask again.
+    again: BTreeSet<usize>,
+}
+
+impl Round {
+    /// The object is another: who was asked before is asked again.
+    fn changed(&mut self) {
+        self.again.append(&mut self.asked);
+    }
+
+    /// Asks one webhook.
+    async fn ask(&mut self, scope: &Scope<'_>, question: &Question, place: usize) -> Result<(), Status> {
+        let hook = &question.hooks[place];
+        let Some(said) = one(scope, question, hook, self.object.as_ref()).await? else {
+            return Ok(());
+        };
+        self.warnings.extend(said.warnings);
+        if !said.allowed {
+            return Err(review::denial(hook, &said.result));
+        }
+        if let Some(operations) = said.patch.filter(|p| *p != serde_json::json!([])) {
+            let new = changed(scope, question, hook, self.object.as_ref(), &operations)?;
+            if self.object.as_ref() != Some(&new) {
+                self.object = Some(new);
+                self.changed();
+            }
+        }
+        if json::text(&hook.spec, &["reinvocationPolicy"]) == "IfNeeded" {
+            self.asked.insert(place);
+        }
+        Ok(())
+    }
+
+    async fn all(&mut self, scope: &Scope<'_>, question: &Question) -> Result<(), Status> {
+        for place in 0..question.hooks.len() {
+            self.ask(scope, question, place).await?;
+        }
+        if self.object == question.object {
+            return Ok(());
+        }
+        // What webhooks made, the plug-ins of the server see too, and then those who want to.
+        if let Some(object) = &mut self.object {
+            let before = object.clone();
+            {
+                let state = scope.server.state();
+                plugins::change(scope, &state, question.operation, object, question.old.as_ref())?;
+            }
+            if *object != before {
+                self.changed();
+            }
+        }
+        for place in 0..question.hooks.len() {
+            if self.again.contains(&place) {
+                self.ask(scope, question, place).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// One after another: each sees what those before it made.
 async fn mutate(scope: &Scope<'_>, question: &Question) -> Outcome {
-    let mut object = question.object.clone();
-    let mut warnings = Vec::new();
-    for hook in &question.hooks {
-        let said = match one(scope, question, hook, object.as_ref()).await {
-            Ok(Some(said)) => said,
-            Ok(None) => continue,
-            Err(status) => return Err((status, warnings)),
-        };
-        warnings.extend(said.warnings);
-        if !said.allowed {
-            return Err((review::denial(hook, &said.result), warnings));
-        }
-        let Some(operations) = said.patch.filter(|p| *p != serde_json::json!([])) else {
-            continue;
-        };
-        match changed(scope, question, hook, object.as_ref(), &operations) {
-            Ok(new) => object = Some(new),
-            Err(status) => return Err((status, warnings)),
-        }
+    let mut round = Round {
+        object: question.object.clone(),
+        ..Round::default()
+    };
+    let done = round.all(scope, question).await;
+    let Round { object, warnings, .. } = round;
+    match done {
+        Ok(()) => Ok((object.filter(|o| question.object.as_ref() != Some(o)), warnings)),
+        Err(status) => Err((status, warnings)),
     }
-    Ok((object.filter(|o| question.object.as_ref() != Some(o)), warnings))
 }
 
 fn changed(
@@ -60,15 +116,22 @@ fn changed(
             hook.name()
         )));
     };
-    let shown = review::request(scope, question, hook, object, "")["request"]["object"].take();
+    let shown = review::shown(scope, hook, whole, question);
     let mut new = patch::json_patch(&shown, operations).map_err(|e| Status::internal(&e.message))?;
     if !new.is_object() {
         return Err(Status::internal("the webhook made no object"));
+    }
+    match scope.subresource() {
+        "scale" => return scale::with(scope, whole, &new),
+        "token" => return Ok(new),
+        _ => {}
     }
     new["apiVersion"] = whole["apiVersion"].clone();
     if question.operation == Operation::Create {
         review::remade(&mut new, whole);
     }
+    // Webhooks say what a client could have said: it is decoded as that.
+    write::complete(scope, &mut new);
     Ok(new)
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kube_cel::{AdmissionRequest, GroupVersionKind, GroupVersionResource, VapEvaluator, VapExpression};
 use serde_json::Value;
 
-use super::{Attempt, Question};
+use super::{Attempt, Question, review};
 use crate::local::{
     Operation,
     authz::label_selector_matches,
@@ -176,6 +176,8 @@ pub(super) fn selects(
 
 fn evaluator(scope: &Scope<'_>, question: &Question, hook: &Hook, object: Option<&Value>) -> VapEvaluator {
     let group = &scope.kind.group;
+    let (kind_group, kind_version, kind) = review::kind_of(scope, &hook.version);
+    let face = |object: Option<&Value>| object.map(|o| review::face(scope, hook, o)).unwrap_or_default();
     let request = AdmissionRequest {
         operation: word(question.operation).to_owned(),
         username: scope.user.name.clone(),
@@ -185,9 +187,9 @@ fn evaluator(scope: &Scope<'_>, question: &Question, hook: &Hook, object: Option
         namespace: scope.namespace().to_owned(),
         dry_run: question.dry_run,
         kind: GroupVersionKind {
-            group: group.clone(),
-            version: hook.version.clone(),
-            kind: scope.kind.kind.clone(),
+            group: kind_group.to_owned(),
+            version: kind_version.to_owned(),
+            kind: kind.to_owned(),
         },
         resource: GroupVersionResource {
             group: group.clone(),
@@ -196,7 +198,7 @@ fn evaluator(scope: &Scope<'_>, question: &Question, hook: &Hook, object: Option
         },
     };
     let mut builder = VapEvaluator::builder().request(request);
-    builder = builder.object(object.cloned().unwrap_or_default());
-    builder = builder.old_object(question.old.clone().unwrap_or_default());
+    builder = builder.object(face(object));
+    builder = builder.old_object(face(question.old.as_ref()));
     builder.build()
 }

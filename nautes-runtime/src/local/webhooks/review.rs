@@ -33,26 +33,11 @@ pub(super) fn request(
     uid: &str,
 ) -> Value {
     let (group, asked) = (&scope.kind.group, &scope.version.name);
-    let scaled = scope.subresource() == "scale";
     let kind = |version: &str| {
-        if scaled {
-            json!({"group": "autoscaling", "version": "v1", "kind": "Scale"})
-        } else {
-            json!({"group": group, "version": version, "kind": scope.kind.kind})
-        }
+        let (group, version, kind) = kind_of(scope, version);
+        json!({"group": group, "version": version, "kind": kind})
     };
     let resource = |version: &str| json!({"group": group, "version": version, "resource": scope.kind.plural});
-    let shown = |object: Option<&Value>| -> Value {
-        let Some(object) = object else {
-            return Value::Null;
-        };
-        if scaled {
-            return scale::shown(scope, object).unwrap_or_default();
-        }
-        let mut object = read::shown(object, &scope.kind, &scope.version);
-        object["apiVersion"] = scope.kind.api_version(&hook.version).into();
-        object
-    };
     let mut user = json!({"username": scope.user.name, "groups": scope.user.groups});
     if !scope.user.uid.is_empty() {
         user["uid"] = scope.user.uid.clone().into();
@@ -61,28 +46,71 @@ pub(super) fn request(
         user["extra"][key] = json!(values);
     }
     let creates = question.operation == Operation::Create;
-    let mut new = shown(object);
-    if creates && question.subject.stage == Stage::Mutating {
-        unmade(&mut new);
-    }
+    let new = object.map_or(Value::Null, |o| shown(scope, hook, o, question));
+    let old = question.old.as_ref();
+    let old = old.map_or(Value::Null, |o| face(scope, hook, o));
     let mut request = json!({
         "uid": uid, "kind": kind(&hook.version), "resource": resource(&hook.version),
         "requestKind": kind(asked), "requestResource": resource(asked),
         "operation": word(question.operation), "userInfo": user, "object": new,
-        "oldObject": shown(question.old.as_ref()), "dryRun": question.dry_run, "options": options(scope, question),
+        "oldObject": old, "dryRun": question.dry_run, "options": options(scope, question),
     });
+    // A namespace is in itself.
+    let namespace = match scope.kind.is("", "namespaces") {
+        true => question.subject.name.as_str(),
+        false => scope.namespace(),
+    };
+    let named = match scope.subresource() {
+        "token" => scope.name(),
+        _ => question.subject.name.as_str(),
+    };
     for (field, value) in [
-        ("name", question.subject.name.as_str()),
-        ("namespace", scope.namespace()),
+        ("name", named),
+        ("namespace", namespace),
         ("subResource", scope.subresource()),
         ("requestSubResource", scope.subresource()),
     ] {
-        let generated = field == "name" && creates && json::name(&request["object"]).is_empty();
+        let generated = field == "name"
+            && creates
+            && scope.subresource().is_empty()
+            && json::name(&request["object"]).is_empty();
         if !value.is_empty() && !generated {
             request[field] = value.into();
         }
     }
     json!({"kind": "AdmissionReview", "apiVersion": api_version(hook), "request": request})
+}
+
+/// What the object of a request is: a subresource may have a kind of its own.
+pub(super) fn kind_of<'a>(scope: &'a Scope<'_>, version: &'a str) -> (&'a str, &'a str, &'a str) {
+    match scope.subresource() {
+        "scale" => ("autoscaling", "v1", "Scale"),
+        "token" => ("authentication.k8s.io", "v1", "TokenRequest"),
+        _ => (&scope.kind.group, version, &scope.kind.kind),
+    }
+}
+
+/// An object as webhooks are shown it.
+pub(super) fn face(scope: &Scope<'_>, hook: &Hook, object: &Value) -> Value {
+    match scope.subresource() {
+        "scale" => scale::shown(scope, object).unwrap_or_default(),
+        "token" => object.clone(),
+        _ => {
+            let mut object = read::shown(object, &scope.kind, &scope.version);
+            object["apiVersion"] = scope.kind.api_version(&hook.version).into();
+            object
+        }
+    }
+}
+
+/// The object of a write as webhooks are shown it at this stage.
+pub(super) fn shown(scope: &Scope<'_>, hook: &Hook, object: &Value, question: &Question) -> Value {
+    let mut shown = face(scope, hook, object);
+    let creates = question.operation == Operation::Create && scope.subresource().is_empty();
+    if creates && question.subject.stage == Stage::Mutating {
+        unmade(&mut shown);
+    }
+    shown
 }
 
 /// The metadata that a new object has not got yet when mutating webhooks see it.

@@ -282,6 +282,11 @@ fn assemble(scope: &Scope<'_>, old: &Value, mut new: Value) -> Value {
             let mut result = old.clone();
             result["apiVersion"] = new["apiVersion"].clone();
             copy_field(&new, &mut result, "status");
+            if let Some(quality) =
+                json::at(old, &["status", "qosClass"]).filter(|_| scope.kind.is("", "pods"))
+            {
+                json::path_mut(&mut result, &["status"]).insert("qosClass".to_owned(), quality.clone());
+            }
             if scope.kind.is("apps", "deployments") {
                 let annotations = json::meta(&new).get("annotations").cloned();
                 let meta = json::meta_mut(&mut result);
@@ -351,7 +356,7 @@ pub(crate) fn store_update(
     if scope.kind.is("", "services") && scope.subresource().is_empty() {
         services::allocate(state, &mut new, Some(old));
     }
-    admit_last(scope, state, Operation::Update, Some(&new), Some(old), dry_run)?;
+    admit_last(scope, state, Operation::Update, &new, Some(old), dry_run)?;
     if dry_run {
         return Ok(Arc::new(new));
     }

@@ -75,7 +75,7 @@ pub(super) fn create_object(
     if scope.kind.is("", "services") {
         services::allocate(state, &mut object, None);
     }
-    admit_last(scope, state, Operation::Create, Some(&object), None, dry_run)?;
+    admit_last(scope, state, Operation::Create, &object, None, dry_run)?;
     if dry_run {
         return Ok(Arc::new(object));
     }
