@@ -499,6 +499,21 @@ async fn the_receiver_believes_nobody_without_the_token() {
     assert_eq!(ask("/hooks/none/none", Some(&token), "{}").await, 401);
     assert_eq!(ask(path, Some(&token), "not json").await, 400);
     assert_eq!(ask(path, Some(&token), &"x".repeat(2 << 20)).await, 413);
+    // In the way of Gitea the token is not sent, but signs the body.
+    let sign = async |path: &str, signature: &str, body: &str| {
+        let request = axum::http::Request::post(path).header("X-Gitea-Signature", signature);
+        let request = request.body(axum::body::Body::from(body.to_owned())).unwrap();
+        let answer = tower::ServiceExt::oneshot(router.clone(), request).await.unwrap();
+        answer.status().as_u16()
+    };
+    let mac = <hmac::Hmac<sha2::Sha256> as hmac::Mac>::new_from_slice(token.as_bytes()).unwrap();
+    let code = hmac::Mac::finalize(hmac::Mac::chain_update(mac, b"{}")).into_bytes();
+    let signature: String = code.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(sign(path, &signature, "{}").await, 202);
+    assert_eq!(sign(path, &signature, "{} ").await, 401);
+    assert_eq!(sign(path, "", "{}").await, 401);
+    assert_eq!(sign(path, &token, "{}").await, 401);
+    assert_eq!(sign("/hooks/shop/web-deploy", &signature, "{}").await, 401);
     assert_eq!(world.runs().await.len(), 0);
 }
 

@@ -81,6 +81,11 @@ impl ForgeError {
         }
     }
 
+    /// Whether it waits for what people do on the forge by hand.
+    fn is_by_hand(&self) -> bool {
+        matches!(self, Self::Host { source, .. } if source.is_unsupported())
+    }
+
     pub(crate) fn class(&self) -> Class {
         match self {
             Self::Host { source, .. } => source.class(),
@@ -96,6 +101,11 @@ impl ForgeError {
         let reason = match self {
             Self::NotOurs(_) => "NotOurs",
             Self::Missing { .. } => "RepositoryMissing",
+            Self::Host { source, .. } if source.is_unsupported() => {
+                let hint = source.hint().unwrap_or_default();
+                let said = format!("{}: {hint}", super::facts::chain(self));
+                return Fact::new(ON_FORGE, VerdictState::Pending, "Unsupported", said);
+            }
             _ => return Fact::failed(ON_FORGE, self.class(), self),
         };
         Fact::new(ON_FORGE, VerdictState::Failed, reason, self.to_string())
@@ -188,7 +198,14 @@ impl Forge<'_> {
                 Ok((writes, late)) => {
                     pass.writes += writes;
                     pass.unfinished |= late;
-                    let facts = Facts::from(Fact::ready(ON_FORGE, format!("{} is there", repo.path)))
+                    let abilities = self.session.abilities();
+                    let by_hand = if abilities.keys && !abilities.hooks.is_empty() {
+                        ""
+                    } else {
+                        "; its deploy keys and its webhook are kept by hand, and pushes are found by polling"
+                    };
+                    let said = format!("{} is there{by_hand}", repo.path);
+                    let facts = Facts::from(Fact::ready(ON_FORGE, said))
                         .field("repositoryId", at.id.to_string())
                         .field("url", at.http_url.clone());
                     pass.facts.insert(repo.identity.clone(), facts);
@@ -256,7 +273,9 @@ impl Forge<'_> {
             .own_keys(self.provider(&repo.declared), &repo.path, &id)
             .await?;
         writes += own.1;
-        writes += keys::add_missing(session, &repo.path, &own.0).await?;
+        if session.abilities().keys {
+            writes += keys::add_missing(session, &repo.path, &own.0).await?;
+        }
         Ok((at, writes))
     }
 
@@ -330,7 +349,12 @@ impl Forge<'_> {
                     .filter(|(_, key)| !key.can_push || level == Level::Write),
             );
         }
-        let (changed, late) = keys::converge(&*self.session, &repo.path, &wanted).await?;
+        let abilities = self.session.abilities();
+        let (changed, late) = if abilities.keys {
+            keys::converge(&*self.session, &repo.path, &wanted).await?
+        } else {
+            (0, false)
+        };
         let site = hooks::Site {
             session: &*self.session,
             store: &**self.platform.store(),
@@ -340,7 +364,11 @@ impl Forge<'_> {
             path: &repo.path,
             id: &id,
         };
-        writes += changed + site.converge(&repo.events).await?;
+        writes += changed;
+        if !abilities.hooks.is_empty() {
+            let known = repo.events.iter().filter(|event| abilities.hooks.contains(event));
+            writes += site.converge(&known.copied().collect()).await?;
+        }
         Ok((writes, late || missing))
     }
 
@@ -373,7 +401,9 @@ impl Forge<'_> {
             .await
             .map_err(|e| ForgeError::host(action(), e))?;
         let mut writes = 0;
-        if let Some(found) = found.filter(|r| repository::is_ours(r, &repo.identity)) {
+        // Where repositories are made by hand, they go by hand.
+        let managed = found.filter(|r| session.abilities().manages && repository::is_ours(r, &repo.identity));
+        if let Some(found) = managed {
             if !found.archived {
                 writes += self.close(&repo.path).await?;
             }
@@ -413,7 +443,8 @@ impl Forge<'_> {
 
 impl ForgePass {
     fn note(&mut self, identity: &Identity, error: &ForgeError) {
-        self.unfinished |= error.class().is_retryable();
+        // What people do by hand is looked for again.
+        self.unfinished |= error.class().is_retryable() || error.is_by_hand();
         tracing::info!(%identity, error = %super::facts::chain(error), "not as declared on the forge");
         self.facts.insert(identity.clone(), error.fact().into());
     }

@@ -1,7 +1,8 @@
 //! The webhook receiver: the door through which the forge says that something has happened.
 //!
 //! # Contract
-//! * `POST /hooks/<product>/<repository>` with the token of that repository in `X-Gitlab-Token`.
+//! * `POST /hooks/<product>/<repository>` with the token of that repository in `X-Gitlab-Token`, or with a signature of
+//!   the body by it in `X-Gitea-Signature`.
 //! * The payload is a hint only: what happened is read from the forge. So whoever has a token can make Nautes look
 //!   early, and nothing else.
 //! * 401 for a token that is missing, wrong, or of a repository that has no hook, without a difference; 413 for a
@@ -12,8 +13,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::routing::post;
+use nautes_gitops::host::gitea::event as gitea;
 use nautes_model::name::{ProductName, ResourceName};
 use nautes_model::{Identity, Kind, Resource, Secret};
 
@@ -47,8 +49,14 @@ async fn receive(
     let (Ok(product), Ok(repo)) = (ProductName::new(&product), ResourceName::new(&repo)) else {
         return DENIED;
     };
-    let Some(given) = headers.get(TOKEN).map(|value| Secret::new(value.as_bytes())) else {
+    let given = headers.get(TOKEN).map(|value| Secret::new(value.as_bytes()));
+    let signature = headers.get(gitea::SIGNATURE_HEADER).map(HeaderValue::as_bytes);
+    if given.is_none() && signature.is_none() {
         return DENIED;
+    }
+    let proves = |token: &Secret| match &given {
+        Some(given) => !token.is_empty() && token == given,
+        None => gitea::is_signed(signature, &body, token),
     };
     let identity = Identity::product(Kind::CodeRepo, product.clone(), repo.clone());
     let forge_id = lock(&shared.ids).get(&identity).copied();
@@ -63,7 +71,7 @@ async fn receive(
     let limit = shared.platform.timing().call;
     match tokio::time::timeout(limit, shared.platform.store().resolve(&at)).await {
         // Secrets are compared in time that depends on their lengths only.
-        Ok(Ok(Some(token))) if !token.is_empty() && token == given => {}
+        Ok(Ok(Some(token))) if proves(&token) => {}
         Ok(Ok(_)) => return DENIED,
         Ok(Err(error)) => {
             tracing::warn!(%identity, %error, "a delivery could not be checked");
