@@ -4,11 +4,14 @@
 //! sessions are values that are passed down, so that a caller's credential is used for that caller's request only.
 //! The contract of both is held by [`crate::conformance`].
 
+pub mod abilities;
+pub mod connect;
 pub mod delivery;
 pub mod error;
 pub mod extended;
 #[cfg(any(feature = "fake-gitlab", feature = "fake-gitea"))]
 mod fake;
+pub mod git;
 pub mod gitea;
 pub mod gitlab;
 pub mod local;
@@ -28,6 +31,8 @@ use tokio::sync::broadcast;
 use crate::oid::Oid;
 use crate::repo::Mirror;
 
+pub use abilities::Abilities;
+pub use connect::{Connection, ForgeType};
 pub use error::{HostError, PushError};
 pub use extended::Extended;
 pub use types::{
@@ -54,7 +59,7 @@ pub trait GitHost: Send + Sync + fmt::Debug {
     /// Returns the name of this forge, as providers and messages name it.
     fn name(&self) -> &str;
 
-    /// Returns the type of the forge: `local`, `gitlab`, `gitea`.
+    /// Returns the type of the forge: `local`, `gitlab`, `gitea`, `git`.
     fn provider_type(&self) -> &str;
 
     /// Authenticates a caller by his token.
@@ -87,6 +92,11 @@ pub trait GitHost: Send + Sync + fmt::Debug {
 pub trait Session: Send + Sync + fmt::Debug {
     /// Returns the name of the forge.
     fn host(&self) -> &str;
+
+    /// Returns what the forge can do; the rest people do there by hand.
+    fn abilities(&self) -> Abilities {
+        Abilities::ALL
+    }
 
     /// Returns who the caller is.
     async fn user(&self) -> Result<User, HostError>;

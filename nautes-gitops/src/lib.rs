@@ -10,6 +10,7 @@
 //! | [`change`] | [`ChangeSet`]: what one request changes, as edits of files |
 //! | [`publish`] | [`Publisher`]: one change, one commit, by compare-and-swap |
 //! | [`repo`] | [`Mirror`]: a bare repository that is read and written without a work tree |
+//! | [`survey`](mod@survey) | what a group on a forge has, read without changing anything |
 //! | [`tree`] | the files of one revision as a scope, with what is wrong with them |
 //!
 //! Git objects are read and written with libgit2 in bare repositories: there is no check-out and no subprocess.
@@ -61,6 +62,7 @@ pub mod oid;
 pub mod place;
 pub mod publish;
 pub mod repo;
+pub mod survey;
 pub mod tree;
 
 pub use change::{ChangeError, ChangeSet};

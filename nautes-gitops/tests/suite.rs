@@ -8,6 +8,7 @@ mod suite {
     mod conformance;
     mod feed;
     mod folder;
+    mod git;
     mod gitea;
     mod gitea_api;
     mod gitlab;

@@ -111,7 +111,7 @@ pub fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("The HTTP API of Nautes")
         .long_about(
-            "The HTTP API of Nautes.\n\nThe forge is a GitLab (--forge-url) or a local one, the secret store a Vault or \
+            "The HTTP API of Nautes.\n\nThe forge is at another address (--forge-url) or a local one, the secret store a Vault or \
              OpenBao (--vault-address) or a local one. What is local is kept in the data folder, which belongs to one process \
              at a time. Other forges and stores are given to the library (`nautes_api::serve`). For everything on one machine, controllers included, use `nautes local up`.\n\nA flag wins over the environment, \
              the environment over the file, the file over the default.",

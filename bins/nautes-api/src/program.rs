@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::ArgMatches;
-use nautes_gitops::host::gitlab::{self, Gitlab};
+use nautes_gitops::host::{Connection, GitHost};
 use nautes_runtime::platform::TenantSettings;
 use nautes_runtime::platform::machine::{Machine, own_tenant};
 use nautes_vault::StoreError;
@@ -94,7 +94,7 @@ fn settings(matches: &ArgMatches) -> anyhow::Result<Decided> {
 async fn run(config: Config, user: Option<Vec<String>>) -> anyhow::Result<()> {
     let client = tenant_cluster(config.kubeconfig.as_deref()).await?;
     let (settings, watch) = (config.serving(), config.watch);
-    let gitlab = gitlab(&config).await?;
+    let remote = remote(&config).await?;
     let vault = config.vault.open().await.map_err(told)?;
     let secrets = vault.as_ref().map(|vault| Arc::clone(&vault.store));
     let machine = Machine {
@@ -107,7 +107,7 @@ async fn run(config: Config, user: Option<Vec<String>>) -> anyhow::Result<()> {
         webhook_url: config.webhook_url.context("the webhook address is not set")?,
         secrets,
     };
-    let result = compose(machine, client, gitlab, &settings, watch, user).await;
+    let result = compose(machine, client, remote, &settings, watch, user).await;
     if let Some(vault) = vault {
         // A token that is not revoked ends by itself.
         if let Err(error) = vault.log_out().await {
@@ -132,20 +132,17 @@ fn told(error: StoreError) -> anyhow::Error {
 async fn compose(
     machine: Machine,
     client: kube::Client,
-    gitlab: Option<Gitlab>,
+    remote: Option<(Arc<dyn GitHost>, String)>,
     settings: &Settings,
     watch: WatchLimits,
     user: Option<Vec<String>>,
 ) -> anyhow::Result<()> {
-    if let Some(gitlab) = gitlab {
+    if let Some((host, forge)) = remote {
         anyhow::ensure!(
             user.is_none(),
-            "--create-user is for the local forge; GitLab has its own users"
+            "--create-user is for the local forge; the forge at {forge} has its own users"
         );
-        let forge = gitlab.url().to_owned();
-        let platform = machine
-            .open_with(Arc::new(gitlab), client, |builder| builder)
-            .await?;
+        let platform = machine.open_with(host, client, |builder| builder).await?;
         return work(settings, App::with_watch(platform, watch), &forge).await;
     }
     let opened = machine.open(client, |builder| builder).await?;
@@ -184,19 +181,26 @@ async fn work(settings: &Settings, app: App, forge: &str) -> anyhow::Result<()> 
 }
 
 /// Prepares to talk to the GitLab that the settings name, if they name one.
-async fn gitlab(config: &Config) -> anyhow::Result<Option<Gitlab>> {
-    let Some((url, token)) = config.forge_url.as_ref().zip(config.forge_token_file.as_ref()) else {
+async fn remote(config: &Config) -> anyhow::Result<Option<(Arc<dyn GitHost>, String)>> {
+    let Some((url, token_file)) = config.forge_url.as_ref().zip(config.forge_token_file.as_ref()) else {
         return Ok(None);
     };
-    let ca = config.forge_ca_file.as_deref();
-    let mut options = gitlab::Options::from_files(&config.forge_name, url.as_str(), token, ca)
+    let (token, ca_bundle) = Connection::files(token_file, config.forge_ca_file.as_deref())
         .await
-        .context("cannot use GitLab")?;
-    if let Some(proxy) = &config.forge_proxy {
-        options.net.proxy = Some(proxy.expose_str().context("the proxy is no address")?.to_owned());
-    }
-    options.net.loopback = config.forge_loopback;
-    Gitlab::new(options).context("cannot use GitLab").map(Some)
+        .context("cannot use the forge")?;
+    let connection = Connection {
+        kind: config.forge_type,
+        name: config.forge_name.clone(),
+        url: url.to_string(),
+        token,
+        ca_bundle,
+        proxy: config.forge_proxy.clone(),
+        loopback: config.forge_loopback,
+        known: config.tenant_repo.clone(),
+    };
+    let forge = connection.open();
+    let forge = forge.with_context(|| format!("cannot use the forge at {url}"))?;
+    Ok(Some((forge, url.to_string())))
 }
 
 async fn tenant_cluster(file: Option<&std::path::Path>) -> anyhow::Result<kube::Client> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use nautes_gitops::GitHost;
-use nautes_gitops::host::gitlab::{Gitlab, Options};
+use nautes_gitops::host::Connection;
 use nautes_gitops::host::local::{self, LocalForge, Serving};
 
 use crate::settings::Settings;
@@ -15,7 +15,7 @@ use crate::settings::Settings;
 /// A file cannot be read, or the forge cannot be used.
 pub(crate) async fn open(settings: &Settings) -> anyhow::Result<(Arc<dyn GitHost>, Option<Serving>)> {
     match (&settings.forge_url, &settings.forge_data) {
-        (Some(_), _) => Ok((Arc::new(gitlab(settings).await?), None)),
+        (Some(_), _) => Ok((remote(settings).await?, None)),
         (None, Some(data)) => {
             let forge = LocalForge::open(local::Options::new(data))
                 .await
@@ -35,17 +35,23 @@ pub(crate) async fn open(settings: &Settings) -> anyhow::Result<(Arc<dyn GitHost
     }
 }
 
-async fn gitlab(settings: &Settings) -> anyhow::Result<Gitlab> {
+async fn remote(settings: &Settings) -> anyhow::Result<Arc<dyn GitHost>> {
     let url = settings.forge_url.as_ref().context("--forge-url is not given")?;
-    let token = settings.forge_token_file.as_ref();
+    let token = settings.forge_token_file.as_deref();
     let token = token.context("--forge-token-file is not given")?;
-    let ca = settings.forge_ca_file.as_deref();
-    let mut options = Options::from_files(&settings.forge_name, url.as_str(), token, ca)
+    let (token, ca_bundle) = Connection::files(token, settings.forge_ca_file.as_deref())
         .await
-        .context("cannot use GitLab")?;
-    if let Some(proxy) = &settings.forge_proxy {
-        options.net.proxy = Some(proxy.expose_str().context("the proxy is no address")?.to_owned());
-    }
-    options.net.loopback = settings.forge_loopback;
-    Gitlab::new(options).context("cannot use GitLab")
+        .context("cannot use the forge")?;
+    let connection = Connection {
+        kind: settings.forge_type,
+        name: settings.forge_name.clone(),
+        url: url.to_string(),
+        token,
+        ca_bundle,
+        proxy: settings.forge_proxy.clone(),
+        loopback: settings.forge_loopback,
+        known: settings.tenant_repo.parse().ok(),
+    };
+    let forge = connection.open();
+    forge.with_context(|| format!("cannot use the forge at {url}"))
 }

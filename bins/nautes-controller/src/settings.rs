@@ -4,15 +4,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
+use nautes_gitops::host::ForgeType;
 use nautes_model::Secret;
 use nautes_vault::vault::told::Told;
 use url::Url;
 
 /// Keeps forge, secret store and clusters as the repositories say.
 ///
-/// The tenant cluster is the one of KUBECONFIG, or the one in which the program runs. The forge is a GitLab
-/// (--forge-url), or a local one over a data folder, which no other process may have open (--forge-data). The secret store
-/// is a Vault or OpenBao (--vault-address), or a local, encrypted one over a file (--store-file).
+/// The tenant cluster is the one of KUBECONFIG, or the one in which the program runs. The forge is at another
+/// address (--forge-url), or a local one over a data folder, which no other process may have open (--forge-data). The
+/// secret store is a Vault or OpenBao (--vault-address), or a local, encrypted one over a file (--store-file).
 #[derive(Clone, Debug, Parser)]
 #[command(name = "nautes-controller", version)]
 pub struct Settings {
@@ -34,19 +35,22 @@ pub struct Settings {
     /// Where the local forge serves Git over HTTP; not at all if it is not given.
     #[arg(long, env = "NAUTES_FORGE_LISTEN")]
     pub forge_listen: Option<SocketAddr>,
-    /// The address of a GitLab, without /api/v4; then there is no local forge.
+    /// Of what type the forge at --forge-url is: gitlab, gitea (Forgejo, too), or git for Git over HTTPS alone.
+    #[arg(long, env = "NAUTES_FORGE_TYPE", default_value_t, value_name = "TYPE")]
+    pub forge_type: ForgeType,
+    /// The address of the forge, without that of its API; then there is no local forge.
     #[arg(long, env = "NAUTES_FORGE_URL", conflicts_with_all = ["forge_data", "forge_listen"], requires = "forge_token_file")]
     pub forge_url: Option<Url>,
-    /// The name of the GitLab, as providers and messages name it.
-    #[arg(long, env = "NAUTES_FORGE_NAME", default_value = "gitlab")]
-    pub forge_name: String,
-    /// The file with the token of the platform's account on GitLab, scope api.
+    /// The name of the forge, as providers and messages name it; its type if it is not given.
+    #[arg(long, env = "NAUTES_FORGE_NAME")]
+    pub forge_name: Option<String>,
+    /// The file with the token of the platform's account on the forge (on GitLab: scope api).
     #[arg(long, env = "NAUTES_FORGE_TOKEN_FILE", requires = "forge_url")]
     pub forge_token_file: Option<PathBuf>,
-    /// Certificates that are trusted for GitLab besides those of the system, PEM.
+    /// Certificates that are trusted for the forge besides those of the system, PEM.
     #[arg(long, env = "NAUTES_FORGE_CA_FILE", requires = "forge_url")]
     pub forge_ca_file: Option<PathBuf>,
-    /// The proxy by which GitLab is reached.
+    /// The proxy by which the forge is reached.
     #[arg(
         long,
         env = "NAUTES_FORGE_PROXY",
@@ -54,7 +58,7 @@ pub struct Settings {
         hide_env_values = true
     )]
     pub forge_proxy: Option<Secret>,
-    /// Allows a GitLab on this machine, also over plain HTTP.
+    /// Allows a forge on this machine, also over plain HTTP.
     #[arg(long, env = "NAUTES_FORGE_LOOPBACK", requires = "forge_url")]
     pub forge_loopback: bool,
     /// The file of the local secret store; it is made if it is not there.
@@ -142,6 +146,11 @@ mod tests {
         ];
         let settings = parse(&[&gitlab[..], &["--forge-proxy", "http://user:canary@proxy"]].concat());
         assert!(!format!("{:?}", settings.unwrap()).contains("canary"));
+        let typed = |word| parse(&[&gitlab[..], &["--forge-type", word]].concat());
+        assert_eq!(parse(&gitlab).unwrap().forge_type, ForgeType::Gitlab);
+        assert_eq!(typed("gitea").unwrap().forge_type, ForgeType::Gitea);
+        assert_eq!(typed("git").unwrap().forge_type, ForgeType::Git);
+        assert!(typed("github").is_err());
         for wrong in [
             &[][..],
             &gitlab[..2],

@@ -123,6 +123,8 @@ pub enum Command {
     Graph(offline::Graph),
     /// Says what a kind, a field or a rule is.
     Explain(offline::Explain),
+    /// Writes the manifests that would describe a group of repositories that is on a forge already.
+    Import(offline::Import),
     /// Writes a commented starter tree for a product, or for a tenant.
     Init(offline::Init),
     /// Prints the custom resource definitions.

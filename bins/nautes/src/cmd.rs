@@ -15,6 +15,7 @@ pub mod generate;
 pub mod get;
 pub mod graph;
 pub mod impact;
+pub mod import;
 pub mod init;
 pub mod login;
 pub mod logout;

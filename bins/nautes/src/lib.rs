@@ -90,6 +90,7 @@ async fn run(cli: Cli) -> Outcome {
         Command::Context(args) => cmd::context::run(&settings, &args),
         Command::Whoami(args) => cmd::whoami::run(&settings, &args).await,
         Command::Explain(args) => cmd::explain::run(&settings, &args).await,
+        Command::Import(args) => cmd::import::run(&settings, &args).await,
         Command::Init(args) => cmd::init::run(&args),
         Command::Crds(args) => cmd::crds::run(&args),
         Command::Secrets(args) => cmd::secrets::run(&args, &environment).await,

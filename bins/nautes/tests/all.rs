@@ -15,6 +15,8 @@ mod bad_input;
 mod contexts;
 #[path = "all/convert.rs"]
 mod convert;
+#[path = "all/import.rs"]
+mod import;
 #[path = "all/inputs.rs"]
 mod inputs;
 #[path = "all/kit.rs"]

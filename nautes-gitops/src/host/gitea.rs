@@ -32,7 +32,6 @@ mod wire;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -40,7 +39,7 @@ use nautes_model::Secret;
 use tokio::sync::broadcast;
 
 use super::net::{Net, NetOptions};
-use super::rest::desk::{Desk, read_files};
+use super::rest::desk::Desk;
 use super::rest::{Paging, Rest, failure, text};
 use super::smart::Watcher;
 use super::{GitHost, HostError, Poke, RepoPath, Session};
@@ -74,22 +73,6 @@ impl Options {
             net: NetOptions::default(),
             watcher: None,
         }
-    }
-
-    /// Takes the token, and certificates that are trusted besides those of the system, from files.
-    ///
-    /// # Errors
-    /// A file cannot be read.
-    pub async fn from_files(
-        name: impl Into<String>,
-        url: impl Into<String>,
-        token: &Path,
-        ca: Option<&Path>,
-    ) -> Result<Self, HostError> {
-        let (token, bundle) = read_files(token, ca).await?;
-        let mut options = Self::new(name, url, token);
-        options.net.ca_bundle = bundle;
-        Ok(options)
     }
 }
 

@@ -84,6 +84,11 @@ impl ForgeError {
         }
     }
 
+    /// Whether it waits for what people do on the forge by hand.
+    fn is_by_hand(&self) -> bool {
+        matches!(self, Self::Host { source, .. } if source.is_unsupported())
+    }
+
     pub(crate) fn class(&self) -> Class {
         match self {
             Self::Host { source, .. } => source.class(),
@@ -100,6 +105,11 @@ impl ForgeError {
             Self::NotOurs(_) => "NotOurs",
             Self::Missing { .. } => "RepositoryMissing",
             Self::Archived(_) => "RepositoryArchived",
+            Self::Host { source, .. } if source.is_unsupported() => {
+                let hint = source.hint().unwrap_or_default();
+                let said = format!("{}: {hint}", super::facts::chain(self));
+                return Fact::new(ON_FORGE, VerdictState::Pending, "Unsupported", said);
+            }
             _ => return Fact::failed(ON_FORGE, self.class(), self),
         };
         Fact::new(ON_FORGE, VerdictState::Failed, reason, self.to_string())
@@ -194,7 +204,13 @@ impl Forge<'_> {
                 Ok(done) => {
                     pass.writes += done.writes;
                     pass.unfinished |= done.late;
-                    let mut said = format!("{} is there", repo.path);
+                    let abilities = self.session.abilities();
+                    let by_hand = if abilities.keys && !abilities.hooks.is_empty() {
+                        ""
+                    } else {
+                        "; its deploy keys and its webhook are kept by hand, and pushes are found by polling"
+                    };
+                    let mut said = format!("{} is there{by_hand}", repo.path);
                     if !done.foreign.is_empty() {
                         said = format!("{said}; not made by Nautes: {}", done.foreign.join("; "));
                     }
@@ -267,7 +283,9 @@ impl Forge<'_> {
             .own_keys(self.provider(&repo.declared), &repo.path, &id)
             .await?;
         writes += own.1;
-        writes += keys::add_missing(session, &repo.path, &own.0).await?;
+        if session.abilities().keys {
+            writes += keys::add_missing(session, &repo.path, &own.0).await?;
+        }
         Ok((at, own.0, writes))
     }
 
@@ -346,8 +364,13 @@ impl Forge<'_> {
                     .filter(|(_, key)| !key.can_push || level == Level::Write),
             );
         }
+        let abilities = self.session.abilities();
         // An error counts later: the hook is one thing, and the keys are another.
-        let keys = keys::converge(&*self.session, &repo.path, &wanted, known).await;
+        let keys = if abilities.keys {
+            keys::converge(&*self.session, &repo.path, &wanted, known).await
+        } else {
+            Ok(keys::Converged::default())
+        };
         let site = hooks::Site {
             session: &*self.session,
             store: &**self.platform.store(),
@@ -357,7 +380,10 @@ impl Forge<'_> {
             path: &repo.path,
             id: &id,
         };
-        writes += site.converge(&repo.events).await?;
+        if !abilities.hooks.is_empty() {
+            let told = repo.events.iter().filter(|event| abilities.hooks.contains(event));
+            writes += site.converge(&told.copied().collect()).await?;
+        }
         let mut done = keys?;
         done.writes += writes;
         done.late |= missing;
@@ -373,7 +399,9 @@ impl Forge<'_> {
             .await
             .map_err(|e| ForgeError::host(action(), e))?;
         let mut writes = 0;
-        if let Some(found) = found.filter(|r| repository::is_ours(r, &repo.identity)) {
+        // Where repositories are made by hand, they go by hand.
+        let managed = found.filter(|r| session.abilities().manages && repository::is_ours(r, &repo.identity));
+        if let Some(found) = managed {
             if !found.archived {
                 writes += self.close(&repo.path).await?;
             }
@@ -416,7 +444,8 @@ impl ForgePass {
     /// Takes note of a failure. The id by which a repository is known stays known: without it, one that is gone would be
     /// made again.
     fn note(&mut self, identity: &Identity, known_id: Option<&str>, error: &ForgeError) {
-        self.unfinished |= error.class().is_retryable();
+        // What people do by hand is looked for again.
+        self.unfinished |= error.class().is_retryable() || error.is_by_hand();
         tracing::info!(%identity, error = %super::facts::chain(error), "not as declared on the forge");
         let mut facts = Facts::from(error.fact());
         if let Some(id) = known_id {

@@ -1,8 +1,10 @@
 //! The webhook receiver: the door through which the forge says that something has happened.
 //!
 //! # Contract
-//! * `POST /hooks/<product>/<repository>` with the token of that repository in `X-Gitlab-Token`.
-//! * The token is compared before anything of the body is read, in a time that depends on lengths only.
+//! * `POST /hooks/<product>/<repository>` with the token of that repository in `X-Gitlab-Token`, or with a signature of
+//!   the body by it in `X-Gitea-Signature`.
+//! * A token is compared before anything of the body is read, a signature before anything is believed; both in a time
+//!   that depends on lengths only.
 //! * The payload is a hint only: what happened is read from the forge. So whoever has a token can make Nautes look
 //!   early, and start for what is there now what the manifests start for such an event; nothing else.
 //! * Nothing is done before the answer: what a delivery asks for waits in the queue. The same delivery twice, late, or in
@@ -18,12 +20,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::routing::post;
 use nautes_gitops::host::HookEvent;
-use nautes_gitops::host::gitlab::event::{
-    EVENT_HEADER, Event, MAX_BODY, Refused, Source, TOKEN_HEADER, read,
-};
+use nautes_gitops::host::delivery::{Event, MAX_BODY, Refused, Source};
+use nautes_gitops::host::gitea::event as gitea;
+use nautes_gitops::host::gitlab::event as gitlab;
 use nautes_model::name::{ProductName, ResourceName};
 use nautes_model::{Identity, Kind, Resource, Secret};
 
@@ -79,15 +81,25 @@ async fn take(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Answer, Answer> {
-    let given = headers.get(TOKEN_HEADER).ok_or(DENIED)?.as_bytes();
-    let (identity, secret) = hook(shared, product, repo).await?;
-    // Secrets are compared in time that depends on their lengths only.
-    if secret.is_empty() || secret != Secret::new(given) {
+    let header = |name| headers.get(name).map(HeaderValue::as_bytes);
+    let (token, signature) = (header(gitlab::TOKEN_HEADER), header(gitea::SIGNATURE_HEADER));
+    if token.or(signature).is_none() {
         return Err(DENIED);
     }
-    let body = whole(body).await?;
-    let name = headers.get(EVENT_HEADER).map(|value| value.as_bytes());
-    match read(Some(given), name, &body, &secret) {
+    let (identity, secret) = hook(shared, product, repo).await?;
+    let read = match token {
+        // Secrets are compared in time that depends on their lengths only.
+        Some(given) if secret.is_empty() || secret != Secret::new(given) => return Err(DENIED),
+        Some(_) => {
+            let name = header(gitlab::EVENT_HEADER);
+            gitlab::read(token, name, &whole(body).await?, &secret)
+        }
+        None => {
+            let name = header(gitea::EVENT_HEADER);
+            gitea::read(signature, name, &whole(body).await?, &secret)
+        }
+    };
+    match read {
         Ok(event) => hear(shared, &identity, &event),
         Err(Refused::Token) => Err(DENIED),
         Err(Refused::TooLarge) => Err(TOO_LARGE),

@@ -100,6 +100,32 @@ pub(super) async fn the_receiver_believes_nobody_without_the_token(on: On) {
     assert_eq!(world.runs().await.len(), 0);
     let counts = world.controllers().deliveries();
     assert_eq!((counts.denied, counts.refused), (13, 5));
+
+    // In the way of Gitea the token is not sent, but signs the body.
+    let secret = good.token.clone().unwrap();
+    let body = json!({"ref": "refs/heads/other", "repository": {"full_name": "shop/web-source"}}).to_string();
+    let signed = async |path: &str, signature: &str, body: &str| {
+        let request = Request::post(path)
+            .header("X-Gitea-Event", "push")
+            .header("X-Gitea-Signature", signature)
+            .body(axum::body::Body::from(body.to_owned()))
+            .unwrap();
+        let answer = tower::ServiceExt::oneshot(good.router.clone(), request).await;
+        answer.unwrap().status().as_u16()
+    };
+    let mac = <hmac::Hmac<sha2::Sha256> as hmac::Mac>::new_from_slice(secret.as_bytes()).unwrap();
+    let code = hmac::Mac::finalize(hmac::Mac::chain_update(mac, &body)).into_bytes();
+    let signature: String = code.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(signed(PATH, &signature, &body).await, 202);
+    for (path, signature, body) in [
+        (PATH, &*signature, &*format!("{body} ")),
+        (PATH, "", &*body),
+        (PATH, &*secret, &*body),
+        ("/hooks/shop/web-deploy", &*signature, &*body),
+    ] {
+        assert_eq!(signed(path, signature, body).await, 401, "{path} {signature}");
+    }
+    assert_eq!(world.runs().await.len(), 0);
 }
 
 /// The pipeline of the shop with one event source for each kind of event.

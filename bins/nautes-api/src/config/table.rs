@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use nautes_gitops::RepoPath;
+use nautes_gitops::host::ForgeType;
 use nautes_model::Secret;
 use nautes_vault::vault::told::{self, Told};
 use url::Url;
@@ -25,10 +26,12 @@ pub struct Config {
     pub data: PathBuf,
     /// Where the local forge serves Git over HTTP.
     pub forge_listen: SocketAddr,
-    /// The address of a GitLab that takes the place of the local forge.
+    /// Of what type the forge at another address is.
+    pub forge_type: ForgeType,
+    /// The address of a forge that takes the place of the local one.
     pub forge_url: Option<Url>,
-    /// The name of the GitLab.
-    pub forge_name: String,
+    /// The name of that forge.
+    pub forge_name: Option<String>,
     /// The file with the token of the platform's account on it.
     pub forge_token_file: Option<PathBuf>,
     /// Certificates that are trusted for it.
@@ -63,8 +66,9 @@ impl Default for Config {
             watch: WatchLimits::default(),
             data: PathBuf::new(),
             forge_listen: nowhere,
+            forge_type: ForgeType::default(),
             forge_url: None,
-            forge_name: String::new(),
+            forge_name: None,
             forge_token_file: None,
             forge_ca_file: None,
             forge_proxy: None,
@@ -143,23 +147,26 @@ settings! {
     "forge-listen", "NAUTES_FORGE_LISTEN", "ADDRESS", Otherwise::Value("127.0.0.1:8001"),
         "Where the local forge serves Git over HTTP.",
         |c, t| c.forge_listen = parsed(t)?;
+    "forge-type", "NAUTES_FORGE_TYPE", "TYPE", Otherwise::Value("gitlab"),
+        "Of what type the forge at `--forge-url` is: `gitlab`, `gitea` (Forgejo, too), or `git` for Git over HTTPS alone.",
+        |c, t| c.forge_type = parsed(t)?;
     "forge-url", "NAUTES_FORGE_URL", "URL", Otherwise::Nothing,
-        "The address of a GitLab, without `/api/v4`; then there is no local forge.",
+        "The address of the forge, without that of its API; then there is no local forge.",
         |c, t| c.forge_url = Some(parsed(t)?);
-    "forge-name", "NAUTES_FORGE_NAME", "NAME", Otherwise::Value("gitlab"),
-        "The name of the GitLab, as providers and messages name it.",
-        |c, t| c.forge_name = t.to_owned();
+    "forge-name", "NAUTES_FORGE_NAME", "NAME", Otherwise::Nothing,
+        "The name of the forge, as providers and messages name it; its type if it is not given.",
+        |c, t| c.forge_name = Some(t.to_owned());
     "forge-token-file", "NAUTES_FORGE_TOKEN_FILE", "FILE", Otherwise::Nothing,
-        "The file with the token of the platform's account on GitLab, scope `api`.",
+        "The file with the token of the platform's account on the forge (on GitLab: scope `api`).",
         |c, t| c.forge_token_file = Some(PathBuf::from(t));
     "forge-ca-file", "NAUTES_FORGE_CA_FILE", "FILE", Otherwise::Nothing,
-        "Certificates (PEM) that are trusted for GitLab besides those of the system.",
+        "Certificates (PEM) that are trusted for the forge besides those of the system.",
         |c, t| c.forge_ca_file = Some(PathBuf::from(t));
     "forge-proxy", "NAUTES_FORGE_PROXY", "URL", Otherwise::Nothing,
-        "The proxy by which GitLab is reached; `HTTPS_PROXY` and the like are not looked at.",
+        "The proxy by which the forge is reached; `HTTPS_PROXY` and the like are not looked at.",
         |c, t| c.forge_proxy = Some(Secret::from(t));
     "forge-loopback", "NAUTES_FORGE_LOOPBACK", "BOOL", Otherwise::Value("false"),
-        "Whether GitLab may be on this machine, also over plain HTTP.",
+        "Whether the forge may be on this machine, also over plain HTTP.",
         |c, t| c.forge_loopback = truth(t)?;
     "kubeconfig", "KUBECONFIG", "FILE", Otherwise::Nothing,
         "The kubeconfig of the tenant cluster; without it, the one of the pod or of the user.",

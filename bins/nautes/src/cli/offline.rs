@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use nautes_gitops::host::ForgeType;
+use reqwest::Url;
 
 /// How an answer is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -98,6 +100,48 @@ Examples:
   nautes init shop --pipeline-cluster build            with repositories and a runtime for pipelines
   nautes init shop --file - | nautes validate -f -     one file, judged at once
   nautes init --tenant --dir platform                  the tenant: a Git platform and clusters";
+
+/// `nautes import`.
+#[derive(Debug, Args)]
+#[command(after_help = IMPORT)]
+pub struct Import {
+    /// Of what type the forge is: gitlab, or gitea (Forgejo, too).
+    #[arg(value_name = "FORGE")]
+    pub forge: ForgeType,
+    /// The path of the group.
+    #[arg(value_name = "GROUP")]
+    pub group: String,
+    /// The address of the forge, without that of its API. Its token is given as for every command.
+    #[arg(long, value_name = "URL")]
+    pub forge_url: Url,
+    /// Allows a forge on this machine, also over plain HTTP.
+    #[arg(long)]
+    pub forge_loopback: bool,
+    /// The name of the product; made of that of the group when absent.
+    #[arg(long, short = 'p', value_name = "PRODUCT")]
+    pub product: Option<String>,
+    /// The Git platform of the tenant on which the group is; its only one when absent.
+    #[arg(long, value_name = "NAME")]
+    pub provider: Option<String>,
+    /// What the manifests are judged with, such as the tenant's folder. May be repeated.
+    #[arg(long = "filename", short = 'f', value_name = "INPUT")]
+    pub filename: Vec<String>,
+    /// Writes the manifests to a folder, which must be empty or not there: tenant/ and products/PRODUCT/.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "commit")]
+    pub write: Option<PathBuf>,
+    /// Commits the manifests, as nautes apply does.
+    #[arg(long)]
+    pub commit: bool,
+}
+
+const IMPORT: &str = "\
+Nothing is changed on the forge, and nothing is written or committed unless --write or --commit says so. What is left out \
+(archives, groups within the group) is said, and so is what stays as it is (keys, hooks).
+
+Examples:
+  nautes import gitlab shop --forge-url https://gitlab.example.com --token-file TOKEN
+  nautes import gitlab acme/shop --forge-url https://gitlab.example.com -p shop -f tenant --write imported
+  nautes import gitea shop --forge-url https://gitea.example.com --provider gitea --commit";
 
 /// The tree that a command looks at.
 #[derive(Clone, Debug, Args)]

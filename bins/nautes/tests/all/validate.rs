@@ -110,11 +110,16 @@ fn rules(run: &Run) -> Vec<String> {
         .collect()
 }
 
-/// Compares with a file beside the tests; `UPDATE=1` writes it.
 fn golden(name: &str, text: &str) {
+    golden_of("validate", name, text);
+}
+
+/// Compares with a file beside the tests; `UPDATE=1` writes it.
+pub(crate) fn golden_of(folder: &str, name: &str, text: &str) {
     let text = text.replace(env!("CARGO_PKG_VERSION"), "VERSION");
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden/validate")
+        .join("tests/golden")
+        .join(folder)
         .join(name);
     #[expect(clippy::disallowed_methods, reason = "a test is told by the environment")]
     if std::env::var("UPDATE").is_ok_and(|v| v == "1") {

@@ -45,6 +45,18 @@ const EVENTS: [(HookEvent, &[&str], &str); 8] = [
     (HookEvent::Releases, &["release"], "release"),
 ];
 
+/// The events that Gitea knows.
+pub(super) const KNOWN: &[HookEvent] = &[
+    HookEvent::Push,
+    HookEvent::TagPush,
+    HookEvent::MergeRequests,
+    HookEvent::Note,
+    HookEvent::Issues,
+    HookEvent::Job,
+    HookEvent::Pipeline,
+    HookEvent::Releases,
+];
+
 impl Api {
     pub(super) async fn show_hooks(&self, path: &RepoPath) -> Result<Vec<Hook>, HostError> {
         let task = Task::new("see the hooks of", format!("repository {path}")).needs(AccessLevel::Maintainer);
@@ -95,5 +107,19 @@ fn shown(mut hook: WireHook) -> Hook {
         id: hook.id,
         events: events.map(|(event, ..)| *event).collect(),
         url: hook.config.remove("url").unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_can_be_asked_for_and_is_read_back() {
+        assert_eq!(EVENTS.map(|(event, ..)| event), KNOWN);
+        for (event, ask, sign) in EVENTS {
+            let told = ask.iter().any(|name| name.trim_end_matches("_only") == sign);
+            assert!(told, "{event:?}");
+        }
     }
 }

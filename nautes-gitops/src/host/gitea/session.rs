@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 
-use super::{Api, groups};
+use super::{Api, groups, hooks};
+use crate::host::abilities::Abilities;
 use crate::host::net::Auth;
 use crate::host::smart::Remote;
 use crate::host::types::{
@@ -37,6 +38,13 @@ impl Api {
 impl Session for Api {
     fn host(&self) -> &str {
         &self.forge.name
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities {
+            hooks: hooks::KNOWN,
+            ..Abilities::ALL
+        }
     }
 
     async fn user(&self) -> Result<User, HostError> {

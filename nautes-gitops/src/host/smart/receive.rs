@@ -101,6 +101,11 @@ impl Remote<'_> {
         }
     }
 
+    /// Fails where the caller may not push.
+    pub(crate) async fn takes_pushes(&self) -> Result<(), HostError> {
+        self.advertised().await.map(drop)
+    }
+
     async fn advertised(&self) -> Result<Advertised, HostError> {
         const ACTION: &str = "push to";
         let ask = Ask {

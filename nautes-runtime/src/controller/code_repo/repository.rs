@@ -45,6 +45,10 @@ pub(super) async fn ensure(
         let made = session.create_repository(path, &spec).await.map_err(failed)?;
         return Ok((made, 1));
     };
+    // Where repositories are made by hand, none can be marked, and nothing is changed.
+    if !session.abilities().manages {
+        return Ok((found, 0));
+    }
     if !is_ours(&found, identity) {
         return Err(ForgeError::NotOurs(path.clone()));
     }
