@@ -130,7 +130,7 @@ pub enum Command {
     /// Prints the custom resource definitions.
     Crds(Crds),
     /// Looks after the secret store.
-    Secrets(secrets::Secrets),
+    Secrets(Box<secrets::Secrets>),
     /// The whole platform on this machine.
     #[cfg(feature = "local")]
     Local(crate::local::cli::Local),
