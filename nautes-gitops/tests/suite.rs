@@ -12,6 +12,8 @@ mod suite {
     mod gitlab_api;
     mod gitlab_git;
     mod gitlab_openapi;
+    mod gitlab_rounds;
+    mod gitlab_tls;
     mod hooks;
     mod publish;
     mod real_git;

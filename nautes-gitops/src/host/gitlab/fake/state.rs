@@ -87,6 +87,8 @@ pub(super) struct State {
     /// How many of those there were.
     pub(super) repeatable: u32,
     pub(super) exchanges: Vec<Exchange>,
+    /// Method and path of all requests, also those of Git.
+    pub(super) requests: Vec<String>,
 }
 
 impl Default for State {
@@ -106,6 +108,7 @@ impl Default for State {
             failing: 0,
             repeatable: 0,
             exchanges: Vec::new(),
+            requests: Vec::new(),
         }
     }
 }

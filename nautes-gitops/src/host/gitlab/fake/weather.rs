@@ -88,6 +88,8 @@ pub(super) async fn blow(State(world): State<Arc<World>>, request: Request, next
     let (latency, weather) = {
         let mut state = world.state();
         let latency = state.latency;
+        let asked = format!("{} {}", request.method(), request.uri());
+        state.requests.push(asked);
         let met = state
             .injections
             .iter_mut()
