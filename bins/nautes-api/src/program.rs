@@ -7,14 +7,14 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::ArgMatches;
 use nautes_gitops::host::gitlab::{self, Gitlab};
+use nautes_gitops::host::local;
 use nautes_runtime::platform::TenantSettings;
 use nautes_runtime::platform::machine::{Machine, own_tenant};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::config::{Config, ConfigError, Decided, SETTINGS, command, decide, read_file};
-use crate::run::serve;
-use crate::settings::Settings;
+use crate::run::{Serving, serve};
 
 /// How a mistake in the settings ends the program.
 const MISUSED: u8 = 2;
@@ -89,11 +89,74 @@ fn settings(matches: &ArgMatches) -> anyhow::Result<Decided> {
     decide(&flags, &environment, file).map_err(|error: ConfigError| error.into())
 }
 
+/// A server that was composed from settings.
+#[derive(Debug)]
+pub struct Started {
+    /// The API.
+    pub api: Serving,
+    /// The local forge, where that is the forge.
+    forge: Option<local::Serving>,
+}
+
+impl Started {
+    /// Waits until the server has stopped and finished what it had accepted.
+    ///
+    /// # Errors
+    /// See [`Serving::finished`].
+    pub async fn finished(self) -> anyhow::Result<()> {
+        self.api.finished().await?;
+        if let Some(forge) = self.forge {
+            forge.stop().await;
+        }
+        Ok(())
+    }
+}
+
 async fn run(config: Config, user: Option<Vec<String>>) -> anyhow::Result<()> {
-    let client = tenant_cluster(config.kubeconfig.as_deref()).await?;
+    if let Some(user) = user {
+        return create_user(config, &user).await;
+    }
+    let stop = CancellationToken::new();
+    let started = start(config, stop.clone()).await?;
+    tokio::spawn(async move {
+        signal().await;
+        stop.cancel();
+    });
+    started.finished().await
+}
+
+/// Composes what the settings name, and serves it until `stop`.
+///
+/// # Errors
+/// A file cannot be read, the data folder is in use, the forge or the tenant cluster cannot be used, or an address is
+/// taken.
+pub async fn start(config: Config, stop: CancellationToken) -> anyhow::Result<Started> {
     let (settings, watch) = (config.serving(), config.watch);
+    let client = tenant_cluster(config.kubeconfig.as_deref()).await?;
     let gitlab = gitlab(&config).await?;
-    let machine = Machine {
+    let machine = machine(config)?;
+    let (platform, at, forge) = match gitlab {
+        Some(gitlab) => {
+            let at = gitlab.url().to_owned();
+            let platform = machine
+                .open_with(Arc::new(gitlab), client, |builder| builder)
+                .await?;
+            (platform, at, None)
+        }
+        None => {
+            let opened = machine.open(client, |builder| builder).await?;
+            let at = opened.serving.address.to_string();
+            (opened.platform, at, Some(opened.serving))
+        }
+    };
+    let api = serve(&settings, App::with_watch(platform, watch), stop).await?;
+    let metrics = api.metrics.map(tracing::field::display);
+    tracing::info!(api = %api.address, forge = at, metrics, "listening");
+    Ok(Started { api, forge })
+}
+
+fn machine(config: Config) -> anyhow::Result<Machine> {
+    Ok(Machine {
         data: config.data,
         forge: config.forge_listen,
         tenant: TenantSettings::new(
@@ -101,51 +164,29 @@ async fn run(config: Config, user: Option<Vec<String>>) -> anyhow::Result<()> {
             config.tenant_repo.context("the tenant repository is not set")?,
         ),
         webhook_url: config.webhook_url.context("the webhook address is not set")?,
-    };
-    if let Some(gitlab) = gitlab {
-        anyhow::ensure!(
-            user.is_none(),
-            "--create-user is for the local forge; GitLab has its own users"
-        );
-        let forge = gitlab.url().to_owned();
-        let platform = machine
-            .open_with(Arc::new(gitlab), client, |builder| builder)
-            .await?;
-        return work(&settings, App::with_watch(platform, watch), &forge).await;
-    }
-    let opened = machine.open(client, |builder| builder).await?;
-    if let Some(user) = user {
-        let [name, file] = user.as_slice() else {
-            anyhow::bail!("a name and a file are needed")
-        };
-        let token = opened
-            .forge
-            .admin()
-            .create_user(name)
-            .await
-            .context("the user cannot be created")?;
-        own_tenant(&opened.platform, name)
-            .await
-            .context("the user cannot own the tenant")?;
-        return write_token(file, token.expose());
-    }
-    let forge = opened.serving.address.to_string();
-    work(&settings, App::with_watch(opened.platform, watch), &forge).await?;
-    opened.serving.stop().await;
-    Ok(())
+    })
 }
 
-/// Serves until the program is told to stop.
-async fn work(settings: &Settings, app: App, forge: &str) -> anyhow::Result<()> {
-    let stop = CancellationToken::new();
-    let serving = serve(settings, app, stop.clone()).await?;
-    let metrics = serving.metrics.map(tracing::field::display);
-    tracing::info!(api = %serving.address, forge, metrics, "listening");
-    tokio::spawn(async move {
-        signal().await;
-        stop.cancel();
-    });
-    serving.finished().await
+async fn create_user(config: Config, user: &[String]) -> anyhow::Result<()> {
+    let [name, file] = user else {
+        anyhow::bail!("a name and a file are needed")
+    };
+    anyhow::ensure!(
+        config.forge_url.is_none(),
+        "--create-user is for the local forge; GitLab has its own users"
+    );
+    let client = tenant_cluster(config.kubeconfig.as_deref()).await?;
+    let opened = machine(config)?.open(client, |builder| builder).await?;
+    let token = opened
+        .forge
+        .admin()
+        .create_user(name)
+        .await
+        .context("the user cannot be created")?;
+    own_tenant(&opened.platform, name)
+        .await
+        .context("the user cannot own the tenant")?;
+    write_token(file, token.expose())
 }
 
 /// Prepares to talk to the GitLab that the settings name, if they name one.
