@@ -15,6 +15,8 @@ mod suite {
     mod gitlab_api;
     mod gitlab_git;
     mod gitlab_openapi;
+    mod gitlab_rounds;
+    mod gitlab_tls;
     mod hooks;
     mod openapi;
     mod publish;

@@ -6,17 +6,16 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::ArgMatches;
-use nautes_gitops::host::{Connection, GitHost};
+use nautes_gitops::host::{Connection, GitHost, local};
 use nautes_runtime::platform::TenantSettings;
 use nautes_runtime::platform::machine::{Machine, own_tenant};
-use nautes_vault::StoreError;
+use nautes_vault::vault::told::Opened;
+use nautes_vault::{SecretStore, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::config::{Config, ConfigError, Decided, SETTINGS, command, decide, read_file};
-use crate::run::serve;
-use crate::settings::Settings;
-use crate::watch::WatchLimits;
+use crate::run::{Serving, serve};
 
 /// How a mistake in the settings ends the program.
 const MISUSED: u8 = 2;
@@ -91,13 +90,92 @@ fn settings(matches: &ArgMatches) -> anyhow::Result<Decided> {
     decide(&flags, &environment, file).map_err(|error: ConfigError| error.into())
 }
 
+/// A server that was composed from settings.
+#[derive(Debug)]
+pub struct Started {
+    /// The API.
+    pub api: Serving,
+    /// The local forge, where that is the forge.
+    forge: Option<local::Serving>,
+    /// The server of secrets, where there is one.
+    vault: Option<Opened>,
+}
+
+impl Started {
+    /// Waits until the server has stopped and finished what it had accepted.
+    ///
+    /// # Errors
+    /// See [`Serving::finished`].
+    pub async fn finished(self) -> anyhow::Result<()> {
+        let finished = self.api.finished().await;
+        if let Some(forge) = self.forge {
+            forge.stop().await;
+        }
+        log_out(self.vault).await;
+        Ok(finished?)
+    }
+}
+
 async fn run(config: Config, user: Option<Vec<String>>) -> anyhow::Result<()> {
-    let client = tenant_cluster(config.kubeconfig.as_deref()).await?;
-    let (settings, watch) = (config.serving(), config.watch);
-    let remote = remote(&config).await?;
+    if let Some(user) = user {
+        let vault = config.vault.open().await.map_err(told)?;
+        let created = create_user(config, secrets(vault.as_ref()), &user).await;
+        log_out(vault).await;
+        return created;
+    }
+    let stop = CancellationToken::new();
+    let started = start(config, stop.clone()).await?;
+    tokio::spawn(async move {
+        signal().await;
+        stop.cancel();
+    });
+    started.finished().await
+}
+
+/// Composes what the settings name, and serves it until `stop`.
+///
+/// # Errors
+/// A file cannot be read, the data folder is in use, the forge, the secret store or the tenant cluster cannot be used, or
+/// an address is taken.
+pub async fn start(config: Config, stop: CancellationToken) -> anyhow::Result<Started> {
     let vault = config.vault.open().await.map_err(told)?;
-    let secrets = vault.as_ref().map(|vault| Arc::clone(&vault.store));
-    let machine = Machine {
+    match compose(config, secrets(vault.as_ref()), stop).await {
+        Ok((api, forge)) => Ok(Started { api, forge, vault }),
+        Err(error) => {
+            log_out(vault).await;
+            Err(error)
+        }
+    }
+}
+
+async fn compose(
+    config: Config,
+    secrets: Option<Arc<dyn SecretStore>>,
+    stop: CancellationToken,
+) -> anyhow::Result<(Serving, Option<local::Serving>)> {
+    let (settings, watch) = (config.serving(), config.watch);
+    let client = tenant_cluster(config.kubeconfig.as_deref()).await?;
+    let remote = remote(&config).await?;
+    let machine = machine(config, secrets)?;
+    let (platform, at, forge) = match remote {
+        Some((host, at)) => {
+            let platform = machine.open_with(host, client, |builder| builder).await?;
+            (platform, at, None)
+        }
+        None => {
+            let opened = machine.open(client, |builder| builder).await?;
+            let at = opened.serving.address.to_string();
+            (opened.platform, at, Some(opened.serving))
+        }
+    };
+    let api = serve(&settings, App::with_watch(platform, watch), stop).await?;
+    let metrics = api.metrics.map(tracing::field::display);
+    tracing::info!(api = %api.address, forge = at, metrics, "listening");
+    Ok((api, forge))
+}
+
+fn machine(config: Config, secrets: Option<Arc<dyn SecretStore>>) -> anyhow::Result<Machine> {
+    Ok(Machine {
         data: config.data,
         forge: config.forge_listen,
         tenant: TenantSettings::new(
@@ -106,15 +184,11 @@ async fn run(config: Config, user: Option<Vec<String>>) -> anyhow::Result<()> {
         ),
         webhook_url: config.webhook_url.context("the webhook address is not set")?,
         secrets,
-    };
-    let result = compose(machine, client, remote, &settings, watch, user).await;
-    if let Some(vault) = vault {
-        // A token that is not revoked ends by itself.
-        if let Err(error) = vault.log_out().await {
-            tracing::warn!(%error, "the login of the secret store stays until it ends");
-        }
-    }
-    result
+    })
+}
+
+fn secrets(vault: Option<&Opened>) -> Option<Arc<dyn SecretStore>> {
+    vault.map(|vault| Arc::clone(&vault.store))
 }
 
 /// Says what the user can do about an error of the secret store.
@@ -129,58 +203,41 @@ fn told(error: StoreError) -> anyhow::Error {
     }
 }
 
-async fn compose(
-    machine: Machine,
-    client: kube::Client,
-    remote: Option<(Arc<dyn GitHost>, String)>,
-    settings: &Settings,
-    watch: WatchLimits,
-    user: Option<Vec<String>>,
+/// A token that is not revoked ends by itself.
+async fn log_out(vault: Option<Opened>) {
+    if let Some(vault) = vault
+        && let Err(error) = vault.log_out().await
+    {
+        tracing::warn!(%error, "the login of the secret store stays until it ends");
+    }
+}
+
+async fn create_user(
+    config: Config,
+    secrets: Option<Arc<dyn SecretStore>>,
+    user: &[String],
 ) -> anyhow::Result<()> {
-    if let Some((host, forge)) = remote {
-        anyhow::ensure!(
-            user.is_none(),
-            "--create-user is for the local forge; the forge at {forge} has its own users"
-        );
-        let platform = machine.open_with(host, client, |builder| builder).await?;
-        return work(settings, App::with_watch(platform, watch), &forge).await;
+    let [name, file] = user else {
+        anyhow::bail!("a name and a file are needed")
+    };
+    if let Some(url) = &config.forge_url {
+        anyhow::bail!("--create-user is for the local forge; the forge at {url} has its own users");
     }
-    let opened = machine.open(client, |builder| builder).await?;
-    if let Some(user) = user {
-        let [name, file] = user.as_slice() else {
-            anyhow::bail!("a name and a file are needed")
-        };
-        let token = opened
-            .forge
-            .admin()
-            .create_user(name)
-            .await
-            .context("the user cannot be created")?;
-        own_tenant(&opened.platform, name)
-            .await
-            .context("the user cannot own the tenant")?;
-        return write_token(file, token.expose());
-    }
-    let forge = opened.serving.address.to_string();
-    work(settings, App::with_watch(opened.platform, watch), &forge).await?;
-    opened.serving.stop().await;
-    Ok(())
+    let client = tenant_cluster(config.kubeconfig.as_deref()).await?;
+    let opened = machine(config, secrets)?.open(client, |builder| builder).await?;
+    let token = opened
+        .forge
+        .admin()
+        .create_user(name)
+        .await
+        .context("the user cannot be created")?;
+    own_tenant(&opened.platform, name)
+        .await
+        .context("the user cannot own the tenant")?;
+    write_token(file, token.expose())
 }
 
-/// Serves until the program is told to stop.
-async fn work(settings: &Settings, app: App, forge: &str) -> anyhow::Result<()> {
-    let stop = CancellationToken::new();
-    let serving = serve(settings, app, stop.clone()).await?;
-    let metrics = serving.metrics.map(tracing::field::display);
-    tracing::info!(api = %serving.address, forge, metrics, "listening");
-    tokio::spawn(async move {
-        signal().await;
-        stop.cancel();
-    });
-    serving.finished().await
-}
-
-/// Prepares to talk to the GitLab that the settings name, if they name one.
+/// Prepares to talk to the forge that the settings name, if they name one.
 async fn remote(config: &Config) -> anyhow::Result<Option<(Arc<dyn GitHost>, String)>> {
     let Some((url, token_file)) = config.forge_url.as_ref().zip(config.forge_token_file.as_ref()) else {
         return Ok(None);

@@ -15,6 +15,7 @@ pub mod settings;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser as _;
@@ -128,7 +129,10 @@ async fn compose(
         .tenant_cluster(client)
         .mirrors(&settings.mirrors)
         .webhook_url(webhook_url)
-        .timing(Timing::STANDARD)
+        .timing(Timing {
+            poll: Duration::from_secs(settings.poll.into()),
+            ..Timing::STANDARD
+        })
         .build()?)
 }
 

@@ -89,6 +89,9 @@ pub struct Settings {
     /// The address at which the forge reaches the webhook receiver; where it listens if it is not given.
     #[arg(long, env = "NAUTES_WEBHOOK_URL")]
     pub webhook_url: Option<Url>,
+    /// How often repositories are looked at without anybody having said that they changed, in seconds.
+    #[arg(long, env = "NAUTES_POLL", value_name = "SECONDS", default_value = "60", value_parser = clap::value_parser!(u32).range(1..))]
+    pub poll: u32,
     /// Where the admission webhook is served; it is not if this is not given. See `nautes crds --webhook`.
     #[arg(long, env = "NAUTES_ADMISSION_LISTEN", requires_all = ["admission_cert", "admission_key"])]
     pub admission_listen: Option<SocketAddr>,

@@ -71,6 +71,8 @@ pub(crate) struct Forecast {
     pub(crate) failing: u32,
     /// How many of those there were.
     repeatable: u32,
+    /// Method and path of all requests, also those of Git.
+    pub(crate) requests: Vec<String>,
 }
 
 /// The weather over one forge.
@@ -117,6 +119,8 @@ pub(crate) async fn blow(State(sky): State<Arc<Sky>>, request: Request, next: Ne
     let (latency, weather) = {
         let mut state = sky.forecast();
         let latency = state.latency;
+        let asked = format!("{} {}", request.method(), request.uri());
+        state.requests.push(asked);
         let met = state
             .injections
             .iter_mut()

@@ -169,6 +169,12 @@ impl FakeGitlab {
         self.world.state().delayed_deletion = delayed;
     }
 
+    /// Returns method and path of all requests, also those of Git, oldest first.
+    #[must_use]
+    pub fn requests(&self) -> Vec<String> {
+        self.world.sky.forecast().requests.clone()
+    }
+
     /// Returns what was asked of the API and answered, oldest first, without headers.
     #[must_use]
     pub fn exchanges(&self) -> Vec<Exchange> {

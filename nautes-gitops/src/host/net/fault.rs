@@ -1,5 +1,7 @@
 //! Why there was no answer.
 
+use std::error::Error as StdError;
+use std::io;
 use std::time::Duration;
 
 use reqwest::StatusCode;
@@ -14,6 +16,11 @@ pub(crate) enum Fault {
     /// No connection came about, so nothing was sent.
     #[error("no connection")]
     Unsent(#[source] reqwest::Error),
+    /// The other side has a certificate that is not trusted, so nothing was sent.
+    #[error(
+        "its certificate is not trusted: {0}; if it is the right one, trust who issued it (--forge-ca-file)"
+    )]
+    Untrusted(String),
     /// The connection broke; whether the request was carried out is not known.
     #[error("the connection broke")]
     Lost(#[source] reqwest::Error),
@@ -57,7 +64,9 @@ pub(crate) enum Fault {
 impl Fault {
     pub(super) fn sending(error: reqwest::Error) -> Self {
         let error = error.without_url();
-        if error.is_connect() {
+        if let Some(why) = untrusted(&error) {
+            Self::Untrusted(why)
+        } else if error.is_connect() {
             Self::Unsent(error)
         } else {
             Self::Lost(error)
@@ -89,13 +98,33 @@ impl Fault {
                 format!("{self}; redirects are not followed, so give the address that it names"),
             ),
             Self::TooLarge { .. } | Self::Elsewhere => HostError::internal(action, self),
-            Self::Unsent(_) | Self::Lost(_) | Self::Late | Self::Strange(_) | Self::Status(_) => {
-                HostError::Unreachable {
-                    host,
-                    action,
-                    source: Box::new(self),
-                }
-            }
+            Self::Unsent(_)
+            | Self::Untrusted(_)
+            | Self::Lost(_)
+            | Self::Late
+            | Self::Strange(_)
+            | Self::Status(_) => HostError::Unreachable {
+                host,
+                action,
+                source: Box::new(self),
+            },
         }
     }
+}
+
+/// Says what is wrong with the certificate of the other side, where that is why there is no connection.
+fn untrusted(error: &(dyn StdError + 'static)) -> Option<String> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref() {
+            return Some(why.to_string());
+        }
+        // What an I/O error carries is not among its sources.
+        let carried = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = match carried {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
 }
