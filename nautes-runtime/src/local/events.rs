@@ -45,6 +45,11 @@ fn empty_fields() -> [(&'static str, Value); 7] {
     ]
 }
 
+/// The stored object with the names of `events.k8s.io`; none for every other kind.
+pub(crate) fn renamed(object: &Value, kind: &ResourceType) -> Option<Value> {
+    is_new_face(kind).then(|| rename(object, true))
+}
+
 /// The stored object as one of the faces of events shows it; none for every other kind.
 pub(crate) fn shown(object: &Value, kind: &ResourceType) -> Option<Value> {
     if kind.plural != "events" || kind.custom {
