@@ -134,6 +134,17 @@ pub struct Totals {
     pub failures: BTreeMap<String, String>,
 }
 
+/// How many deliveries to the webhook receiver were answered how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DeliveryCounts {
+    /// Those that a repository is looked at for.
+    pub accepted: u64,
+    /// Those without the token of a hook.
+    pub denied: u64,
+    /// Those that are no deliveries, are too large, or could not be checked.
+    pub refused: u64,
+}
+
 /// The controllers of one platform. Cloning gives another handle on the same ones.
 #[derive(Clone, Debug)]
 pub struct Controllers {
@@ -224,6 +235,18 @@ impl Controllers {
         };
         totals.sum();
         totals
+    }
+
+    /// Returns how many deliveries were answered how since the beginning.
+    #[must_use]
+    pub fn deliveries(&self) -> DeliveryCounts {
+        let of = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        let counts = &self.shared.deliveries;
+        DeliveryCounts {
+            accepted: of(&counts.accepted),
+            denied: of(&counts.denied),
+            refused: of(&counts.refused),
+        }
     }
 
     /// Whether the declarations were read at least once.
@@ -360,6 +383,10 @@ async fn dispatch(shared: &Shared, unit: &Unit) -> Result<Next, ControlError> {
         Unit::Forge(product) => product::forge(shared, product).await,
         Unit::Apply(product, cluster) => apply::pass(shared, product, cluster).await,
         Unit::Deploy(runtime, cluster) => deploy::pass(shared, runtime, cluster).await,
+        Unit::Poked(repo) => {
+            sync::poked(shared, repo);
+            Ok(Next::Done)
+        }
         Unit::Runs(repo) => runs::pass(shared, repo).await,
         Unit::Retire(product) => product::retire(shared, product).await,
         Unit::Status(product) => status::pass(shared, product.as_ref()).await,

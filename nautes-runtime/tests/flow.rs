@@ -5,10 +5,18 @@
     reason = "a test may stop at the first surprise"
 )]
 
-#[path = "flow/crash.rs"]
-mod crash;
+#[path = "flow/forges.rs"]
+#[macro_use]
+mod forges;
 #[path = "support/flow_world.rs"]
 mod world;
+// After the macro.
+#[path = "flow/crash.rs"]
+mod crash;
+#[path = "flow/deliveries.rs"]
+mod deliveries;
+#[path = "flow/drift.rs"]
+mod drift;
 
 use std::time::Duration;
 
@@ -16,7 +24,7 @@ use nautes_gitops::RepoRef;
 use nautes_runtime::status_report::State;
 use nautes_vault::SecretStore as _;
 use serde_json::json;
-use world::{World, api, delete, list, put};
+use world::{On, World, api, delete, list, put};
 
 const SHOP: &str = include_str!("../../examples/manifests/shop.yaml");
 const BOOKS: &str = include_str!("../../examples/manifests/books.yaml");
@@ -28,13 +36,13 @@ fn map(name: &str, color: &str) -> String {
 }
 
 /// A product whose deployment repository has one object, everything ready.
-async fn shop() -> World {
-    shop_within(Duration::from_secs(30)).await
+async fn shop(on: On) -> World {
+    shop_within(on, Duration::from_secs(30)).await
 }
 
 /// The same, with a limit for each call.
-async fn shop_within(call: Duration) -> World {
-    let mut world = World::with_clusters(call).await;
+async fn shop_within(on: On, call: Duration) -> World {
+    let mut world = World::with_clusters(on, call).await;
     world.start();
     world.save(SHOP).await;
     world.until("CodeRepo/shop/web-deploy", State::Ready).await;
@@ -66,9 +74,8 @@ async fn color(world: &World, name: &str) -> Option<String> {
     found.data["data"]["color"].as_str().map(str::to_owned)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_bundle_becomes_repositories_namespaces_and_conditions() {
-    let world = shop().await;
+async fn a_bundle_becomes_repositories_namespaces_and_conditions(on: On) {
+    let world = shop(on).await;
     let namespaces = world.names("staging", "v1", "Namespace", None).await;
     assert!(namespaces.contains("shop-web"), "{namespaces:?}");
     let namespaces = world.names("pipelines", "v1", "Namespace", None).await;
@@ -92,9 +99,8 @@ async fn a_bundle_becomes_repositories_namespaces_and_conditions() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_push_to_the_source_starts_exactly_one_run() {
-    let world = shop().await;
+async fn a_push_to_the_source_starts_exactly_one_run(on: On) {
+    let world = shop(on).await;
     let commit = world
         .push("shop/web-source", "main", &[("main.rs", Some("fn main() {}"))])
         .await;
@@ -133,9 +139,8 @@ async fn a_push_to_the_source_starts_exactly_one_run() {
     assert_eq!(world.runs().await.len(), 2);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn manifests_are_followed_healed_and_pruned() {
-    let world = shop().await;
+async fn manifests_are_followed_healed_and_pruned(on: On) {
+    let world = shop(on).await;
     let staging = world.clusters["staging"].client();
     assert_eq!(color(&world, "a").await.as_deref(), Some("red"));
     let files = [
@@ -194,9 +199,8 @@ async fn manifests_are_followed_healed_and_pruned() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_second_pass_and_a_restart_write_nothing() {
-    let mut world = shop().await;
+async fn a_second_pass_and_a_restart_write_nothing(on: On) {
+    let mut world = shop(on).await;
     world
         .push("shop/web-source", "main", &[("main.rs", Some("fn main() {}"))])
         .await;
@@ -244,9 +248,8 @@ async fn a_second_pass_and_a_restart_write_nothing() {
     assert_eq!(world.runs().await.len(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everything_is_removed_when_it_is_declared_no_more() {
-    let world = shop().await;
+async fn everything_is_removed_when_it_is_declared_no_more(on: On) {
+    let world = shop(on).await;
     world.save(BOOKS).await;
     world.remove(RepoRef::Tenant, &["Product/shop"]).await;
     world
@@ -315,9 +318,8 @@ spec:
   destination: {environment: prod, namespaces: [shop-live]}
 ";
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cluster_that_does_not_answer_holds_up_no_other() {
-    let world = shop_within(Duration::from_secs(5)).await;
+async fn a_cluster_that_does_not_answer_holds_up_no_other(on: On) {
+    let world = shop_within(on, Duration::from_secs(5)).await;
     // It accepts connections and never says anything.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = format!("https://{}", silent.local_addr().unwrap());
@@ -363,9 +365,8 @@ async fn a_cluster_that_does_not_answer_holds_up_no_other() {
     assert!(maps.contains("a"), "{maps:?} {node:#?} {writes:#?}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broken_file_holds_what_it_declared() {
-    let world = shop().await;
+async fn a_broken_file_holds_what_it_declared(on: On) {
+    let world = shop(on).await;
     let path = "runtimes/web-staging.yaml";
     let marks = world.clusters["staging"].audit().mark();
     world
@@ -420,9 +421,8 @@ async fn a_broken_file_holds_what_it_declared() {
         .await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_products_on_the_same_clusters_do_not_meet() {
-    let world = shop().await;
+async fn two_products_on_the_same_clusters_do_not_meet(on: On) {
+    let world = shop(on).await;
     world.save(BOOKS).await;
     let thief = "\
 apiVersion: nautes.resource.nautes.io/v1alpha1
@@ -469,42 +469,8 @@ spec:
     assert!(keys.iter().all(|key| key.title.starts_with("shop-")), "{keys:#?}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_receiver_believes_nobody_without_the_token() {
-    let world = shop().await;
-    let router = world.controllers().router();
-    let ask = async |path: &str, token: Option<&str>, body: &str| {
-        let mut request = axum::http::Request::post(path);
-        if let Some(token) = token {
-            request = request.header("X-Gitlab-Token", token);
-        }
-        let request = request.body(axum::body::Body::from(body.to_owned())).unwrap();
-        let answer = tower::ServiceExt::oneshot(router.clone(), request).await.unwrap();
-        answer.status().as_u16()
-    };
-    let at = nautes_vault::keys::repo(
-        "local",
-        &nautes_vault::keys::RepoId::new(&"shop".parse().unwrap(), &"web-source".parse().unwrap()),
-        nautes_vault::keys::RepoCredential::Webhook,
-    )
-    .unwrap();
-    let token = world.store.resolve(&at).await.unwrap().unwrap();
-    let token = token.expose_str().unwrap().to_owned();
-    let path = "/hooks/shop/web-source";
-    assert_eq!(ask(path, Some(&token), "{}").await, 202);
-    assert_eq!(ask(path, None, "{}").await, 401);
-    assert_eq!(ask(path, Some("wrong"), "{}").await, 401);
-    assert_eq!(ask(path, Some(""), "{}").await, 401);
-    assert_eq!(ask("/hooks/shop/web-deploy", Some(&token), "{}").await, 401);
-    assert_eq!(ask("/hooks/none/none", Some(&token), "{}").await, 401);
-    assert_eq!(ask(path, Some(&token), "not json").await, 400);
-    assert_eq!(ask(path, Some(&token), &"x".repeat(2 << 20)).await, 413);
-    assert_eq!(world.runs().await.len(), 0);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_projection_is_healed_and_strangers_are_told() {
-    let world = shop().await;
+async fn the_projection_is_healed_and_strangers_are_told(on: On) {
+    let world = shop(on).await;
     let client = world.tenant.client();
     let group = "nautes.resource.nautes.io/v1alpha1";
     let environments = api(&client, group, "Environment", Some("product-shop"));
@@ -531,4 +497,16 @@ async fn the_projection_is_healed_and_strangers_are_told() {
         .await;
     delete(&client, group, "Environment", "product-shop", "stranger").await;
     world.all_ready().await;
+}
+
+on_every_forge! {
+    a_bundle_becomes_repositories_namespaces_and_conditions,
+    a_push_to_the_source_starts_exactly_one_run,
+    manifests_are_followed_healed_and_pruned,
+    a_second_pass_and_a_restart_write_nothing,
+    everything_is_removed_when_it_is_declared_no_more,
+    a_cluster_that_does_not_answer_holds_up_no_other,
+    a_broken_file_holds_what_it_declared,
+    two_products_on_the_same_clusters_do_not_meet,
+    the_projection_is_healed_and_strangers_are_told,
 }

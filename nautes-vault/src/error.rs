@@ -181,6 +181,24 @@ pub enum StoreError {
         /// The server.
         store: String,
     },
+    /// The store wrote over a version that the writer did not expect, and could not know before.
+    #[error("wrote {path} as version {version}, over a version that nobody expected: {expect} was expected")]
+    Overwritten {
+        /// The secret.
+        path: SecretPath,
+        /// What the writer expected.
+        expect: Expect,
+        /// The version that is current now.
+        version: u64,
+    },
+    /// The store can never do this; others can.
+    #[error("cannot {action}: {reason}")]
+    Unsupported {
+        /// What was attempted on what.
+        action: String,
+        /// What stands in the way.
+        reason: String,
+    },
     /// A fault of Nautes itself.
     #[error("cannot {action}: {reason}")]
     Bug {
@@ -196,7 +214,9 @@ impl StoreError {
     #[must_use]
     pub const fn class(&self) -> Class {
         match self {
-            Self::Conflict { .. } | Self::InUse { .. } | Self::Foreign { .. } => Class::Conflict,
+            Self::Conflict { .. } | Self::Overwritten { .. } | Self::InUse { .. } | Self::Foreign { .. } => {
+                Class::Conflict
+            }
             Self::Denied { .. } => Class::Denied,
             Self::Absent { .. } => Class::NotFound,
             Self::BadValues { .. }
@@ -205,6 +225,7 @@ impl StoreError {
             | Self::BadKey { .. }
             | Self::BadSetting { .. }
             | Self::Reserved { .. }
+            | Self::Unsupported { .. }
             | Self::WrongKey { .. } => Class::Invalid,
             // Nothing is known about what a damaged store held: what depends on it is held, not removed. What
             // Nautes itself is refused says nothing about the one who asked, nor about what is there.
@@ -231,6 +252,13 @@ impl StoreError {
             Self::BadValues { .. } | Self::BadPrefix { .. } => "correct the request",
             Self::BadSetting { .. } => "correct the settings of the secret store",
             Self::Reserved { .. } => "use another path",
+            Self::Overwritten { .. } => {
+                "the version before is still in the history: read it and decide which of the two shall be"
+            }
+            Self::Unsupported { .. } => {
+                "see docs/design/008-a-proxy-before-vault.md for what a vault-proxy can do; a Vault that Nautes writes itself \
+                 can do it"
+            }
             Self::NoEngine { .. } => {
                 "enable a KV engine of version 2 there (vault secrets enable -path=<engine> -version=2 kv), and let \
                  the login of Nautes use it"

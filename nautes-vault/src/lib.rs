@@ -45,6 +45,7 @@
 //! | [`digest`] | keyed digests: comparing values without showing them |
 //! | [`local`] | the encrypted store for one machine |
 //! | [`vault`] | the store in Vault or OpenBao |
+//! | [`proxied`] | the store in Vault whose writes go through a vault-proxy |
 //! | [`openbao`] | a server of OpenBao on this machine, to try and to test |
 //! | [`migrate`] | copying one store into another |
 //! | [`conformance`] | what every store must do, as named cases |
@@ -56,11 +57,13 @@ pub mod keys;
 pub mod local;
 pub mod migrate;
 pub mod openbao;
+pub mod proxied;
 pub mod store;
 pub mod vault;
 
 pub use digest::SecretDigest;
 pub use error::StoreError;
 pub use local::{LocalStore, MasterKey};
-pub use store::{Expect, GrantChange, SecretStore, VersionInfo, Versioned, Written};
+pub use proxied::{ProxiedStore, ProxySettings};
+pub use store::{Expect, GrantChange, Promise, SecretStore, VersionInfo, Versioned, Written};
 pub use vault::{VaultSettings, VaultStore};

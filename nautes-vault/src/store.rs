@@ -69,6 +69,24 @@ impl fmt::Display for Expect {
     }
 }
 
+/// Something that every store promises unless it says otherwise ([`SecretStore::lacks`]): whoever relies on it looks
+/// first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Promise {
+    /// Comparing and writing are one step. Without it the store looks before it writes and afterwards: a write of another
+    /// process that came in between is an error then ([`StoreError::Overwritten`]), and was written over.
+    AtomicSwap,
+    /// A version that was removed cannot be read any more, and older ones can be removed too. Without it only the current
+    /// one can be undone: the values before it become current as a new version.
+    RemovedVersions,
+    /// Secrets may be at any path of the engines. Without it they are at those of [`keys`](crate::keys).
+    AnyPlace,
+    /// Every principal can be granted every secret at both levels, by products and clusters, whether or not the secret is
+    /// there. Without it products can grant their accounts to read secrets that are there.
+    AnyGrant,
+}
+
 /// What a write did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "`changed` decides whether undoing means removing this version"]
@@ -121,6 +139,11 @@ impl GrantChange {
 pub trait SecretStore: fmt::Debug + Send + Sync {
     /// Returns the name of this kind of store, as in settings and messages.
     fn name(&self) -> &'static str;
+
+    /// Returns what of the contract the store cannot keep; nothing for most.
+    fn lacks(&self) -> &'static [Promise] {
+        &[]
+    }
 
     /// Reads the current version; `None` if there is none.
     ///

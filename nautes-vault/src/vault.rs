@@ -29,6 +29,7 @@ mod policy;
 mod record;
 mod role;
 mod secrets;
+mod seen;
 mod settings;
 pub mod told;
 
@@ -45,6 +46,7 @@ use tokio::sync::OnceCell;
 use vaultrs::api;
 
 pub use self::cluster::ClusterAuth;
+pub(crate) use self::codec::encoded;
 pub use self::settings::{ENGINES, Home, Login, POD_TOKEN, Pace, VaultSettings};
 
 use self::fault::Fault;

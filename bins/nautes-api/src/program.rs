@@ -9,7 +9,7 @@ use clap::ArgMatches;
 use nautes_gitops::host::gitlab::{self, Gitlab};
 use nautes_runtime::platform::TenantSettings;
 use nautes_runtime::platform::machine::{Machine, own_tenant};
-use nautes_vault::{SecretStore, StoreError};
+use nautes_vault::StoreError;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
@@ -96,7 +96,7 @@ async fn run(config: Config, user: Option<Vec<String>>) -> anyhow::Result<()> {
     let (settings, watch) = (config.serving(), config.watch);
     let gitlab = gitlab(&config).await?;
     let vault = config.vault.open().await.map_err(told)?;
-    let secrets = vault.clone().map(|vault| Arc::new(vault) as Arc<dyn SecretStore>);
+    let secrets = vault.as_ref().map(|vault| Arc::clone(&vault.store));
     let machine = Machine {
         data: config.data,
         forge: config.forge_listen,

@@ -63,7 +63,7 @@ async fn start(settings: Settings) -> anyhow::Result<()> {
     let (forge, _serving) = forge::open(&settings).await?;
     let vault = settings.vault.open().await.map_err(told)?;
     let store: Arc<dyn SecretStore> = match &vault {
-        Some(vault) => Arc::new(vault.clone()),
+        Some(vault) => Arc::clone(&vault.store),
         None => Arc::new(local_store(&settings).await?),
     };
     let platform = compose(&settings, &listener, forge, store).await?;

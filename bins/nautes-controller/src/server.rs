@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
-use nautes_runtime::controller::{Controllers, Totals};
+use nautes_runtime::controller::{Controllers, DeliveryCounts, Totals};
 
 /// Returns the routes: the webhook receiver, health, readiness, metrics.
 pub fn router(controllers: &Controllers) -> Router {
@@ -30,10 +30,10 @@ async fn ready(State(controllers): State<Controllers>) -> (StatusCode, &'static 
 }
 
 async fn metrics(State(controllers): State<Controllers>) -> String {
-    text(&controllers.totals())
+    text(&controllers.totals(), controllers.deliveries())
 }
 
-fn text(totals: &Totals) -> String {
+fn text(totals: &Totals, deliveries: DeliveryCounts) -> String {
     let mut out = String::from(
         "# HELP nautes_writes_total Writes that the controllers have made.\n# TYPE nautes_writes_total counter\n",
     );
@@ -51,6 +51,15 @@ fn text(totals: &Totals) -> String {
     out.push_str("# HELP nautes_failing_units Units that could not be brought in line.\n");
     out.push_str("# TYPE nautes_failing_units gauge\n");
     let _ = writeln!(out, "nautes_failing_units {}", totals.failures.len());
+    out.push_str("# HELP nautes_deliveries_total Deliveries of the forge to the webhook receiver.\n");
+    out.push_str("# TYPE nautes_deliveries_total counter\n");
+    for (answer, count) in [
+        ("accepted", deliveries.accepted),
+        ("denied", deliveries.denied),
+        ("refused", deliveries.refused),
+    ] {
+        let _ = writeln!(out, "nautes_deliveries_total{{answer=\"{answer}\"}} {count}");
+    }
     out
 }
 
@@ -65,7 +74,12 @@ mod tests {
             ..Totals::default()
         };
         totals.failures.insert("unit".to_owned(), "canary".to_owned());
-        let text = text(&totals);
+        let deliveries = DeliveryCounts {
+            denied: 2,
+            ..DeliveryCounts::default()
+        };
+        let text = text(&totals, deliveries);
+        assert!(text.contains("nautes_deliveries_total{answer=\"denied\"} 2\n"));
         assert!(text.contains("nautes_writes_total{to=\"objects\"} 3\n"));
         assert!(text.contains("nautes_failing_units 1\n"));
         assert!(!text.contains("canary"));

@@ -12,8 +12,19 @@ pub struct Event {
     pub event: HookEvent,
     /// Where to look; `None` for a repository that is none here, such as one of a person.
     pub poke: Option<Poke>,
-    /// The branch or tag that it is about, by its full name, as far as it says.
+    /// The branch or tag that it is about, by its full name, as far as it says: of a merge request, its target.
     pub reference: Option<String>,
+    /// Of a merge request, where it comes from.
+    pub source: Option<Source>,
+}
+
+/// Where a merge request comes from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// A branch of the same repository, by its full name.
+    Branch(String),
+    /// Another repository, such as a fork.
+    Elsewhere,
 }
 
 /// Why a delivery is not taken.

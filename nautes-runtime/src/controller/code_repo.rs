@@ -13,6 +13,7 @@
 //!   condition; it is never made again, and nothing is deleted because of it (decision D5).
 //! * One repository that cannot be dealt with does not stop the others.
 
+mod grants;
 pub(crate) mod hooks;
 mod keys;
 pub(crate) mod repository;
@@ -33,7 +34,7 @@ use nautes_vault::{StoreError, keys as store_keys};
 use super::facts::{Fact, Facts};
 use crate::plan::VerdictState;
 use crate::platform::{Platform, paths};
-use keys::{LEVELS, WantedKey, WantedKeys};
+use keys::{Converged, LEVELS, WantedKey, WantedKeys};
 
 /// How many repositories are worked on at once.
 const AT_ONCE: usize = 8;
@@ -61,6 +62,8 @@ pub(crate) enum ForgeError {
         "the repository {path} (id {id}) is not there any more: it was renamed, moved or deleted by hand"
     )]
     Missing { path: RepoPath, id: String },
+    #[error("the repository {0} was archived by hand: make it writable again, or remove its manifest")]
+    Archived(RepoPath),
     #[error("the key of {0} cannot be used")]
     BadKey(String),
     #[error("{0:?} is not a provider type")]
@@ -85,7 +88,7 @@ impl ForgeError {
         match self {
             Self::Host { source, .. } => source.class(),
             Self::Store { source, .. } => source.class(),
-            Self::NotOurs(_) | Self::Missing { .. } | Self::Path(_) => Class::Invalid,
+            Self::NotOurs(_) | Self::Missing { .. } | Self::Archived(_) | Self::Path(_) => Class::Invalid,
             Self::BadKey(_) | Self::Provider(_) => Class::Bug,
             Self::NotYet(_) => Class::Waiting,
             Self::Late => Class::Unreachable,
@@ -96,6 +99,7 @@ impl ForgeError {
         let reason = match self {
             Self::NotOurs(_) => "NotOurs",
             Self::Missing { .. } => "RepositoryMissing",
+            Self::Archived(_) => "RepositoryArchived",
             _ => return Fact::failed(ON_FORGE, self.class(), self),
         };
         Fact::new(ON_FORGE, VerdictState::Failed, reason, self.to_string())
@@ -157,6 +161,7 @@ impl Forge<'_> {
             ..ForgePass::default()
         };
         let mut there: Vec<(&Wanted, Repository)> = Vec::new();
+        let mut known = BTreeSet::new();
         // Collected, so that the types of the streams name no closures: they have to be `Send`.
         let work: Vec<_> = wanted
             .iter()
@@ -165,35 +170,40 @@ impl Forge<'_> {
         let mut made = futures::stream::iter(work).buffer_unordered(AT_ONCE);
         while let Some((repo, result)) = made.next().await {
             match result {
-                Ok((repository, writes)) => {
+                Ok((repository, own, writes)) => {
                     pass.writes += writes;
                     pass.ids.insert(repo.identity.clone(), repository.id);
+                    known.extend(own.into_values().map(|key| key.public_key));
                     there.push((repo, repository));
                 }
-                Err(error) => pass.note(&repo.identity, &error),
+                Err(error) => pass.note(&repo.identity, repo.known_id.as_deref(), &error),
             }
         }
         let ids = pass.ids.clone();
-        let ids = &ids;
+        let (ids, known) = (&ids, &known);
         let work: Vec<_> = there
             .into_iter()
             .map(|(repo, at)| async move {
-                let result = self.timed(self.open(repo, ids)).await;
+                let result = self.timed(self.open(repo, ids, known)).await;
                 (repo, at, result)
             })
             .collect();
         let mut opened = futures::stream::iter(work).buffer_unordered(AT_ONCE);
         while let Some((repo, at, result)) = opened.next().await {
             match result {
-                Ok((writes, late)) => {
-                    pass.writes += writes;
-                    pass.unfinished |= late;
-                    let facts = Facts::from(Fact::ready(ON_FORGE, format!("{} is there", repo.path)))
+                Ok(done) => {
+                    pass.writes += done.writes;
+                    pass.unfinished |= done.late;
+                    let mut said = format!("{} is there", repo.path);
+                    if !done.foreign.is_empty() {
+                        said = format!("{said}; not made by Nautes: {}", done.foreign.join("; "));
+                    }
+                    let facts = Facts::from(Fact::ready(ON_FORGE, said))
                         .field("repositoryId", at.id.to_string())
                         .field("url", at.http_url.clone());
                     pass.facts.insert(repo.identity.clone(), facts);
                 }
-                Err(error) => pass.note(&repo.identity, &error),
+                Err(error) => pass.note(&repo.identity, Some(&at.id.to_string()), &error),
             }
         }
         pass
@@ -208,7 +218,8 @@ impl Forge<'_> {
                     pass.gone.insert(repo.identity.clone());
                 }
                 Err(error) => {
-                    pass.note(&repo.identity, &error);
+                    let known = repo.known_id.map(|id| id.to_string());
+                    pass.note(&repo.identity, known.as_deref(), &error);
                     pass.unfinished = true;
                 }
             }
@@ -228,7 +239,7 @@ impl Forge<'_> {
     }
 
     /// The repository and its own keys.
-    async fn make(&self, repo: &Wanted) -> Result<(Repository, u64), ForgeError> {
+    async fn make(&self, repo: &Wanted) -> Result<(Repository, WantedKeys, u64), ForgeError> {
         let session = &*self.session;
         let (at, mut writes) = if repo.may_create {
             repository::ensure(
@@ -257,7 +268,7 @@ impl Forge<'_> {
             .await?;
         writes += own.1;
         writes += keys::add_missing(session, &repo.path, &own.0).await?;
-        Ok((at, writes))
+        Ok((at, own.0, writes))
     }
 
     async fn own_keys(
@@ -306,13 +317,18 @@ impl Forge<'_> {
         Ok(Some(all))
     }
 
-    /// All keys and the hook of a repository. Returns the writes, and whether a key has to be tried again.
-    async fn open(&self, repo: &Wanted, ids: &BTreeMap<Identity, u64>) -> Result<(u64, bool), ForgeError> {
+    /// All keys and the hook of a repository; `known` are keys that are ours.
+    async fn open(
+        &self,
+        repo: &Wanted,
+        ids: &BTreeMap<Identity, u64>,
+        known: &BTreeSet<String>,
+    ) -> Result<Converged, ForgeError> {
         let id = repo_id(&repo.identity, ids.get(&repo.identity).copied())?;
         let provider = self.provider(&repo.declared);
         let (mut wanted, mut writes) = self.own_keys(provider, &repo.path, &id).await?;
         let mut missing = false;
-        for (identity, level) in self.allowed(&repo.identity) {
+        for (identity, level) in grants::keys_on(&self.scopes, &self.access, &repo.identity) {
             let Some(home) = paths::find_code_repo(&self.scopes, &identity) else {
                 continue;
             };
@@ -330,7 +346,8 @@ impl Forge<'_> {
                     .filter(|(_, key)| !key.can_push || level == Level::Write),
             );
         }
-        let (changed, late) = keys::converge(&*self.session, &repo.path, &wanted).await?;
+        // An error counts later: the hook is one thing, and the keys are another.
+        let keys = keys::converge(&*self.session, &repo.path, &wanted, known).await;
         let site = hooks::Site {
             session: &*self.session,
             store: &**self.platform.store(),
@@ -340,28 +357,11 @@ impl Forge<'_> {
             path: &repo.path,
             id: &id,
         };
-        writes += changed + site.converge(&repo.events).await?;
-        Ok((writes, late || missing))
-    }
-
-    /// The repositories whose keys open `repo`, and how far.
-    fn allowed(&self, repo: &Identity) -> BTreeMap<Identity, Level> {
-        let mut allowed: BTreeMap<Identity, Level> = BTreeMap::new();
-        for (who, level, _) in self.access.grantees(repo) {
-            let Some(scope) = self.scopes.products.get(&who.product) else {
-                continue;
-            };
-            let of_grantee = scope.code_repos().filter(|(_, theirs)| {
-                who.project
-                    .as_ref()
-                    .is_none_or(|p| theirs.spec.project == p.as_str())
-            });
-            for (theirs, _) in of_grantee.filter(|(theirs, _)| theirs.identity != *repo) {
-                let kept = allowed.entry(theirs.identity.clone()).or_insert(level);
-                *kept = level.max(*kept);
-            }
-        }
-        allowed
+        writes += site.converge(&repo.events).await?;
+        let mut done = keys?;
+        done.writes += writes;
+        done.late |= missing;
+        Ok(done)
     }
 
     async fn retire_one(&self, repo: &Retired) -> Result<u64, ForgeError> {
@@ -398,7 +398,8 @@ impl Forge<'_> {
     /// Takes every key and hook of ours from a repository.
     async fn close(&self, path: &RepoPath) -> Result<u64, ForgeError> {
         let session = &*self.session;
-        let (mut writes, _) = keys::converge(session, path, &WantedKeys::new()).await?;
+        let keys = keys::converge(session, path, &WantedKeys::new(), &BTreeSet::new()).await?;
+        let mut writes = keys.writes;
         let failed = |source| ForgeError::host(format!("remove the webhook of {path}"), source);
         let prefix = hooks::prefix(self.platform.webhook_url());
         for hook in session.hooks(path).await.map_err(failed)? {
@@ -412,10 +413,16 @@ impl Forge<'_> {
 }
 
 impl ForgePass {
-    fn note(&mut self, identity: &Identity, error: &ForgeError) {
+    /// Takes note of a failure. The id by which a repository is known stays known: without it, one that is gone would be
+    /// made again.
+    fn note(&mut self, identity: &Identity, known_id: Option<&str>, error: &ForgeError) {
         self.unfinished |= error.class().is_retryable();
         tracing::info!(%identity, error = %super::facts::chain(error), "not as declared on the forge");
-        self.facts.insert(identity.clone(), error.fact().into());
+        let mut facts = Facts::from(error.fact());
+        if let Some(id) = known_id {
+            facts = facts.field("repositoryId", id.to_owned());
+        }
+        self.facts.insert(identity.clone(), facts);
     }
 }
 

@@ -2,25 +2,27 @@
 //!
 //! # Flow
 //! references of the forge -> for each trigger and each reference that is elsewhere than when it was handled last:
-//! the runs that the plan asks for -> one run each -> what was handled, in the status of the runtime.
+//! the runs that the plan asks for -> one run each -> what was handled, in the status of the runtime. What deliveries say
+//! that references do not show (a merge request, a comment) asks for runs of what is there now, by the same road.
 //!
 //! # Guarantees
 //! * A trigger that sees a repository for the first time takes note of where everything is, and starts nothing for
 //!   the past.
-//! * A delivery that was lost is found at the next look; one that is repeated does nothing.
+//! * A push whose delivery was lost is found at the next look. A delivery that is repeated does nothing: a trigger runs
+//!   once for each commit of a reference, whatever is said of it.
 //! * A reference that is gone starts nothing, and is forgotten only by a complete listing that lacks it.
 
 use std::collections::BTreeSet;
 
-use nautes_gitops::{Oid, Refs};
-use nautes_model::kinds::pipeline_runtime::TriggerStatus;
+use nautes_gitops::{Oid, Refs, RepoPath, Session};
+use nautes_model::kinds::pipeline_runtime::{PipelineTrigger, TriggerStatus};
 use nautes_model::{Class, Identity, Resource};
 use serde_json::json;
 
 use super::ControlError;
 use super::cluster::{ClusterError, pipeline_component, within};
 use super::facts::{Fact, Facts, Source};
-use super::state::{Next, Shared, count, lock};
+use super::state::{Hint, Next, Shared, count, lock};
 use crate::intent::{PipelineSpace, RunIntent};
 use crate::plan::{ForgeEvent, Plan, triggers};
 use crate::projection::Projection;
@@ -76,15 +78,78 @@ pub(super) async fn pass(shared: &Shared, repo: &Identity) -> Result<Next, Contr
         Ok(Err(error)) => return Err(ControlError::Session(error)),
         Err(_) => return Err(ControlError::Unit(format!("{path} did not answer in time"))),
     };
+    let hints = lock(&shared.hints).remove(repo).unwrap_or_default();
+    let next = handle_all(shared, &*session, repo, &path, &refs, &hints).await;
+    if !hints.is_empty() && !matches!(next, Ok(Next::Done)) {
+        // What was handled of them is known, and does nothing again.
+        lock(&shared.hints).entry(repo.clone()).or_default().extend(hints);
+    }
+    next
+}
+
+async fn handle_all(
+    shared: &Shared,
+    session: &dyn Session,
+    repo: &Identity,
+    path: &RepoPath,
+    refs: &Refs,
+    hints: &BTreeSet<Hint>,
+) -> Result<Next, ControlError> {
+    let mut events = moved(repo, refs);
+    if !hints.is_empty() {
+        let limit = shared.platform.timing().call;
+        let found = match tokio::time::timeout(limit, session.repository(path)).await {
+            Ok(found) => found.map_err(ControlError::Session)?,
+            Err(_) => return Err(ControlError::Unit(format!("{path} did not answer in time"))),
+        };
+        let default = found.map(|found| format!("refs/heads/{}", found.default_branch));
+        events.extend(
+            hints
+                .iter()
+                .filter_map(|hint| happened(repo, refs, default.as_deref(), hint)),
+        );
+    }
     let mut next = Next::Done;
     for plan in shared.plans().values() {
         for space in plan.clusters.values().flat_map(|cluster| &cluster.pipelines) {
-            if listens(space, repo) && handle(shared, plan, space, repo, &refs).await? == Next::Retry {
+            if listens(space, repo) && handle(shared, plan, space, repo, refs, &events).await? == Next::Retry
+            {
                 next = Next::Retry;
             }
         }
     }
     Ok(next)
+}
+
+/// An event that may start runs.
+struct Heard {
+    event: ForgeEvent,
+    /// Whether it is a reference as it is, of which nobody knows whether it has moved.
+    seen: bool,
+}
+
+/// The references as they are.
+fn moved(repo: &Identity, refs: &Refs) -> Vec<Heard> {
+    refs.iter()
+        .filter_map(|(name, id)| ForgeEvent::moved(repo.clone(), name, Oid::ZERO, &id.to_string()))
+        .map(|event| Heard { event, seen: true })
+        .collect()
+}
+
+/// What a delivery has said, as far as the forge confirms it: the references that it names are there.
+fn happened(repo: &Identity, refs: &Refs, default: Option<&str>, hint: &Hint) -> Option<Heard> {
+    let about = hint.reference.as_deref().or(default)?;
+    let ref_ = hint.source.as_deref().unwrap_or(about);
+    let commit = refs.get(ref_).filter(|_| refs.contains_key(about))?;
+    let event = ForgeEvent {
+        repo: repo.clone(),
+        kind: hint.event.flag().to_owned(),
+        ref_: ref_.to_owned(),
+        target: hint.source.is_some().then(|| about.to_owned()),
+        before: Oid::ZERO.to_owned(),
+        after: commit.to_string(),
+    };
+    Some(Heard { event, seen: false })
 }
 
 fn listens(space: &PipelineSpace, repo: &Identity) -> bool {
@@ -101,11 +166,18 @@ async fn handle(
     space: &PipelineSpace,
     repo: &Identity,
     refs: &Refs,
+    events: &[Heard],
 ) -> Result<Next, ControlError> {
     let runtime = &space.runtime;
     let mut handled = handled(shared, runtime).await?;
+    // A trigger that is gone may come back, and begins anew then.
+    handled.retain(|status| {
+        let is_it =
+            |t: &PipelineTrigger| t.event_source == status.event_source && t.pipeline == status.pipeline;
+        space.triggers.iter().any(is_it)
+    });
     let mut failures = Vec::new();
-    let wanted = wanted(plan, space, repo, refs);
+    let wanted = wanted(plan, space, events);
     let of_repo: BTreeSet<&str> = space
         .event_sources
         .iter()
@@ -128,15 +200,15 @@ async fn handle(
         handled.retain(|status| !is_of(status) || status.ref_.is_empty() || refs.contains_key(&status.ref_));
         let asked = wanted
             .iter()
-            .filter(|i| i.event_source == trigger.event_source && i.pipeline.name == trigger.pipeline);
-        for intent in asked {
+            .filter(|(i, _)| i.event_source == trigger.event_source && i.pipeline.name == trigger.pipeline);
+        for (intent, seen) in asked {
             let known = handled
                 .iter()
                 .position(|s| is_of(s) && s.ref_ == intent.event_ref);
             if known.is_some_and(|at| handled.get(at).is_some_and(|s| s.commit == intent.event_commit)) {
                 continue;
             }
-            let run = if first {
+            let run = if first && *seen {
                 String::new()
             } else {
                 match start_one(shared, intent).await {
@@ -189,12 +261,15 @@ fn record(event_source: &str, pipeline: &str, ref_: &str, commit: &str, run: &st
     }
 }
 
-/// The runs that the present references ask for.
-fn wanted(plan: &Plan, space: &PipelineSpace, repo: &Identity, refs: &Refs) -> Vec<RunIntent> {
-    refs.iter()
-        .filter_map(|(name, id)| ForgeEvent::moved(repo.clone(), name, Oid::ZERO, &id.to_string()))
-        .flat_map(|event| triggers(plan, &event))
-        .filter(|intent| intent.runtime == space.runtime)
+/// The runs that events ask for, each with whether its reference was only seen.
+fn wanted(plan: &Plan, space: &PipelineSpace, events: &[Heard]) -> Vec<(RunIntent, bool)> {
+    events
+        .iter()
+        .flat_map(|heard| {
+            let asked = triggers(plan, &heard.event).into_iter();
+            asked.map(|intent| (intent, heard.seen))
+        })
+        .filter(|(intent, _)| intent.runtime == space.runtime)
         .collect()
 }
 
@@ -249,4 +324,5 @@ async fn start_one(shared: &Shared, intent: &RunIntent) -> Result<Started, RunEr
 pub(super) fn forget(shared: &Shared) {
     let world = shared.world();
     lock(&shared.handled).retain(|runtime, _| world.scopes().get(runtime).is_some());
+    lock(&shared.hints).retain(|repo, _| world.scopes().get(repo).is_some());
 }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use nautes_gitops::host::HookEvent;
 use nautes_gitops::{RepoPath, RepoRef};
 use nautes_model::kinds::pipeline_runtime::TriggerStatus;
 use nautes_model::name::{ClusterName, ProductName};
@@ -36,6 +37,8 @@ pub(crate) enum Unit {
     Apply(ProductName, ClusterName),
     /// A deployment runtime in a cluster.
     Deploy(Identity, ClusterName),
+    /// What has to be looked at because a repository has changed.
+    Poked(RepoPath),
     /// The events of a repository.
     Runs(Identity),
     /// Taking away what is left of a product that is declared no more.
@@ -128,6 +131,25 @@ pub(crate) struct Dirty {
     pub(crate) repos: BTreeSet<RepoRef>,
 }
 
+/// Something that has happened to a repository and that its references do not show. A hint: what is started because of it
+/// is read from the forge.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Hint {
+    pub(crate) event: HookEvent,
+    /// What it is about; the default branch where it does not say.
+    pub(crate) reference: Option<String>,
+    /// Of a merge request, where it comes from.
+    pub(crate) source: Option<String>,
+}
+
+/// How many deliveries were answered how.
+#[derive(Debug, Default)]
+pub(crate) struct Deliveries {
+    pub(crate) accepted: AtomicU64,
+    pub(crate) denied: AtomicU64,
+    pub(crate) refused: AtomicU64,
+}
+
 /// How many writes were made.
 #[derive(Debug, Default)]
 pub(crate) struct Writes {
@@ -157,6 +179,9 @@ pub(crate) struct Shared {
     pub(crate) ids: Mutex<BTreeMap<Identity, u64>>,
     /// What each pipeline runtime has handled.
     pub(crate) handled: Mutex<BTreeMap<Identity, Vec<TriggerStatus>>>,
+    /// What deliveries have said that is not handled yet, by repository.
+    pub(crate) hints: Mutex<BTreeMap<Identity, BTreeSet<Hint>>>,
+    pub(crate) deliveries: Deliveries,
     /// How far each deployment runtime has come.
     pub(crate) deployed: Mutex<BTreeMap<Identity, Standing>>,
     pub(crate) dirty: Mutex<Dirty>,
@@ -184,6 +209,8 @@ impl Shared {
             clusters: Mutex::default(),
             ids: Mutex::default(),
             handled: Mutex::default(),
+            hints: Mutex::default(),
+            deliveries: Deliveries::default(),
             deployed: Mutex::default(),
             dirty: Mutex::default(),
             failures: Mutex::default(),

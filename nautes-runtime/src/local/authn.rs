@@ -108,7 +108,7 @@ fn service_account(server: &Server, token: &str) -> Option<(User, Vec<String>)> 
     let of = |path: &[&str]| json::at(&claims, &["kubernetes.io"]).map_or("", |k| json::text(k, path));
     let (namespace, name) = (of(&["namespace"]), of(&["serviceaccount", "name"]));
     let state = server.state();
-    let account = state.store.get("serviceaccounts", namespace, name)?;
+    let account = state.store.opened("serviceaccounts", namespace, name)?;
     let uid = json::uid(account);
     let meant = json::texts(&claims, &["aud"])
         .into_iter()

@@ -173,12 +173,12 @@ fn bindings<'a>(
     user: &'a User,
     namespace: &'a str,
 ) -> impl Iterator<Item = (&'a Value, &'a Value)> {
-    let everywhere = state.store.list(CLUSTER_BINDINGS, None).map(|(_, b)| (b, ""));
+    let everywhere = state.store.all_opened(CLUSTER_BINDINGS, None).map(|b| (b, ""));
     let here = (!namespace.is_empty())
-        .then(|| state.store.list(BINDINGS, Some(namespace)))
+        .then(|| state.store.all_opened(BINDINGS, Some(namespace)))
         .into_iter()
         .flatten()
-        .map(move |(_, b)| (b, namespace));
+        .map(move |b| (b, namespace));
     everywhere
         .chain(here)
         .filter_map(|(binding, place)| Some((binding.as_ref(), subject_of(binding, user, place)?)))
@@ -211,8 +211,8 @@ fn subject_of<'a>(binding: &'a Value, user: &User, namespace: &str) -> Option<&'
 fn role_rules(state: &State, binding: &Value, namespace: &str) -> Vec<Value> {
     let name = json::text(binding, &["roleRef", "name"]);
     let role = match json::text(binding, &["roleRef", "kind"]) {
-        "ClusterRole" => state.store.get(CLUSTER_ROLES, "", name),
-        "Role" if !namespace.is_empty() => state.store.get(ROLES, namespace, name),
+        "ClusterRole" => state.store.opened(CLUSTER_ROLES, "", name),
+        "Role" if !namespace.is_empty() => state.store.opened(ROLES, namespace, name),
         _ => None,
     };
     role.map(|r| json::list(r, &["rules"]).to_vec())
@@ -318,9 +318,9 @@ pub(crate) fn check_escalation(
 fn role_exists(state: &State, binding: &Value, namespace: &str) -> bool {
     let name = json::text(binding, &["roleRef", "name"]);
     if json::text(binding, &["roleRef", "kind"]) == "ClusterRole" {
-        state.store.get(CLUSTER_ROLES, "", name).is_some()
+        state.store.opened(CLUSTER_ROLES, "", name).is_some()
     } else {
-        state.store.get(ROLES, namespace, name).is_some()
+        state.store.opened(ROLES, namespace, name).is_some()
     }
 }
 
@@ -383,11 +383,7 @@ fn covers(own: &[Value], rule: &Value) -> bool {
 
 /// Sums aggregated roles up; true where one changed.
 pub(crate) fn aggregate(state: &mut State) -> bool {
-    let roles: Vec<Arc<Value>> = state
-        .store
-        .list(CLUSTER_ROLES, None)
-        .map(|(_, o)| o.clone())
-        .collect();
+    let roles: Vec<Arc<Value>> = state.store.all_opened(CLUSTER_ROLES, None).cloned().collect();
     let mut wrote = false;
     for role in roles.iter().filter(|r| r.get("aggregationRule").is_some()) {
         let selectors = json::list(role, &["aggregationRule", "clusterRoleSelectors"]);

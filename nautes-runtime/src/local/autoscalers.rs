@@ -11,7 +11,8 @@ const CONDITIONS: &str = "autoscaling.alpha.kubernetes.io/conditions";
 
 const TARGET: &str = "targetCPUUtilizationPercentage";
 
-fn is_old_face(kind: &ResourceType, version: &str) -> bool {
+/// True where this version of a kind is not the form that its objects are kept in.
+pub(crate) fn is_old_face(kind: &ResourceType, version: &str) -> bool {
     kind.is("autoscaling", "horizontalpodautoscalers") && version == "v1"
 }
 

@@ -73,7 +73,6 @@ fn empty_namespaces(state: &mut State) -> bool {
     let dying: Vec<Arc<Value>> = state
         .store
         .list("namespaces", None)
-        .map(|(_, o)| o.clone())
         .filter(|o| json::is_terminating(o) && !json::list(o, &["spec", "finalizers"]).is_empty())
         .collect();
     let mut wrote = false;
@@ -82,13 +81,13 @@ fn empty_namespaces(state: &mut State) -> bool {
         let content: Vec<(Arc<str>, Arc<Value>)> = state
             .store
             .everything()
-            .filter(|(_, o)| json::namespace(o) == name)
-            .map(|(s, o)| (s.clone(), o.clone()))
+            .filter(|(_, (space, _), _)| space == name)
+            .map(|(storage, _, kept)| (storage.clone(), kept.open()))
             .collect();
         for (storage, object) in &content {
             wrote |= delete(state, storage, object);
         }
-        let left = state.store.everything().any(|(_, o)| json::namespace(o) == name);
+        let left = state.store.everything().any(|(_, (space, _), _)| space == name);
         if !left {
             let mut last = namespace.as_ref().clone();
             let list = json::path_mut(&mut last, &["spec"])
@@ -113,7 +112,6 @@ fn empty_definitions(state: &mut State) -> bool {
     let dying: Vec<Arc<Value>> = state
         .store
         .list(&storage, None)
-        .map(|(_, o)| o.clone())
         .filter(|o| {
             json::is_terminating(o) && json::texts(o, &["metadata", "finalizers"]).contains(&crd::FINALIZER)
         })
@@ -121,7 +119,7 @@ fn empty_definitions(state: &mut State) -> bool {
     let mut wrote = false;
     for definition in dying {
         let of: Arc<str> = json::name(&definition).into();
-        let objects: Vec<Arc<Value>> = state.store.list(&of, None).map(|(_, o)| o.clone()).collect();
+        let objects: Vec<Arc<Value>> = state.store.list(&of, None).collect();
         for object in &objects {
             wrote |= delete(state, &of, object);
         }
@@ -154,23 +152,26 @@ fn drop_finalizer(object: &mut Value, finalizer: &str) {
 
 /// Garbage collection by owner references.
 fn collect(state: &mut State) -> bool {
-    let alive: BTreeMap<String, (String, bool)> = state
-        .store
-        .everything()
-        .map(|(_, o)| {
-            let foreground = json::is_terminating(o)
-                && json::texts(o, &["metadata", "finalizers"]).contains(&"foregroundDeletion");
-            (
-                json::uid(o).to_owned(),
-                (json::namespace(o).to_owned(), foreground),
-            )
-        })
-        .collect();
     let owned: Vec<(Arc<str>, Arc<Value>)> = state
         .store
         .everything()
-        .filter(|(_, o)| !json::list(o, &["metadata", "ownerReferences"]).is_empty())
-        .map(|(s, o)| (s.clone(), o.clone()))
+        .filter(|(_, _, kept)| kept.is_owned())
+        .map(|(storage, _, kept)| (storage.clone(), kept.open()))
+        .collect();
+    let named: BTreeSet<&str> = owned
+        .iter()
+        .flat_map(|(_, o)| json::list(o, &["metadata", "ownerReferences"]))
+        .map(json::uid_of_owner)
+        .collect();
+    let alive: BTreeMap<String, (String, bool)> = state
+        .store
+        .everything()
+        .filter(|(_, _, kept)| named.contains(kept.uid()))
+        .map(|(_, (namespace, _), kept)| {
+            let foreground = kept.is_terminating()
+                && json::texts(&kept.open(), &["metadata", "finalizers"]).contains(&"foregroundDeletion");
+            (kept.uid().to_owned(), (namespace.clone(), foreground))
+        })
         .collect();
     let mut wrote = orphan(state, &owned);
     let mut blocked: BTreeSet<String> = BTreeSet::new();
@@ -189,8 +190,7 @@ fn collect(state: &mut State) -> bool {
         }
         let current = state
             .store
-            .get(storage, json::namespace(object), json::name(object))
-            .cloned();
+            .get(storage, json::namespace(object), json::name(object));
         if let Some(current) = current.filter(|c| json::uid(c) == json::uid(object)) {
             let still_owned = !json::list(&current, &["metadata", "ownerReferences"]).is_empty();
             if still_owned {
@@ -199,7 +199,7 @@ fn collect(state: &mut State) -> bool {
         }
         let left = state
             .store
-            .get(storage, json::namespace(object), json::name(object))
+            .kept(storage, json::namespace(object), json::name(object))
             .is_some();
         if left {
             blocked.extend(
@@ -218,7 +218,7 @@ fn disown(state: &mut State, storage: &Arc<str>, object: &Value, whom: &dyn Fn(&
     let current = state
         .store
         .get(storage, json::namespace(object), json::name(object));
-    let Some(mut new) = current.map(|c| c.as_ref().clone()) else {
+    let Some(mut new) = current.map(Arc::unwrap_or_clone) else {
         return false;
     };
     let meta = json::meta_mut(&mut new);
@@ -270,10 +270,9 @@ fn marked(state: &State, finalizer: &str) -> Vec<(Arc<str>, Arc<Value>)> {
     state
         .store
         .everything()
-        .filter(|(_, o)| {
-            json::is_terminating(o) && json::texts(o, &["metadata", "finalizers"]).contains(&finalizer)
-        })
-        .map(|(s, o)| (s.clone(), o.clone()))
+        .filter(|(_, _, kept)| kept.is_terminating())
+        .map(|(storage, _, kept)| (storage.clone(), kept.open()))
+        .filter(|(_, o)| json::texts(o, &["metadata", "finalizers"]).contains(&finalizer))
         .collect()
 }
 
@@ -283,7 +282,7 @@ pub(crate) fn seed(state: &mut State) {
     authz::seed(state);
     plugins::seed(state);
     let storage = format!("{}.{}", crd::PLURAL, crd::GROUP);
-    let definitions: Vec<Arc<Value>> = state.store.list(&storage, None).map(|(_, o)| o.clone()).collect();
+    let definitions: Vec<Arc<Value>> = state.store.list(&storage, None).collect();
     for definition in definitions.iter().filter(|d| crd::is_established(d)) {
         state.registry.insert(crd::resource_type(definition));
     }

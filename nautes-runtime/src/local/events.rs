@@ -15,6 +15,11 @@ const FIELDS: &[(&str, &str)] = &[
     ("reportingComponent", "reportingController"),
 ];
 
+/// True for both faces of events.
+pub(crate) fn are(kind: &ResourceType) -> bool {
+    kind.plural == "events" && !kind.custom
+}
+
 fn is_new_face(kind: &ResourceType) -> bool {
     kind.is("events.k8s.io", "events")
 }
@@ -52,7 +57,7 @@ pub(crate) fn renamed(object: &Value, kind: &ResourceType) -> Option<Value> {
 
 /// The stored object as one of the faces of events shows it; none for every other kind.
 pub(crate) fn shown(object: &Value, kind: &ResourceType) -> Option<Value> {
-    if kind.plural != "events" || kind.custom {
+    if !are(kind) {
         return None;
     }
     let mut object = object.clone();

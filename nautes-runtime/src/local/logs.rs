@@ -40,9 +40,9 @@ pub(crate) fn write(
     let kind = state.registry.get("", "pods").ok_or_else(Status::no_such_path)?;
     let found = state.store.get(&kind.storage, namespace, pod);
     let object = found.ok_or_else(|| Status::not_found(kind, pod))?;
-    let of = container_of(object, container)?;
+    let of = container_of(&object, container)?;
     let mut all = server.logs.all();
-    let log = all.entry((uid(object), of)).or_default();
+    let log = all.entry((uid(&object), of)).or_default();
     log.push_str(text);
     let over = log.len().saturating_sub(KEPT);
     let from = (over..log.len()).find(|at| log.is_char_boundary(*at));

@@ -18,7 +18,7 @@ pub(crate) fn admit_create(state: &State, kind: &ResourceType, object: &Value) -
         return Ok(());
     }
     let namespace = json::namespace(object);
-    let Some(found) = state.store.get("namespaces", "", namespace) else {
+    let Some(found) = state.store.opened("namespaces", "", namespace) else {
         return Err(
             Status::new(404, "NotFound", format!("namespaces {namespace:?} not found")).detail(
                 namespace,
@@ -58,7 +58,7 @@ pub(crate) fn begin_delete(kind: &ResourceType, object: &mut Value) {
 /// What a new namespace comes with.
 pub(crate) fn after_create(state: &mut State, namespace: &Value) {
     let name = json::name(namespace).to_owned();
-    if state.store.get("serviceaccounts", &name, "default").is_none() {
+    if state.store.kept("serviceaccounts", &name, "default").is_none() {
         let account = json!({
             "apiVersion": "v1", "kind": "ServiceAccount",
             "metadata": {"name": "default", "namespace": name, "uid": uuid::Uuid::new_v4().to_string(),
@@ -71,7 +71,7 @@ pub(crate) fn after_create(state: &mut State, namespace: &Value) {
 /// Makes the namespaces that are always there.
 pub(crate) fn seed(state: &mut State) {
     for name in FIXED {
-        if state.store.get("namespaces", "", name).is_some() {
+        if state.store.kept("namespaces", "", name).is_some() {
             continue;
         }
         let namespace = json!({

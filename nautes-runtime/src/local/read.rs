@@ -5,6 +5,7 @@ mod pieces;
 use std::{borrow::Cow, sync::Arc};
 
 use base64::{Engine as _, engine::GeneralPurpose};
+use bytes::Bytes;
 use http::Response;
 use serde_json::{Value, json};
 
@@ -13,8 +14,9 @@ use super::{
     kinds::{ResourceType, Version},
     schema,
     selector::Selector,
-    server::{Body, Scope, respond},
+    server::{Body, Scope, plain, respond, warn},
     status::{Cause, Status},
+    store::{Kept, Place},
     table,
 };
 
@@ -73,6 +75,14 @@ fn face<'a>(object: &'a Value, kind: &ResourceType, version: &Version) -> Cow<'a
     } else {
         Cow::Owned(shown(object, kind, version))
     }
+}
+
+/// The text of an object, where that is what a version of its kind shows.
+pub(crate) fn text_of<'a>(kept: &'a Kept, kind: &ResourceType, version: &Version) -> Option<&'a [u8]> {
+    if events::are(kind) || autoscalers::is_old_face(kind, &version.name) {
+        return None;
+    }
+    kept.text_of(&kind.api_version(&version.name), &kind.kind)
 }
 
 /// An object as a version of its kind shows it.
@@ -139,14 +149,28 @@ pub(crate) fn find(scope: &Scope<'_>) -> Result<Arc<Value>, Status> {
     let state = scope.server.state();
     let found = state
         .store
-        .get(&scope.kind.storage, scope.namespace(), scope.name())
-        .cloned();
+        .get(&scope.kind.storage, scope.namespace(), scope.name());
     found.ok_or_else(|| Status::not_found(&scope.kind, scope.name()))
 }
 
 pub(crate) fn get(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
-    let object = find(scope)?;
-    answer(scope, 200, &object, &warnings(scope))
+    let found = {
+        let state = scope.server.state();
+        let kept = state
+            .store
+            .kept(&scope.kind.storage, scope.namespace(), scope.name());
+        kept.cloned()
+            .ok_or_else(|| Status::not_found(&scope.kind, scope.name()))?
+    };
+    let warnings = warnings(scope);
+    if form(&scope.call.accept)? == Form::Whole
+        && let Some(text) = text_of(&found, &scope.kind, &scope.version)
+    {
+        let mut response = plain(200, "application/json", Bytes::copy_from_slice(text));
+        warn(&mut response, &warnings);
+        return Ok(response);
+    }
+    answer(scope, 200, &found.open(), &warnings)
 }
 
 pub(crate) fn warnings(scope: &Scope<'_>) -> Vec<String> {
@@ -282,16 +306,16 @@ fn check_options(scope: &Scope<'_>) -> Result<(), Status> {
 
 /// The first of the selected objects, up to a limit (0 is none), and how many more there are.
 fn page<'a>(
-    all: impl Iterator<Item = (&'a (String, String), &'a Arc<Value>)>,
+    all: impl Iterator<Item = (&'a Place, &'a Kept)>,
     limit: usize,
-    selected: impl Fn(&(String, String), &Value) -> bool,
-) -> (Vec<Arc<Value>>, usize) {
-    let mut all = all.filter(|(place, object)| selected(place, object));
+    selected: impl Fn(&Place, &Kept) -> bool,
+) -> (Vec<(&'a Place, Kept)>, usize) {
+    let mut all = all.filter(|(place, kept)| selected(place, kept));
     let most = if limit > 0 { limit } else { usize::MAX };
     let items = all
         .by_ref()
         .take(most)
-        .map(|(_, object)| object.clone())
+        .map(|(place, kept)| (place, kept.clone()))
         .collect();
     (items, all.count())
 }
@@ -309,7 +333,7 @@ pub(crate) fn list(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
         "" => None,
         text => Some(Continue::read(text)?),
     };
-    let items: Vec<Arc<Value>>;
+    let items: Vec<Kept>;
     let mut more = None;
     let revision;
     {
@@ -322,33 +346,34 @@ pub(crate) fn list(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
         revision = pinned.unwrap_or(now);
         let after = resume.map(|r| (r.namespace, r.name));
         let (storage, namespace) = (&*scope.kind.storage, scope.target.namespace.as_deref());
-        let selected = |place: &(String, String), object: &Value| {
+        let selected = |place: &Place, kept: &Kept| {
             after.as_ref().is_none_or(|a| place > a)
                 && selector.only_name().is_none_or(|n| n == place.1)
-                && matches(&selector, object, &scope.kind)
+                && keeps(&selector, kept, &scope.kind)
         };
         // Of the present nothing is copied but what is answered.
-        let left;
-        (items, left) = if revision == now {
+        let past;
+        let (found, left) = if revision == now {
             let start = after.clone().unwrap_or_default();
-            page(state.store.list_from(storage, namespace, start), limit, selected)
+            page(state.store.all_kept(storage, namespace, start), limit, selected)
         } else {
-            let past = state
+            past = state
                 .store
                 .list_at(storage, namespace, revision)
                 .ok_or_else(|| too_old(scope, revision, state.store.oldest()))?;
             page(past.iter(), limit, selected)
         };
         if left > 0
-            && let Some(last) = items.last()
+            && let Some(((namespace, name), _)) = found.last()
         {
             let place = Continue {
                 revision,
-                namespace: super::json::namespace(last).to_owned(),
-                name: super::json::name(last).to_owned(),
+                namespace: namespace.clone(),
+                name: name.clone(),
             };
             more = Some((place.write(), left));
         }
+        items = found.into_iter().map(|(_, kept)| kept).collect();
     }
     let mut metadata = json!({"resourceVersion": revision.to_string()});
     if let Some((token, left)) = more {
@@ -360,6 +385,7 @@ pub(crate) fn list(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
     if form != Form::Table {
         return Ok(pieces::respond(scope, form, &metadata, items, &warnings(scope)));
     }
+    let items: Vec<Arc<Value>> = items.iter().map(Kept::open).collect();
     let items: Vec<Cow<'_, Value>> = items
         .iter()
         .map(|o| face(o, &scope.kind, &scope.version))
@@ -387,6 +413,11 @@ pub(crate) fn matches(selector: &Selector, object: &Value, kind: &ResourceType) 
             Some(shown) => selector.matches(&shown),
             None => selector.matches(object),
         }
+}
+
+/// Whether an object is selected; it is opened only if that is asked.
+pub(crate) fn keeps(selector: &Selector, kept: &Kept, kind: &ResourceType) -> bool {
+    selector.is_empty() || matches(selector, &kept.open(), kind)
 }
 
 pub(crate) fn too_large(wanted: u64, now: u64) -> Status {

@@ -58,14 +58,14 @@ fn address(state: &State, service: &mut Value, old: Option<&Value>) {
 
 /// An address that no service has, empty where there is none left.
 fn free_address(state: &State) -> String {
-    let taken: BTreeSet<&str> = state
+    let taken: BTreeSet<String> = state
         .store
         .list("services", None)
-        .map(|(_, s)| json::text(s, &["spec", "clusterIP"]))
+        .map(|s| json::text(&s, &["spec", "clusterIP"]).to_owned())
         .collect();
     (FIRST..=LAST)
         .map(|n| Ipv4Addr::from(n).to_string())
-        .find(|a| !taken.contains(a.as_str()))
+        .find(|a| !taken.contains(a))
         .unwrap_or_default()
 }
 
@@ -74,13 +74,19 @@ fn node_port(port: &Value) -> Option<u64> {
 }
 
 fn node_ports(state: &State, service: &mut Value, old: Option<&Value>) {
-    let mut taken: BTreeSet<u64> = state
-        .store
-        .list("services", None)
-        .flat_map(|(_, s)| json::list(s, &["spec", "ports"]))
-        .chain(json::list(service, &["spec", "ports"]))
-        .filter_map(node_port)
-        .collect();
+    let mut taken: BTreeSet<u64> = BTreeSet::new();
+    for other in state.store.list("services", None) {
+        taken.extend(
+            json::list(&other, &["spec", "ports"])
+                .iter()
+                .filter_map(node_port),
+        );
+    }
+    taken.extend(
+        json::list(service, &["spec", "ports"])
+            .iter()
+            .filter_map(node_port),
+    );
     let before = old.map_or(&[][..], |o| json::list(o, &["spec", "ports"]));
     let ports = service.pointer_mut("/spec/ports").and_then(Value::as_array_mut);
     for port in ports.into_iter().flatten() {

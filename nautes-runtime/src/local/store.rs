@@ -1,5 +1,7 @@
 //! Objects, their one revision counter, and the recent history that watches read.
 
+mod kept;
+
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
@@ -8,10 +10,30 @@ use std::{
 use serde_json::Value;
 use tokio::sync::watch;
 
+pub(crate) use self::kept::Kept;
 use super::{
     durable::{Durable, Record},
     json,
 };
+
+/// The kinds that requests and controllers ask for all the time. There are few of each; they stay open.
+const OPEN: [&str; 12] = [
+    "clusterrolebindings.rbac.authorization.k8s.io",
+    "clusterroles.rbac.authorization.k8s.io",
+    "customresourcedefinitions.apiextensions.k8s.io",
+    "limitranges",
+    "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+    "namespaces",
+    "priorityclasses.scheduling.k8s.io",
+    "resourcequotas",
+    "rolebindings.rbac.authorization.k8s.io",
+    "roles.rbac.authorization.k8s.io",
+    "serviceaccounts",
+    "validatingwebhookconfigurations.admissionregistration.k8s.io",
+];
+
+/// How many of the last changes are open: those that watches are about to show.
+const FRESH: usize = 256;
 
 /// How many changes are kept for watches to resume from.
 const HISTORY: usize = 20_000;
@@ -26,9 +48,10 @@ pub(crate) struct Change {
     pub(crate) revision: u64,
     pub(crate) storage: Arc<str>,
     pub(crate) namespace: String,
-    pub(crate) before: Option<Arc<Value>>,
+    pub(crate) name: String,
+    pub(crate) before: Option<Kept>,
     /// The object after the change; for a deletion its last state, with the revision of the deletion.
-    pub(crate) after: Arc<Value>,
+    pub(crate) after: Kept,
     pub(crate) deleted: bool,
 }
 
@@ -41,7 +64,10 @@ pub(crate) struct Progress {
     pub(crate) failed: bool,
 }
 
-pub(crate) type Objects = BTreeMap<(String, String), Arc<Value>>;
+/// The namespace and name of an object.
+pub(crate) type Place = (String, String);
+
+pub(crate) type Objects = BTreeMap<Place, Kept>;
 
 /// All objects of a server.
 #[derive(Debug)]
@@ -77,11 +103,12 @@ impl Store {
         if let Some((durable, records, revision)) = durable {
             for record in records {
                 let place = (record.namespace, record.name);
+                let kept = Kept::new(record.object, stays_open(&record.storage));
                 store
                     .objects
                     .entry(record.storage.into())
                     .or_default()
-                    .insert(place, Arc::new(record.object));
+                    .insert(place, kept.closed());
             }
             if revision > 0 {
                 store.revision = revision + JUMP;
@@ -102,10 +129,32 @@ impl Store {
         self.oldest
     }
 
-    pub(crate) fn get(&self, storage: &str, namespace: &str, name: &str) -> Option<&Arc<Value>> {
+    pub(crate) fn get(&self, storage: &str, namespace: &str, name: &str) -> Option<Arc<Value>> {
+        self.kept(storage, namespace, name).map(Kept::open)
+    }
+
+    /// An object as it is kept.
+    pub(crate) fn kept(&self, storage: &str, namespace: &str, name: &str) -> Option<&Kept> {
         self.objects
             .get(storage)?
             .get(&(namespace.to_owned(), name.to_owned()))
+    }
+
+    /// An object of one of the kinds that stay open.
+    pub(crate) fn opened(&self, storage: &str, namespace: &str, name: &str) -> Option<&Arc<Value>> {
+        debug_assert!(stays_open(storage), "{storage} does not stay open");
+        self.kept(storage, namespace, name)?.opened()
+    }
+
+    /// The objects of one of the kinds that stay open.
+    pub(crate) fn all_opened<'a>(
+        &'a self,
+        storage: &str,
+        namespace: Option<&'a str>,
+    ) -> impl Iterator<Item = &'a Arc<Value>> + use<'a> {
+        debug_assert!(stays_open(storage), "{storage} does not stay open");
+        self.all_kept(storage, namespace, Place::default())
+            .filter_map(|(_, kept)| kept.opened())
     }
 
     /// The objects of a kind, of one namespace or of all, by namespace and name.
@@ -113,17 +162,18 @@ impl Store {
         &'a self,
         storage: &str,
         namespace: Option<&'a str>,
-    ) -> impl Iterator<Item = (&'a (String, String), &'a Arc<Value>)> + use<'a> {
-        self.list_from(storage, namespace, (String::new(), String::new()))
+    ) -> impl Iterator<Item = Arc<Value>> + use<'a> {
+        self.all_kept(storage, namespace, Place::default())
+            .map(|(_, kept)| kept.open())
     }
 
-    /// The objects of a kind from a namespace and name on.
-    pub(crate) fn list_from<'a>(
+    /// The objects of a kind as they are kept, from a namespace and name on.
+    pub(crate) fn all_kept<'a>(
         &'a self,
         storage: &str,
         namespace: Option<&'a str>,
-        start: (String, String),
-    ) -> impl Iterator<Item = (&'a (String, String), &'a Arc<Value>)> + use<'a> {
+        start: Place,
+    ) -> impl Iterator<Item = (&'a Place, &'a Kept)> + use<'a> {
         let start = start.max((namespace.unwrap_or_default().to_owned(), String::new()));
         self.objects
             .get(storage)
@@ -133,10 +183,10 @@ impl Store {
     }
 
     /// All objects of all kinds.
-    pub(crate) fn everything(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<Value>)> {
+    pub(crate) fn everything(&self) -> impl Iterator<Item = (&Arc<str>, &Place, &Kept)> {
         self.objects
             .iter()
-            .flat_map(|(storage, objects)| objects.values().map(move |o| (storage, o)))
+            .flat_map(|(storage, objects)| objects.iter().map(move |(place, kept)| (storage, place, kept)))
     }
 
     /// Stores an object under the next revision.
@@ -146,21 +196,21 @@ impl Store {
             || json::meta(&object).contains_key("ownerReferences")
             || storage.starts_with("clusterroles.");
         json::meta_mut(&mut object).insert("resourceVersion".to_owned(), self.revision.to_string().into());
-        let (namespace, name) = (
+        let place = (
             json::namespace(&object).to_owned(),
             json::name(&object).to_owned(),
         );
-        let object = Arc::new(object);
-        let place = (namespace.clone(), name.clone());
+        let kept = Kept::new(object, stays_open(storage));
+        let object = kept.open();
         let before = self
             .objects
             .entry(storage.clone())
             .or_default()
-            .insert(place, object.clone());
+            .insert(place.clone(), kept.closed());
         if let Some(durable) = &self.durable {
-            durable.put(storage, &namespace, &name, object.clone(), self.revision);
+            durable.put(storage, &place.0, &place.1, object.clone(), self.revision);
         }
-        self.record(storage, namespace, before, object.clone(), false);
+        self.record(storage, place, before, kept, false);
         object
     }
 
@@ -170,22 +220,23 @@ impl Store {
         let before = self.objects.get_mut(storage)?.remove(&place)?;
         self.revision += 1;
         self.unsettled = true;
-        let mut last = before.as_ref().clone();
+        let mut last = Arc::unwrap_or_clone(before.open());
         json::meta_mut(&mut last).insert("resourceVersion".to_owned(), self.revision.to_string().into());
-        let last = Arc::new(last);
+        let kept = Kept::new(last, stays_open(storage));
+        let last = kept.open();
         if let Some(durable) = &self.durable {
             durable.delete(storage, namespace, name, self.revision);
         }
-        self.record(storage, place.0, Some(before), last.clone(), true);
+        self.record(storage, place, Some(before), kept, true);
         Some(last)
     }
 
     fn record(
         &mut self,
         storage: &Arc<str>,
-        namespace: String,
-        before: Option<Arc<Value>>,
-        after: Arc<Value>,
+        (namespace, name): Place,
+        before: Option<Kept>,
+        after: Kept,
         deleted: bool,
     ) {
         let (revision, storage) = (self.revision, storage.clone());
@@ -194,16 +245,21 @@ impl Store {
             revision,
             storage,
             namespace,
+            name,
             before,
             after,
             deleted,
         }));
-        let has_quotas = |space: &&String| {
-            let mut quotas = self.list("resourcequotas", Some(space));
-            !space.is_empty() && quotas.next().is_some()
-        };
-        if let Some(space) = Some(&space).filter(has_quotas) {
-            self.recount.insert(space.clone());
+        if let Some(aged) = self.history.len().checked_sub(FRESH + 1) {
+            let change = &mut self.history[aged];
+            let after = change.after.closed();
+            *change = Arc::new(Change {
+                after,
+                ..Change::clone(change)
+            });
+        }
+        if !space.is_empty() && self.all_opened("resourcequotas", Some(&space)).next().is_some() {
+            self.recount.insert(space);
         }
         while self.history.len() > HISTORY {
             if let Some(gone) = self.history.pop_front() {
@@ -238,15 +294,15 @@ impl Store {
             return None;
         }
         let mut objects: Objects = self
-            .list(storage, namespace)
-            .map(|(place, object)| (place.clone(), object.clone()))
+            .all_kept(storage, namespace, Place::default())
+            .map(|(place, kept)| (place.clone(), kept.clone()))
             .collect();
         let since = self.history.iter().rev().take_while(|c| c.revision > revision);
         for change in since.filter(|c| *c.storage == *storage) {
             if namespace.is_some_and(|n| n != change.namespace) {
                 continue;
             }
-            let place = (change.namespace.clone(), json::name(&change.after).to_owned());
+            let place = (change.namespace.clone(), change.name.clone());
             match &change.before {
                 Some(before) => objects.insert(place, before.clone()),
                 None => objects.remove(&place),
@@ -268,4 +324,8 @@ impl Store {
         self.history.clear();
         self.oldest = self.revision;
     }
+}
+
+fn stays_open(storage: &str) -> bool {
+    OPEN.binary_search(&storage).is_ok()
 }

@@ -20,7 +20,7 @@ use super::{
     selector::Selector,
     server::{Body, Scope, Server, plain},
     status::{Cause, Status},
-    store::Change,
+    store::{Change, Kept, Place},
     table,
 };
 
@@ -114,17 +114,29 @@ impl Watch {
         }
         // What is shown must be kept already: objects beyond that arrive as changes.
         self.at = store.revision();
-        let all: Vec<Arc<Value>> = store
-            .list(&self.kind.storage, self.namespace.as_deref())
-            .filter(|(_, object)| read::matches(&self.selector, object, &self.kind))
-            .map(|(_, object)| object.clone())
+        let all: Vec<Kept> = store
+            .all_kept(&self.kind.storage, self.namespace.as_deref(), Place::default())
+            .filter(|(_, kept)| read::keeps(&self.selector, kept, &self.kind))
+            .map(|(_, kept)| kept.clone())
             .collect();
         drop(state);
-        for object in &all {
-            self.push("ADDED", object);
+        for kept in &all {
+            self.push_kept("ADDED", kept);
         }
         if initial && self.bookmarks {
             self.bookmark(true);
+        }
+    }
+
+    /// Tells of an object by its text, where that is what the watch shows.
+    fn push_kept(&mut self, ty: &str, kept: &Kept) {
+        if self.form == Form::Whole
+            && let Some(text) = read::text_of(kept, &self.kind, &self.version)
+        {
+            let parts = [b"{\"type\":\"", ty.as_bytes(), b"\",\"object\":", text, b"}\n"];
+            self.ready.push_back(parts.concat().into());
+        } else {
+            self.push(ty, &kept.open());
         }
     }
 
@@ -265,15 +277,16 @@ impl Watch {
         let was = change
             .before
             .as_ref()
-            .is_some_and(|o| read::matches(&self.selector, o, &self.kind));
-        let is = !change.deleted && read::matches(&self.selector, &change.after, &self.kind);
+            .is_some_and(|o| read::keeps(&self.selector, o, &self.kind));
+        let is = !change.deleted && read::keeps(&self.selector, &change.after, &self.kind);
         match (was, is) {
-            (false, true) => self.push("ADDED", &change.after),
-            (true, true) => self.push("MODIFIED", &change.after),
-            (true, false) if change.deleted => self.push("DELETED", &change.after),
+            (false, true) => self.push_kept("ADDED", &change.after),
+            (true, true) => self.push_kept("MODIFIED", &change.after),
+            (true, false) if change.deleted => self.push_kept("DELETED", &change.after),
             (true, false) => {
                 // The last selected state, at the revision that ended it.
-                let mut last = change.before.as_deref().cloned().unwrap_or_default();
+                let before = change.before.as_ref().map(Kept::open);
+                let mut last = before.map(Arc::unwrap_or_clone).unwrap_or_default();
                 super::json::meta_mut(&mut last)
                     .insert("resourceVersion".to_owned(), change.revision.to_string().into());
                 self.push("DELETED", &last);

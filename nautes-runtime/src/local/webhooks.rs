@@ -119,7 +119,7 @@ pub(crate) fn judge(
     attempt: &Attempt<'_>,
 ) -> Result<Option<Value>, Status> {
     let storage = stage.storage();
-    if scope.kind.group == GROUP || state.store.list(&storage, None).next().is_none() {
+    if scope.kind.group == GROUP || state.store.all_opened(&storage, None).next().is_none() {
         return Ok(None);
     }
     let shown = attempt.object.or(attempt.old);

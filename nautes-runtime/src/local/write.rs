@@ -29,8 +29,8 @@ use super::{
     yaml,
 };
 
-/// How deep an object may be nested.
-const DEPTH: usize = 200;
+/// How deep an object may be nested. Its managed fields are nested a little deeper, and readers of JSON stop at 128.
+const DEPTH: usize = 100;
 
 pub(crate) fn parse(scope: &Scope<'_>, body: &Bytes) -> Result<Value, Status> {
     let value: Value = parse_any(&scope.call.content_type, body, &scope.kind.kind)?;

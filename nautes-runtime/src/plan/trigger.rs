@@ -28,10 +28,12 @@ pub const TAG_PUSH: &str = "tag_push_events";
 pub struct ForgeEvent {
     /// The repository (a CodeRepo).
     pub repo: Identity,
-    /// What happened, as GitLab spells it: `push_events`, `tag_push_events`.
+    /// What happened, as GitLab spells it: `push_events`, `merge_requests_events`.
     pub kind: String,
-    /// The ref, for example `refs/heads/main`.
+    /// The ref, for example `refs/heads/main`; of a merge request, where it comes from.
     pub ref_: String,
+    /// The ref into which a merge request goes, by which event sources choose then; `None` of other events.
+    pub target: Option<String>,
     /// The commit of the ref before; all zeros when the ref is new.
     pub before: String,
     /// The commit of the ref after; all zeros when the ref is gone.
@@ -53,6 +55,7 @@ impl ForgeEvent {
             repo,
             kind: kind.to_owned(),
             ref_: ref_.to_owned(),
+            target: None,
             before: before.to_owned(),
             after: after.to_owned(),
         })
@@ -110,7 +113,8 @@ fn listens(space: &PipelineSpace, trigger: &PipelineTrigger, event: &ForgeEvent)
         source.gitlab.as_ref().is_some_and(|gitlab| {
             repo.as_ref() == Some(&event.repo)
                 && gitlab.events.contains(&event.kind)
-                && RefPattern::parse(gitlab.revision.as_deref()).is_ok_and(|p| p.matches(&event.ref_))
+                && RefPattern::parse(gitlab.revision.as_deref())
+                    .is_ok_and(|p| p.matches(event.target.as_ref().unwrap_or(&event.ref_)))
         })
     })
 }

@@ -157,6 +157,10 @@ impl Machine {
 
     fn store(&self) -> Result<Arc<dyn SecretStore>, MachineError> {
         let open = |dir: &Path| {
+            std::fs::create_dir_all(dir).map_err(|source| StoreError::Unreachable {
+                action: format!("create the folder {}", dir.display()),
+                source: source.into(),
+            })?;
             let key = MasterKey::load_or_create(&dir.join("store.key"))?;
             LocalStore::open_or_create(&dir.join("store.redb"), &key)
         };

@@ -14,7 +14,7 @@ use nautes_runtime::local::fault::Crash;
 use nautes_runtime::status_report::State;
 use nautes_vault::SecretStore as _;
 
-use crate::world::World;
+use crate::world::{On, World};
 use crate::{PIPELINE, SHOP, map};
 
 /// How many lives a step of the story may take: it has far fewer writes.
@@ -59,7 +59,7 @@ async fn revisions(world: &World) -> Vec<Option<String>> {
 
 /// What a product needs from the first commit to the last object.
 async fn story(death: Option<(Crash, u64)>) -> (World, u64) {
-    let world = World::with_clusters(Duration::from_secs(30)).await;
+    let world = World::with_clusters(On::Local, Duration::from_secs(30)).await;
     let mut lives = live(&world, death).await;
     world.save(SHOP).await;
     lives += live(&world, death).await;

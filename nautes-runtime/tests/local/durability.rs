@@ -61,6 +61,51 @@ async fn a_restart_keeps_objects_definitions_and_certificates() {
     second.stop().await;
 }
 
+#[tokio::test]
+async fn what_is_nested_as_deep_as_allowed_survives_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = local::Cluster::start(options(folder.path())).await.unwrap();
+    let client = cluster.client();
+    let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    install(&client, &widget_definition(&schema)).await;
+    let path = "/apis/example.io/v1/namespaces/default/widgets";
+    let deep = |name: &str, depth: usize| {
+        let inner = (0..depth).fold(json!("x"), |inner, _| json!({ "a": inner }));
+        json!({"apiVersion": "example.io/v1", "kind": "Widget", "metadata": {"name": name}, "spec": inner})
+    };
+    let (code, answer) = post(&client, path, &deep("deepest", 120)).await;
+    assert_eq!(
+        (code, answer["message"].as_str()),
+        (400, Some("the object is nested too deeply"))
+    );
+    let mut kept = Vec::new();
+    for depth in 80..100 {
+        let name = format!("deep-{depth}");
+        if post(&client, path, &deep(&name, depth)).await.0 == 201 {
+            kept.push(name);
+        }
+    }
+    assert!(kept.len() > 10, "{kept:?}");
+    // A patch must not get deeper than a body may.
+    let patches =
+        json!([{"op": "add", "path": format!("/spec{}", "/a".repeat(80)), "value": deep("", 90)["spec"]}]);
+    let request = http::Request::patch(format!("{path}/{}", kept[0]))
+        .header("content-type", "application/json-patch+json")
+        .body(patches.to_string().into_bytes())
+        .unwrap();
+    let refused = client.request::<serde_json::Value>(request).await.unwrap_err();
+    assert!(refused.to_string().contains("nested too deeply"), "{refused}");
+    cluster.stop().await;
+    drop((cluster, client));
+
+    let cluster = local::Cluster::start(options(folder.path())).await.unwrap();
+    let client = cluster.client();
+    for name in kept {
+        assert_eq!(get(&client, &format!("{path}/{name}")).await.0, 200, "{name}");
+    }
+    cluster.stop().await;
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn keys_are_readable_by_their_owner_only() {

@@ -100,6 +100,7 @@ impl Case {
                     repo: identity(&format!("CodeRepo/{repo}")),
                     kind: (*kind).to_owned(),
                     ref_: (*ref_).to_owned(),
+                    target: None,
                     before: BEFORE.to_owned(),
                     after: COMMIT.to_owned(),
                 }),

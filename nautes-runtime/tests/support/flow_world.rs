@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use nautes_gitops::host::gitlab::fake::FakeGitlab;
+use nautes_gitops::host::gitlab::{Gitlab, Options as GitlabOptions};
 use nautes_gitops::host::local::{LocalForge, Options as ForgeOptions, Serving};
-use nautes_gitops::host::{GroupSpec, RepoSpec};
+use nautes_gitops::host::{GroupSpec, RepoSpec, Session};
 use nautes_gitops::repo::{CommitSpec, Signature};
 use nautes_gitops::{Author, ChangeSet, GitHost, Oid, RepoPath, RepoRef, Target};
 use nautes_model::kinds::product::Registration;
@@ -29,16 +31,57 @@ use tokio_util::sync::CancellationToken;
 /// How long something may take that takes milliseconds.
 const LIMIT: Duration = Duration::from_secs(120);
 
+/// The forges on which the same stories are played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum On {
+    /// The local forge.
+    Local,
+    /// A GitLab in this process, through the adapter.
+    Gitlab,
+}
+
+/// A forge, and what keeps it alive.
+pub(crate) enum Served {
+    Local(
+        LocalForge,
+        #[allow(dead_code, reason = "it serves as long as it lives")] Serving,
+    ),
+    Gitlab(FakeGitlab, Gitlab),
+}
+
+impl Served {
+    async fn start(on: On, data: &std::path::Path) -> Self {
+        let data = data.join("forge");
+        if on == On::Local {
+            let forge = LocalForge::open(ForgeOptions::new(data)).await.unwrap();
+            let serving = forge.serve(any()).await.unwrap();
+            return Self::Local(forge, serving);
+        }
+        let fake = FakeGitlab::start(data).await.unwrap();
+        let token = fake.create_user("platform").await.unwrap();
+        let mut options = GitlabOptions::new("gitlab", fake.url(), token);
+        options.net.loopback = true;
+        let gitlab = Gitlab::new(options).unwrap();
+        Self::Gitlab(fake, gitlab)
+    }
+
+    fn host(&self) -> Arc<dyn GitHost> {
+        match self {
+            Self::Local(forge, _) => Arc::new(forge.clone()),
+            Self::Gitlab(_, gitlab) => Arc::new(gitlab.clone()),
+        }
+    }
+}
+
 pub(crate) struct World {
     pub(crate) platform: Platform,
-    pub(crate) forge: LocalForge,
+    pub(crate) forge: Served,
     pub(crate) store: Arc<LocalStore>,
     pub(crate) tenant: local::Cluster,
     pub(crate) clusters: BTreeMap<&'static str, local::Cluster>,
     /// Those of all clusters.
     pub(crate) faults: Faults,
     running: Option<Running>,
-    _serving: Serving,
     _web: JoinHandle<()>,
     routes: tokio::sync::watch::Sender<axum::Router>,
     _data: tempfile::TempDir,
@@ -56,13 +99,10 @@ fn any() -> SocketAddr {
 
 impl World {
     /// Everything installed, nothing declared but the provider.
-    async fn new(call: Duration) -> Self {
+    async fn new(on: On, call: Duration) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let data = tempfile::tempdir().unwrap();
-        let forge = LocalForge::open(ForgeOptions::new(data.path().join("forge")))
-            .await
-            .unwrap();
-        let serving = forge.serve(any()).await.unwrap();
+        let forge = Served::start(on, data.path()).await;
         let store = Arc::new(LocalStore::in_memory(&MasterKey::generate().unwrap()).unwrap());
         let faults = Faults::default();
         let tenant = Options {
@@ -83,7 +123,7 @@ impl World {
             clusters.insert(name, local::Cluster::start(options).await.unwrap());
         }
         define(&clusters["pipelines"], &pipeline_run()).await;
-        let session = forge.platform().await.unwrap();
+        let session = forge.host().platform().await.unwrap();
         session
             .create_group(&GroupSpec {
                 name: "nautes".to_owned(),
@@ -101,7 +141,7 @@ impl World {
         let (routes, current) = tokio::sync::watch::channel(axum::Router::new());
         let web = tokio::spawn(serve(listener, current));
         let platform = Platform::builder()
-            .host(Arc::new(forge.clone()))
+            .host(forge.host())
             .store(Arc::clone(&store) as Arc<dyn SecretStore>)
             .tenant(TenantSettings::new("acme", repo))
             .tenant_cluster(tenant.client())
@@ -125,21 +165,25 @@ impl World {
             clusters,
             faults,
             running: None,
-            _serving: serving,
             _web: web,
             routes,
             _data: data,
         };
-        world.publish_tenant(vec![provider()]).await;
+        world.publish_tenant(vec![provider(on)]).await;
         world
     }
 
     /// All four clusters are registered.
-    pub(crate) async fn with_clusters(call: Duration) -> Self {
-        let world = Self::new(call).await;
+    pub(crate) async fn with_clusters(on: On, call: Duration) -> Self {
+        let world = Self::new(on, call).await;
         world.provision_virtual().await;
         world.register(&["host", "pipelines", "staging", "live"]).await;
         world
+    }
+
+    /// The platform's own account on the forge.
+    pub(crate) async fn session(&self) -> Arc<dyn Session> {
+        self.platform.host().platform().await.unwrap()
     }
 
     /// Declares clusters, with the kubeconfigs of physical ones in the store.
@@ -237,7 +281,7 @@ impl World {
     }
 
     async fn make_product(&self, group: &str) -> Registration {
-        let session = self.forge.platform().await.unwrap();
+        let session = self.session().await;
         let spec = GroupSpec {
             name: group.to_owned(),
             ..GroupSpec::default()
@@ -265,7 +309,7 @@ impl World {
     }
 
     async fn publish(&self, of: &RepoRef, change: ChangeSet) -> Option<Oid> {
-        let session = self.forge.platform().await.unwrap();
+        let session = self.session().await;
         let path = of.path(&self.platform.tenant().repo).unwrap();
         let mirror = self.platform.mirrors().open(&path).await.unwrap();
         let target = Target {
@@ -301,7 +345,7 @@ impl World {
         files: &[(&str, Option<&str>)],
         trailers: &[(&str, &str)],
     ) -> Oid {
-        let session = self.forge.platform().await.unwrap();
+        let session = self.session().await;
         let path: RepoPath = repo.parse().unwrap();
         let dir = self._data.path().join("pushes").join(repo.replace('/', "-"));
         let mirror = nautes_gitops::Mirror::open_or_create(dir).await.unwrap();
@@ -332,6 +376,62 @@ impl World {
             .unwrap();
         session.push(&path, &mirror, branch, tip, commit).await.unwrap();
         commit
+    }
+
+    /// Tags what a branch is at, as somebody with git does.
+    pub(crate) async fn tag(&self, repo: &str, tag: &str, branch: &str) {
+        let path: RepoPath = repo.parse().unwrap();
+        let folder = match &self.forge {
+            Served::Local(forge, _) => forge.admin().folder(&path),
+            Served::Gitlab(fake, _) => fake.forge().admin().folder(&path),
+        };
+        let refs = self.session().await.refs(&path).await.unwrap();
+        let commit = refs[&format!("refs/heads/{branch}")].to_string();
+        std::fs::create_dir_all(folder.join("refs/tags")).unwrap();
+        std::fs::write(folder.join("refs/tags").join(tag), format!("{commit}\n")).unwrap();
+    }
+
+    /// How many triggers of a runtime have seen their repository.
+    pub(crate) async fn triggers(&self, runtime: &str) -> usize {
+        let identity = identity(runtime);
+        let name = format!("product-{}", identity.product.as_ref().unwrap());
+        let group = "nautes.resource.nautes.io/v1alpha1";
+        let client = self.tenant.client();
+        let object = api(&client, group, "ProjectPipelineRuntime", Some(&name))
+            .get(identity.name.as_str())
+            .await
+            .unwrap();
+        let triggers = object.data["status"]["triggers"].as_array().cloned();
+        let sources = triggers.unwrap_or_default().into_iter();
+        let sources: BTreeSet<String> = sources.map(|t| t["eventSource"].to_string()).collect();
+        sources.len()
+    }
+
+    /// Waits until exactly the runs of these commits are there, besides the first `before`.
+    pub(crate) async fn run_commits(&self, before: usize, commits: &mut [String], after: &str) {
+        commits.sort();
+        self.eventually(
+            &format!("after {after}: the runs are those of {commits:#?}"),
+            async || {
+                let runs = self.runs().await;
+                let mut found: Vec<String> = runs
+                    .iter()
+                    .map(|run| {
+                        run.data["spec"]["params"][0]["value"]
+                            .as_str()
+                            .unwrap_or_default()
+                            .to_owned()
+                    })
+                    .collect();
+                found.sort();
+                let wanted = commits.len() + before;
+                match runs.len() == wanted && commits.iter().all(|commit| found.contains(commit)) {
+                    true => Ok(()),
+                    false => Err(format!("{found:#?}")),
+                }
+            },
+        )
+        .await;
     }
 
     /// Starts the controllers.
@@ -487,11 +587,15 @@ pub(crate) fn identity(text: &str) -> Identity {
     }
 }
 
-fn provider() -> Resource {
-    parse(
-        "apiVersion: nautes.resource.nautes.io/v1alpha1\nkind: CodeRepoProvider\nmetadata: {name: gitlab}\n\
-         spec:\n  httpAddress: http://localhost\n  apiServer: http://localhost\n  providerType: local\n",
-    )
+fn provider(on: On) -> Resource {
+    let kind = match on {
+        On::Local => "local",
+        On::Gitlab => "gitlab",
+    };
+    parse(&format!(
+        "apiVersion: nautes.resource.nautes.io/v1alpha1\nkind: CodeRepoProvider\nmetadata: {{name: gitlab}}\n\
+         spec:\n  httpAddress: http://localhost\n  apiServer: http://localhost\n  providerType: {kind}\n",
+    ))
     .remove(0)
 }
 

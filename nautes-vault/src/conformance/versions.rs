@@ -16,12 +16,14 @@ pub(super) fn cases() -> Vec<Case> {
         case!(the_latest_ten_versions_are_kept),
         case!(unchanged_values_keep_their_version),
         case!(a_write_that_expects_something_else_changes_nothing),
-        case!(of_concurrent_writers_exactly_one_wins),
-        case!(concurrent_creators_make_one_version),
-        case!(undoing_a_write_brings_the_previous_version_back),
-        case!(undoing_the_first_write_leaves_nothing),
-        case!(undoing_may_be_repeated_and_hits_no_later_write),
-        case!(removing_an_older_version_leaves_the_current_one),
+        case!(of_concurrent_writers_exactly_one_wins, AtomicSwap),
+        case!(concurrent_creators_make_one_version, AtomicSwap),
+        case!(undoing_a_write_brings_the_previous_values_back),
+        case!(undoing_the_first_write_leaves_nothing_to_read),
+        case!(undoing_a_write_brings_the_previous_version_back, RemovedVersions),
+        case!(undoing_the_first_write_leaves_nothing, RemovedVersions),
+        case!(undoing_may_be_repeated_and_hits_no_later_write, RemovedVersions),
+        case!(removing_an_older_version_leaves_the_current_one, RemovedVersions),
     ]
 }
 
@@ -208,6 +210,45 @@ async fn winner(
         "the values are not the winner's"
     );
     Ok(version)
+}
+
+async fn undoing_a_write_brings_the_previous_values_back(store: &dyn SecretStore) -> Outcome {
+    let at = path("undone-values");
+    for value in ["1", "2"] {
+        let written = store.write(&at, one(value), Expect::Any).await;
+        let written = written.map_err(failed("writing"))?;
+        if value == "2" {
+            store
+                .remove_version(&at, written.version)
+                .await
+                .map_err(failed("undoing"))?;
+        }
+    }
+    let found = store.read(&at).await.map_err(failed("reading"))?;
+    ensure!(
+        found.is_some_and(|found| found.values == one("1")),
+        "the values before are not current"
+    );
+    Ok(())
+}
+
+async fn undoing_the_first_write_leaves_nothing_to_read(store: &dyn SecretStore) -> Outcome {
+    let at = path("undone-alone");
+    let first = store.write(&at, one("1"), Expect::Absent).await;
+    let first = first.map_err(failed("writing"))?;
+    for _ in 0..2 {
+        store
+            .remove_version(&at, first.version)
+            .await
+            .map_err(failed("undoing"))?;
+    }
+    ensure!(
+        store.read(&at).await.map_err(failed("reading"))?.is_none(),
+        "it can still be read"
+    );
+    let listed = store.list(super::ROOT).await.map_err(failed("listing"))?;
+    ensure!(!listed.contains(&at), "it is still listed");
+    Ok(())
 }
 
 async fn undoing_a_write_brings_the_previous_version_back(store: &dyn SecretStore) -> Outcome {

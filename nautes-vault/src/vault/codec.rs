@@ -10,12 +10,16 @@ use serde_json::{Map, Value};
 /// What precedes the base64 text of a value that is no text, and of a text that begins like this itself.
 const BINARY: &str = "nautes:base64:";
 
-/// Returns the JSON of a secret.
-pub(super) fn encode(values: &BTreeMap<String, Secret>) -> Value {
-    let encoded = |value: &Secret| match value.expose_str() {
+/// Returns the text of a value.
+pub(crate) fn encoded(value: &Secret) -> String {
+    match value.expose_str() {
         Ok(text) if !text.starts_with(BINARY) => text.to_owned(),
         Ok(_) | Err(_) => format!("{BINARY}{}", STANDARD.encode(value.expose())),
-    };
+    }
+}
+
+/// Returns the JSON of a secret.
+pub(super) fn encode(values: &BTreeMap<String, Secret>) -> Value {
     let values = values
         .iter()
         .map(|(key, value)| (key.clone(), Value::String(encoded(value))));

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use nautes_model::secret::{Grant, GrantLevel, GrantScope, Principal, SecretPath};
 
-pub(super) use self::look::read_role;
+pub(super) use self::look::{list_policies, read_role};
 pub(super) use self::write::mount;
 
 use self::look::look;

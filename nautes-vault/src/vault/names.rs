@@ -87,6 +87,38 @@ pub fn of_cluster(cluster: &ClusterName) -> &str {
     cluster.as_str()
 }
 
+/// Returns the secret that a policy to read is about, if its name can be read in one way only: the inverse of
+/// [`policy`] for those names that the Go version gives as well.
+pub(crate) fn path_of(policy: &str) -> Option<SecretPath> {
+    let inner = |text: &str, begin: &str, end: &str| {
+        let inner = text.strip_prefix(begin)?.strip_suffix(end)?;
+        (!inner.is_empty()).then(|| inner.to_owned())
+    };
+    let git = || {
+        let (kind, rest) = policy.split_once('-')?;
+        PERMISSIONS.into_iter().find_map(|permission| {
+            let id = inner(rest, "", &format!("-default-{permission}"))?;
+            Some(format!("git/{kind}/{id}/default/{permission}"))
+        })
+    };
+    let cluster = || {
+        let name = inner(policy, "kubernetes-", "-default-admin")?;
+        Some(format!("cluster/kubernetes/{name}/default/admin"))
+    };
+    let tenant = || {
+        ["git", "repo"].into_iter().find_map(|kind| {
+            let provider = inner(policy, &format!("tenant-{kind}-"), "-root")?;
+            Some(format!("tenant/{kind}/{provider}/root"))
+        })
+    };
+    let repo = || Some(format!("repo/{}", policy.replace('-', "/")));
+    let readings = [git(), cluster(), tenant(), repo()];
+    readings.into_iter().flatten().find_map(|text| {
+        let path = SecretPath::new(text).ok()?;
+        (is_clear(&path) && self::policy(&path, GrantLevel::Read) == policy).then_some(path)
+    })
+}
+
 /// Whether the reference's name for the policy can be read in one way only.
 fn is_clear(path: &SecretPath) -> bool {
     let parts: Vec<&str> = path.as_str().split('/').collect();
@@ -168,6 +200,7 @@ mod tests {
             ("repo/nexus/shop/web", "nexus-shop-web"),
         ] {
             assert_eq!(read(path), name);
+            assert_eq!(path_of(name).unwrap().as_str(), path);
         }
     }
 

@@ -66,6 +66,11 @@ impl Live {
         self.policies().contains(&Policy::mark(settings).name)
     }
 
+    /// Returns the service accounts that may log in.
+    pub(super) fn accounts(&self) -> &[String] {
+        self.bound_service_account_names.as_deref().unwrap_or_default()
+    }
+
     /// Returns the policies that a login gets.
     pub(super) fn policies(&self) -> BTreeSet<String> {
         self.token_policies.clone().unwrap_or_default()

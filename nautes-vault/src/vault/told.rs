@@ -4,15 +4,17 @@
 //! No setting holds a credential: they name files. With the feature `clap`, [`Told`] is a group of arguments.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use nautes_model::Class;
+use nautes_model::{Class, Secret};
 use url::Url;
 
 use super::settings::{Home, Login, POD_TOKEN, Pace, VaultSettings};
 use super::{StoreError, VaultStore};
+use crate::{ProxiedStore, ProxySettings, SecretStore};
 
 /// One setting.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +57,10 @@ pub struct Told {
     plain_http: bool,
     adopt: bool,
     components: BTreeMap<String, Home>,
+    proxy: Option<Url>,
+    proxy_cert_file: Option<PathBuf>,
+    proxy_key_file: Option<PathBuf>,
+    proxy_ca_file: Option<PathBuf>,
     connect: Duration,
     request: Duration,
     operation: Duration,
@@ -129,6 +135,18 @@ settings! {
         "The service accounts of the platform's components, as in `controller=nautes/nautes-controller,api=nautes/nautes-api`; \
          one that is not listed is called like the component, in the namespace `nautes`.",
         |t, text| t.components = components(text)?;
+    "vault-proxy-address", "NAUTES_VAULT_PROXY_ADDRESS", "URL", None,
+        "The address of a vault-proxy, by which everything is written then; the login at Vault need only read.",
+        |t, text| t.proxy = Some(parsed(text)?);
+    "vault-proxy-cert-file", "NAUTES_VAULT_PROXY_CERT_FILE", "FILE", None,
+        "The client certificate for the vault-proxy (PEM); its common name is the user of the proxy's access lists.",
+        |t, text| t.proxy_cert_file = Some(PathBuf::from(text));
+    "vault-proxy-key-file", "NAUTES_VAULT_PROXY_KEY_FILE", "FILE", None,
+        "The private key of that certificate (PEM).",
+        |t, text| t.proxy_key_file = Some(PathBuf::from(text));
+    "vault-proxy-ca-file", "NAUTES_VAULT_PROXY_CA_FILE", "FILE", None,
+        "Certificates (PEM) that are trusted for the vault-proxy instead of those of the system.",
+        |t, text| t.proxy_ca_file = Some(PathBuf::from(text));
     "vault-connect-timeout", "NAUTES_VAULT_CONNECT_TIMEOUT", "DURATION", Some("5s"),
         "How long connecting to Vault may take.",
         |t, text| t.connect = some_time(text)?;
@@ -184,7 +202,38 @@ impl Told {
                 faults.push(format!("{name}: {reason}"));
             }
         }
+        self.proxy_faults(&mut faults);
         faults
+    }
+
+    fn proxy_faults(&self, faults: &mut Vec<String>) {
+        let files = [
+            ("vault-proxy-cert-file", self.proxy_cert_file.is_some()),
+            ("vault-proxy-key-file", self.proxy_key_file.is_some()),
+        ];
+        if self.proxy.is_none() {
+            let set = files
+                .into_iter()
+                .chain([("vault-proxy-ca-file", self.proxy_ca_file.is_some())]);
+            let set: Vec<&str> = set.filter(|(_, is)| *is).map(|(name, _)| name).collect();
+            if !set.is_empty() {
+                let set = set.join(", ");
+                faults.push(format!(
+                    "{set} without vault-proxy-address: set the address (NAUTES_VAULT_PROXY_ADDRESS)"
+                ));
+            }
+            return;
+        }
+        for (name, _) in files.into_iter().filter(|(_, is)| !is) {
+            faults.push(format!(
+                "vault-proxy-address needs {name}: a vault-proxy knows its users by their certificates"
+            ));
+        }
+        if !self.prefix.is_empty() {
+            faults.push(
+                "vault-prefix does not go with vault-proxy-address: a vault-proxy knows no prefix".to_owned(),
+            );
+        }
     }
 
     /// What is set for a server that is not there.
@@ -197,6 +246,10 @@ impl Told {
             ("vault-prefix", !self.prefix.is_empty()),
             ("vault-ca-file", self.ca_file.is_some()),
             ("vault-components", !self.components.is_empty()),
+            ("vault-proxy-address", self.proxy.is_some()),
+            ("vault-proxy-cert-file", self.proxy_cert_file.is_some()),
+            ("vault-proxy-key-file", self.proxy_key_file.is_some()),
+            ("vault-proxy-ca-file", self.proxy_ca_file.is_some()),
         ];
         let idle: Vec<&str> = set.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
         if idle.is_empty() {
@@ -293,26 +346,66 @@ impl Told {
         }
         let mut settings = self.with(address, self.login(&mut Vec::new()));
         if let Some(file) = &self.ca_file {
-            let read = tokio::fs::read(file).await;
-            settings.ca_bundle = Some(read.map_err(|error| StoreError::BadSetting {
-                setting: "vault-ca-file",
-                reason: format!("cannot read {}: {error}", file.display()),
-            })?);
+            settings.ca_bundle = Some(read("vault-ca-file", file).await?);
         }
         Ok(Some(settings))
     }
 
-    /// Opens the store and enables the engines that are missing; `None` where there is no server. A server that does not
+    async fn proxy(&self) -> Result<Option<ProxySettings>, StoreError> {
+        let files = self.proxy_cert_file.as_ref().zip(self.proxy_key_file.as_ref());
+        let Some((address, (certificate, key))) = self.proxy.clone().zip(files) else {
+            return Ok(None);
+        };
+        Ok(Some(ProxySettings {
+            address,
+            certificate: read("vault-proxy-cert-file", certificate).await?,
+            key: Secret::new(read("vault-proxy-key-file", key).await?),
+            ca_bundle: match &self.proxy_ca_file {
+                Some(file) => Some(read("vault-proxy-ca-file", file).await?),
+                None => None,
+            },
+            timeout: self.request,
+        }))
+    }
+
+    /// Makes the store; `None` where there is no server, which need not answer yet.
+    ///
+    /// # Errors
+    /// The settings cannot be used, or a file cannot be read.
+    pub async fn store(&self) -> Result<Option<Opened>, StoreError> {
+        let Some(settings) = self.settings().await? else {
+            return Ok(None);
+        };
+        Ok(Some(match self.proxy().await? {
+            Some(proxy) => {
+                let store = ProxiedStore::new(settings, &proxy)?;
+                Opened {
+                    vault: store.vault().clone(),
+                    store: Arc::new(store),
+                    writes: false,
+                }
+            }
+            None => {
+                let vault = VaultStore::new(settings)?;
+                Opened {
+                    store: Arc::new(vault.clone()),
+                    vault,
+                    writes: true,
+                }
+            }
+        }))
+    }
+
+    /// Makes the store and enables the engines that are missing; `None` where there is no server. A server that does not
     /// answer yet, or does not let Nautes enable engines, is only told of in the log: whoever uses a secret is told again.
     ///
     /// # Errors
     /// The settings cannot be used, or something else is mounted where an engine should be.
-    pub async fn open(&self) -> Result<Option<VaultStore>, StoreError> {
-        let Some(settings) = self.settings().await? else {
+    pub async fn open(&self) -> Result<Option<Opened>, StoreError> {
+        let Some(opened) = self.store().await? else {
             return Ok(None);
         };
-        let store = VaultStore::new(settings)?;
-        match store.prepare().await {
+        match opened.prepare().await {
             Ok(()) => {}
             Err(error @ StoreError::NoEngine { .. }) => return Err(error),
             Err(error) if error.class() == Class::Unreachable => {
@@ -322,8 +415,49 @@ impl Told {
             }
             Err(error) => return Err(error),
         }
-        Ok(Some(store))
+        Ok(Some(opened))
     }
+}
+
+/// A store on a server.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// The store.
+    pub store: Arc<dyn SecretStore>,
+    vault: VaultStore,
+    /// Whether Nautes itself writes to the server, and not a proxy.
+    writes: bool,
+}
+
+impl Opened {
+    /// Enables the engines that are missing; nothing behind a proxy, whose installation has them.
+    ///
+    /// # Errors
+    /// See [`VaultStore::prepare`].
+    pub async fn prepare(&self) -> Result<(), StoreError> {
+        if self.writes {
+            self.vault.prepare().await
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Ends the login.
+    ///
+    /// # Errors
+    /// See [`VaultStore::log_out`].
+    pub async fn log_out(&self) -> Result<(), StoreError> {
+        self.vault.log_out().await
+    }
+}
+
+async fn read(setting: &'static str, file: &Path) -> Result<Vec<u8>, StoreError> {
+    tokio::fs::read(file)
+        .await
+        .map_err(|error| StoreError::BadSetting {
+            setting,
+            reason: format!("cannot read {}: {error}", file.display()),
+        })
 }
 
 impl Method {
@@ -543,6 +677,14 @@ mod tests {
             (
                 vec![ADDRESS, ("vault-role", "r"), ("vault-prefix", "A/")],
                 &["vault-prefix: "],
+            ),
+            (
+                vec![ADDRESS, ("vault-role", "r"), ("vault-proxy-address", "https://p")],
+                &["needs vault-proxy-cert-file", "needs vault-proxy-key-file"],
+            ),
+            (
+                vec![ADDRESS, ("vault-role", "r"), ("vault-proxy-key-file", "k")],
+                &["vault-proxy-key-file without vault-proxy-address"],
             ),
         ] {
             let faults = told(&given).unwrap().faults();

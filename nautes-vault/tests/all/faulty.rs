@@ -33,7 +33,7 @@ enum Fault {
 }
 
 /// Each fault, and the rule that it breaks.
-const FAULTS: [(Fault, &str); 16] = [
+const FAULTS: [(Fault, &str); 18] = [
     (
         Fault::IgnoresExpectations,
         "of_concurrent_writers_exactly_one_wins",
@@ -55,9 +55,11 @@ const FAULTS: [(Fault, &str); 16] = [
     (Fault::ListsTheFirstPage, "listing_many_is_complete"),
     (Fault::AddsGrantsOnly, "converging_says_what_it_changed"),
     (Fault::ReportsNoChange, "converging_says_what_it_changed"),
+    (Fault::LetsEverybodyRead, "reading_needs_the_exact_principal"),
+    (Fault::LetsEverybodyRead, "reading_needs_the_exact_path"),
     (
-        Fault::LetsEverybodyRead,
-        "reading_needs_the_exact_path_and_principal",
+        Fault::KeepsTheUndone,
+        "undoing_the_first_write_leaves_nothing_to_read",
     ),
     (Fault::LetsReadersWrite, "only_the_level_write_may_write"),
     (Fault::ForgetsScopes, "scopes_are_listed_while_they_have_grants"),

@@ -13,6 +13,7 @@ mod kill;
 mod local;
 mod migrate;
 mod properties;
+mod proxied;
 mod tamper;
 mod vault;
 

@@ -2,12 +2,12 @@
 
 mod canary;
 mod faults;
-mod grants;
+pub(crate) mod grants;
 mod kubernetes;
 mod login;
 mod proxy;
 mod secrets;
-mod server;
+pub(crate) mod server;
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ fn settings(address: &str, token: &str) -> VaultSettings {
 }
 
 /// Returns a store on a server, with its engines.
-async fn prepared(server: &Server) -> VaultStore {
+pub(crate) async fn prepared(server: &Server) -> VaultStore {
     let store = VaultStore::new(server.settings()).unwrap();
     store.prepare().await.unwrap();
     store

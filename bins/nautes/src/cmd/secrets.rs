@@ -1,10 +1,11 @@
 //! `nautes secrets migrate`: from the store of one machine into Vault.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use nautes_vault::local::{LocalStore, MasterKey};
 use nautes_vault::migrate::{self, Copied, Differing};
-use nautes_vault::{SecretStore, StoreError, VaultStore};
+use nautes_vault::{SecretStore, StoreError};
 use serde_json::json;
 
 use crate::cli::secrets::{Command, Form, Migrate, Secrets};
@@ -23,10 +24,10 @@ pub async fn run(args: &Secrets, environment: &Environment) -> Outcome {
 }
 
 async fn migrate(args: &Migrate, environment: &Environment) -> Outcome {
-    let settings = args.vault.settings().await?.ok_or_else(|| {
+    let opened = args.vault.store().await?.ok_or_else(|| {
         Failure::usage("no Vault is set").hint("name it with --vault-address or NAUTES_VAULT_ADDRESS")
     })?;
-    let to = VaultStore::new(settings)?;
+    let to = Arc::clone(&opened.store);
     let from = open(args, environment).await?;
     let differing = if args.replace {
         Differing::Replace
@@ -34,11 +35,14 @@ async fn migrate(args: &Migrate, environment: &Environment) -> Outcome {
         Differing::Keep
     };
     let result = if args.dry_run {
-        plan(&from, &to, differing).await
+        plan(&from, &*to, differing).await
     } else {
-        copy(&from, &to, differing).await
+        match opened.prepare().await {
+            Ok(()) => copy(&from, &*to, differing).await,
+            Err(error) => Err(error.into()),
+        }
     };
-    if let Err(error) = to.log_out().await {
+    if let Err(error) = opened.log_out().await {
         tracing::warn!(%error, "the login stays until it ends");
     }
     let copied = result?;
@@ -55,14 +59,13 @@ async fn migrate(args: &Migrate, environment: &Environment) -> Outcome {
     })
 }
 
-async fn copy(from: &LocalStore, to: &VaultStore, differing: Differing) -> Result<Copied, Failure> {
-    to.prepare().await?;
+async fn copy(from: &LocalStore, to: &dyn SecretStore, differing: Differing) -> Result<Copied, Failure> {
     let again = "what was copied stays; the same command again goes on";
     let copied = migrate::copy(from, to, differing).await;
     copied.map_err(|error| Failure::from(error).hint(again))
 }
 
-async fn plan(from: &LocalStore, to: &VaultStore, differing: Differing) -> Result<Copied, Failure> {
+async fn plan(from: &LocalStore, to: &dyn SecretStore, differing: Differing) -> Result<Copied, Failure> {
     match to.list("").await {
         Ok(_) => Ok(migrate::plan(from, to, differing).await?),
         Err(error @ StoreError::NoEngine { .. }) => {

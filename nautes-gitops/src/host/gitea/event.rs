@@ -10,7 +10,7 @@ use serde::Deserialize;
 use sha2::Sha256;
 
 use crate::host::delivery::full;
-pub use crate::host::delivery::{Event, MAX_BODY, Refused};
+pub use crate::host::delivery::{Event, MAX_BODY, Refused, Source};
 use crate::host::types::{HookEvent, Poke, RepoPath};
 
 /// The header with the signature, in hexadecimal digits. Forgejo sends it, too.
@@ -44,13 +44,18 @@ struct Repository {
 #[derive(Deserialize)]
 struct PullRequest {
     #[serde(default)]
-    base: Option<Base>,
+    base: Option<End>,
+    #[serde(default)]
+    head: Option<End>,
 }
 
+/// Where a pull request goes to or comes from.
 #[derive(Deserialize)]
-struct Base {
+struct End {
     #[serde(rename = "ref", default)]
     reference: Option<String>,
+    #[serde(default)]
+    repo_id: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -119,6 +124,7 @@ pub fn read(
     let named = body.reference.as_deref();
     let is_tag =
         body.ref_type.as_deref() == Some("tag") || named.is_some_and(|name| name.starts_with("refs/tags/"));
+    let source = body.pull_request.as_ref().and_then(source);
     let (event, reference) = match name {
         b"push" | b"create" | b"delete" => {
             let event = if is_tag {
@@ -146,7 +152,21 @@ pub fn read(
         event,
         poke: repo.map(|repo| Poke { repo }),
         reference,
+        source,
     })
+}
+
+/// Of a pull request, where it comes from. Who does not say that it is the same repository comes from elsewhere.
+fn source(request: &PullRequest) -> Option<Source> {
+    let base = request.base.as_ref()?;
+    let Some(head) = &request.head else {
+        return Some(Source::Elsewhere);
+    };
+    let same = head.repo_id.is_some() && head.repo_id == base.repo_id;
+    match &head.reference {
+        Some(branch) if same => Some(Source::Branch(full(branch, false))),
+        _ => Some(Source::Elsewhere),
+    }
 }
 
 fn branch(work: Option<Work>) -> Option<String> {

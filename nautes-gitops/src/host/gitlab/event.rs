@@ -10,13 +10,14 @@ use nautes_model::Secret;
 use serde::Deserialize;
 
 use crate::host::delivery::full;
-pub use crate::host::delivery::{Event, MAX_BODY, Refused};
+pub use crate::host::delivery::{Event, MAX_BODY, Refused, Source};
 use crate::host::types::{HookEvent, Poke, RepoPath};
 
 /// The header with the secret.
 pub const TOKEN_HEADER: &str = "x-gitlab-token";
 /// The header that names the event.
 pub const EVENT_HEADER: &str = "x-gitlab-event";
+
 #[derive(Deserialize)]
 struct Body {
     #[serde(default)]
@@ -29,6 +30,9 @@ struct Body {
     tag: Option<serde_json::Value>,
     #[serde(default)]
     object_attributes: Option<Attributes>,
+    /// Of a comment on a merge request.
+    #[serde(default)]
+    merge_request: Option<Attributes>,
 }
 
 #[derive(Deserialize)]
@@ -45,6 +49,12 @@ struct Attributes {
     tag: Option<bool>,
     #[serde(default)]
     target_branch: Option<String>,
+    #[serde(default)]
+    source_branch: Option<String>,
+    #[serde(default)]
+    target_project_id: Option<u64>,
+    #[serde(default)]
+    source_project_id: Option<u64>,
 }
 
 /// Reads a delivery: the values of its headers, its body, and the secret of the hook.
@@ -72,9 +82,19 @@ pub fn read(
     let body: Body = serde_json::from_slice(body).map_err(|_| Refused::Body)?;
     let project = body.project.or(body.repository).ok_or(Refused::Body)?;
     let repo: Option<RepoPath> = project.path_with_namespace.and_then(|path| path.parse().ok());
+    let source = body
+        .object_attributes
+        .as_ref()
+        .and_then(source)
+        .or_else(|| body.merge_request.as_ref().and_then(source));
+    let commented = body.merge_request.and_then(|request| request.target_branch);
     let (inner, inner_tag, target) = match body.object_attributes {
-        Some(attributes) => (attributes.reference, attributes.tag, attributes.target_branch),
-        None => (None, None, None),
+        Some(attributes) => (
+            attributes.reference,
+            attributes.tag,
+            attributes.target_branch.or(commented),
+        ),
+        None => (None, None, commented),
     };
     let (is_tag, released) = match body.tag {
         Some(serde_json::Value::Bool(is_tag)) => (is_tag, None),
@@ -87,7 +107,18 @@ pub fn read(
         event,
         poke: repo.map(|repo| Poke { repo }),
         reference: named.map(|name| full(&name, is_tag)),
+        source,
     })
+}
+
+/// Of a merge request, where it comes from. Who does not say that it is the same repository comes from elsewhere.
+fn source(request: &Attributes) -> Option<Source> {
+    request.target_branch.as_ref()?;
+    let same = request.source_project_id.is_some() && request.source_project_id == request.target_project_id;
+    match &request.source_branch {
+        Some(branch) if same => Some(Source::Branch(full(branch, false))),
+        _ => Some(Source::Elsewhere),
+    }
 }
 
 #[cfg(test)]
@@ -193,6 +224,33 @@ mod tests {
         assert_eq!(take("Push Hook", &json!({})), Err(Refused::Body));
         let foreign = json!({ "project": { "path_with_namespace": "../../etc" } });
         assert_eq!(take("Push Hook", &foreign).unwrap().poke, None);
+    }
+
+    #[test]
+    fn a_merge_request_says_where_it_comes_from() {
+        let of = |source: u64| {
+            let request = json!({
+                "source_branch": "ms-viewport", "target_branch": "main",
+                "source_project_id": source, "target_project_id": 14,
+            });
+            json!({ "project": { "path_with_namespace": "demo/app" }, "object_attributes": request })
+        };
+        let near = take("Merge Request Hook", &of(14)).unwrap();
+        assert_eq!(near.reference.as_deref(), Some("refs/heads/main"));
+        assert_eq!(
+            near.source,
+            Some(Source::Branch("refs/heads/ms-viewport".to_owned()))
+        );
+        let fork = take("Merge Request Hook", &of(15)).unwrap();
+        assert_eq!(fork.source, Some(Source::Elsewhere));
+        // A comment brings its merge request along.
+        let mut note = of(14);
+        note["merge_request"] = note["object_attributes"].take();
+        note["object_attributes"] = json!({ "note": "again, please" });
+        let note = take("Note Hook", &note).unwrap();
+        assert_eq!((note.reference, note.source), (near.reference, near.source));
+        let issue = json!({ "project": {}, "object_attributes": { "title": "t" } });
+        assert_eq!(take("Issue Hook", &issue).unwrap().source, None);
     }
 
     proptest! {

@@ -33,15 +33,11 @@ pub(crate) fn token_at(provider: &str, id: &RepoId) -> Result<SecretRef, ForgeEr
     keys::repo(provider, id, RepoCredential::Webhook).map_err(|_| ForgeError::Provider(provider.to_owned()))
 }
 
-/// Translates the names that GitLab gives to events; others are none that a forge can be asked for here.
+/// Translates the names that manifests give to events; others are none that a forge can be asked for.
 pub(crate) fn events_of(names: &BTreeSet<String>) -> BTreeSet<HookEvent> {
-    names
-        .iter()
-        .filter_map(|name| match name.as_str() {
-            "push_events" | "push" => Some(HookEvent::Push),
-            "tag_push_events" | "tag_push" => Some(HookEvent::TagPush),
-            _ => None,
-        })
+    HookEvent::ALL
+        .into_iter()
+        .filter(|event| names.contains(event.flag()))
         .collect()
 }
 
@@ -82,26 +78,24 @@ impl Site<'_> {
         let url = address(self.base, product, &self.repo.name);
         let (token, is_new) = self.token().await?;
         let mut writes = u64::from(is_new);
-        let mut good = false;
-        for hook in ours {
+        let is_good = |hook: &Hook| {
             let has: BTreeSet<HookEvent> = hook.events.iter().copied().collect();
-            if !good && !is_new && hook.url == url && has == *events {
-                good = true;
-                continue;
-            }
-            self.session
-                .delete_hook(self.path, hook.id)
-                .await
-                .map_err(failed)?;
-            writes += 1;
-        }
-        if !good {
+            !is_new && hook.url == url && has == *events
+        };
+        let good = ours.iter().find(|hook| is_good(hook)).map(|hook| hook.id);
+        // The old hook delivers until the new one does.
+        if good.is_none() {
             let spec = HookSpec {
-                url,
+                url: url.clone(),
                 events: events.iter().copied().collect(),
                 secret: token,
             };
             self.session.create_hook(self.path, &spec).await.map_err(failed)?;
+            writes += 1;
+        }
+        for hook in ours.iter().filter(|hook| Some(hook.id) != good) {
+            let gone = self.session.delete_hook(self.path, hook.id).await;
+            gone.map_err(failed)?;
             writes += 1;
         }
         Ok(writes)
@@ -162,11 +156,14 @@ mod tests {
     }
 
     #[test]
-    fn only_events_of_refs_are_asked_for() {
-        let names = ["push_events", "tag_push_events", "note_events"].map(str::to_owned);
-        assert_eq!(
-            events_of(&BTreeSet::from(names)),
-            BTreeSet::from([HookEvent::Push, HookEvent::TagPush])
-        );
+    fn every_event_that_manifests_name_is_asked_for() {
+        let names: BTreeSet<String> = nautes_validate::catalogue::PIPELINE_EVENTS
+            .iter()
+            .chain(nautes_validate::catalogue::OTHER_EVENTS)
+            .map(|name| (*name).to_owned())
+            .collect();
+        assert_eq!(events_of(&names), BTreeSet::from(HookEvent::ALL));
+        let unknown = BTreeSet::from(["push".to_owned(), String::new()]);
+        assert_eq!(events_of(&unknown), BTreeSet::new());
     }
 }

@@ -1,8 +1,10 @@
 //! Deploy keys: one pair per repository and level, enabled on every repository that the access relation opens.
 
+mod steps;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use nautes_gitops::host::{DeployKey, DeployKeySpec};
+use nautes_gitops::host::DeployKeySpec;
 use nautes_gitops::{HostError, RepoPath, Session};
 use nautes_model::Secret;
 use nautes_vault::keys::{self, RepoCredential, RepoId};
@@ -14,6 +16,7 @@ use ssh_key::{LineEnding, PrivateKey};
 use zeroize::Zeroizing;
 
 use super::ForgeError;
+use steps::Step;
 
 /// The levels that have a key of their own.
 pub(super) const LEVELS: [RepoCredential; 2] = [RepoCredential::Readonly, RepoCredential::Readwrite];
@@ -101,47 +104,74 @@ pub(super) async fn add_missing(
     let present = session.deploy_keys(path).await.map_err(failed)?;
     let mut writes = 0;
     for (title, key) in wanted {
-        if !present.iter().any(|there| there.title == *title) {
+        if !present.iter().any(|there| there.public_key == key.public_key) {
             writes += u64::from(add(session, path, title, key).await?);
         }
     }
     Ok(writes)
 }
 
-/// Makes the managed keys of a repository exactly `wanted`. Returns how many writes it took, and whether a key of
-/// another repository is not there yet.
+/// What bringing the keys of a repository in line has led to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Converged {
+    pub(super) writes: u64,
+    /// Whether a key of another repository is not there yet.
+    pub(super) late: bool,
+    /// What others have put there, in words.
+    pub(super) foreign: Vec<String>,
+}
+
+/// Makes our keys of a repository exactly `wanted`; `known` are public keys that are ours under any title. What is
+/// missing comes first and what is too much goes last, and it goes also where something could not be added.
 pub(super) async fn converge(
     session: &dyn Session,
     path: &RepoPath,
     wanted: &WantedKeys,
-) -> Result<(u64, bool), ForgeError> {
+    known: &BTreeSet<String>,
+) -> Result<Converged, ForgeError> {
     let failed = |source| ForgeError::host(format!("bring the deploy keys of {path} in line"), source);
     let present = session.deploy_keys(path).await.map_err(failed)?;
-    let mut writes = 0;
-    let mut good = BTreeSet::new();
-    for key in &present {
-        let fits = wanted.get(&key.title).is_some_and(|w| is_same(key, w));
-        if fits && good.insert(key.title.clone()) {
-            continue;
+    let mut done = Converged {
+        foreign: steps::foreign(&present, wanted, known),
+        ..Converged::default()
+    };
+    let mut broken = None;
+    let mut absent: BTreeSet<&str> = BTreeSet::new();
+    for step in steps::steps(&present, wanted, known) {
+        let result = match &step {
+            Step::Add(title) => match wanted.get(*title) {
+                Some(key) => add(session, path, title, key).await,
+                None => Ok(true),
+            },
+            Step::Allow { id, can_push } => {
+                let changed = session.enable_deploy_key(path, *id, *can_push).await;
+                changed.map(|_| true).map_err(failed)
+            }
+            // The old key works until the new one does.
+            Step::Remove {
+                replaced: Some(title),
+                ..
+            } if absent.contains(title) => continue,
+            Step::Remove { id, .. } => match session.delete_deploy_key(path, *id).await {
+                // Somebody was faster.
+                Err(HostError::NotFound { .. }) => Ok(true),
+                removed => removed.map(|()| true).map_err(failed),
+            },
+        };
+        let was_done = *result.as_ref().unwrap_or(&false);
+        done.writes += u64::from(was_done);
+        done.late |= matches!(result, Ok(false));
+        if let (false, Step::Add(title)) = (was_done, &step) {
+            absent.insert(title);
         }
-        if is_managed(&key.title) || wanted.contains_key(&key.title) {
-            session.delete_deploy_key(path, key.id).await.map_err(failed)?;
-            writes += 1;
+        if let Err(error) = result {
+            broken.get_or_insert(error);
         }
     }
-    let mut late = false;
-    for (title, key) in wanted.iter().filter(|(title, _)| !good.contains(*title)) {
-        if add(session, path, title, key).await? {
-            writes += 1;
-        } else {
-            late = true;
-        }
+    match broken {
+        Some(error) => Err(error),
+        None => Ok(done),
     }
-    Ok((writes, late))
-}
-
-fn is_same(key: &DeployKey, wanted: &WantedKey) -> bool {
-    key.public_key == wanted.public_key && key.can_push == wanted.can_push
 }
 
 /// A key that another repository has is enabled; a forge refuses the same key twice. Returns `false` if the
@@ -154,17 +184,11 @@ async fn add(
 ) -> Result<bool, ForgeError> {
     let failed = |source| ForgeError::host(format!("add the deploy key {title} to {path}"), source);
     if *path != key.home {
-        let at_home = match session.deploy_keys(&key.home).await {
-            Err(HostError::NotFound { .. }) => return Ok(false),
-            listed => listed.map_err(failed)?,
-        };
-        let Some(known) = at_home.iter().find(|k| k.public_key == key.public_key) else {
+        let Some(id) = id_at(session, &key.home, &key.public_key).await.map_err(failed)? else {
             return Ok(false);
         };
-        session
-            .enable_deploy_key(path, known.id, key.can_push)
-            .await
-            .map_err(failed)?;
+        let enabled = session.enable_deploy_key(path, id, key.can_push).await;
+        enabled.map_err(failed)?;
         return Ok(true);
     }
     let spec = DeployKeySpec {
@@ -172,8 +196,41 @@ async fn add(
         public_key: key.public_key.clone(),
         can_push: key.can_push,
     };
-    session.create_deploy_key(path, &spec).await.map_err(failed)?;
+    match session.create_deploy_key(path, &spec).await {
+        // It was taken from its own repository by hand, and others still have it.
+        Err(HostError::Conflict { what, why }) => {
+            let Some(id) = id_elsewhere(session, &key.public_key).await.map_err(failed)? else {
+                return Err(failed(HostError::Conflict { what, why }));
+            };
+            let enabled = session.enable_deploy_key(path, id, key.can_push).await;
+            enabled.map_err(failed)?;
+        }
+        made => {
+            made.map_err(failed)?;
+        }
+    }
     Ok(true)
+}
+
+/// The id of a key in a repository; `None` where there is no such key, or no such repository.
+async fn id_at(session: &dyn Session, path: &RepoPath, public_key: &str) -> Result<Option<u64>, HostError> {
+    match session.deploy_keys(path).await {
+        Err(HostError::NotFound { .. }) => Ok(None),
+        listed => Ok(listed?.iter().find(|k| k.public_key == public_key).map(|k| k.id)),
+    }
+}
+
+/// The id of a key in any repository of which the keys can be seen.
+async fn id_elsewhere(session: &dyn Session, public_key: &str) -> Result<Option<u64>, HostError> {
+    for group in session.groups().await? {
+        for repository in session.repositories(&group.name).await? {
+            match id_at(session, &repository.path, public_key).await {
+                Ok(None) | Err(HostError::Forbidden { .. }) => {}
+                found => return found,
+            }
+        }
+    }
+    Ok(None)
 }
 
 fn generate(id: &RepoId) -> Result<(Secret, String), ForgeError> {

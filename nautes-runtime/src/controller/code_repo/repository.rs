@@ -51,6 +51,10 @@ pub(super) async fn ensure(
     let mut writes = 0;
     let mut repository = found;
     if repository.archived {
+        // It was seen before, so somebody archived it since; one that is declared once more was not.
+        if known_id.is_some() {
+            return Err(ForgeError::Archived(path.clone()));
+        }
         repository = session.archive_repository(path, false).await.map_err(failed)?;
         writes += 1;
     }

@@ -135,7 +135,7 @@ fn meta(name: &str) -> Value {
 }
 
 fn cluster_role(state: &mut State, name: &str, sum_of: Option<&str>, part_of: &[String], rules: &[Value]) {
-    if state.store.get(CLUSTER_ROLES, "", name).is_some() {
+    if state.store.kept(CLUSTER_ROLES, "", name).is_some() {
         return;
     }
     let mut role = json!({
@@ -151,7 +151,7 @@ fn cluster_role(state: &mut State, name: &str, sum_of: Option<&str>, part_of: &[
 }
 
 fn cluster_binding(state: &mut State, role: &str, groups: &[&str]) {
-    if state.store.get(CLUSTER_BINDINGS, "", role).is_some() {
+    if state.store.kept(CLUSTER_BINDINGS, "", role).is_some() {
         return;
     }
     let binding = json!({

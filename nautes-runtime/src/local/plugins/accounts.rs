@@ -33,7 +33,7 @@ fn account<'a>(scope: &Scope<'_>, state: &'a State, pod: &Value) -> Result<&'a A
     let name = json::text(pod, &["spec", "serviceAccountName"]);
     state
         .store
-        .get("serviceaccounts", namespace, name)
+        .opened("serviceaccounts", namespace, name)
         .ok_or_else(|| {
             let why = format!(
                 "error looking up service account {namespace}/{name}: serviceaccount {name:?} not found"

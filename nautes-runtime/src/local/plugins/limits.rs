@@ -15,8 +15,8 @@ use crate::local::{
 const ANNOTATION: &str = "kubernetes.io/limit-ranger";
 
 fn ranges(state: &State, namespace: &str) -> Vec<Arc<Value>> {
-    let all = state.store.list("limitranges", Some(namespace));
-    all.map(|(_, range)| range.clone()).collect()
+    let all = state.store.all_opened("limitranges", Some(namespace));
+    all.cloned().collect()
 }
 
 /// Gives the containers of a new pod the requests and limits that they do not have.

@@ -29,7 +29,7 @@ const SYSTEM: [(&str, i64, &str); 2] = [
 /// Makes the classes that every cluster starts with.
 pub(crate) fn seed(state: &mut State) {
     for (name, value, description) in SYSTEM {
-        if state.store.get(CLASSES, "", name).is_some() {
+        if state.store.kept(CLASSES, "", name).is_some() {
             continue;
         }
         let class = json!({
@@ -50,8 +50,7 @@ pub(crate) fn seed(state: &mut State) {
 fn default_class(state: &State) -> Option<&Arc<Value>> {
     state
         .store
-        .list(CLASSES, None)
-        .map(|(_, class)| class)
+        .all_opened(CLASSES, None)
         .filter(|class| class.get("globalDefault") == Some(&Value::Bool(true)))
         .min_by_key(|class| class.get("value").and_then(Value::as_i64))
 }
@@ -61,7 +60,7 @@ pub(super) fn fill(scope: &Scope<'_>, state: &State, pod: &mut Value) -> Result<
     let refuse = |why: &str| Err(Status::forbidden(&scope.kind, json::name(pod), why));
     let class = match json::text(pod, &["spec", "priorityClassName"]) {
         "" => default_class(state),
-        name => match state.store.get(CLASSES, "", name) {
+        name => match state.store.opened(CLASSES, "", name) {
             Some(class) => Some(class),
             None => return refuse(&format!("no PriorityClass with name {name} was found")),
         },

@@ -41,8 +41,7 @@ pub(super) fn judge(
     }
     let quotas: Vec<&Arc<Value>> = state
         .store
-        .list(QUOTAS, Some(scope.namespace()))
-        .map(|(_, quota)| quota)
+        .all_opened(QUOTAS, Some(scope.namespace()))
         .filter(|quota| limits(quota, storage).next().is_some() && matches(quota, storage, object))
         .collect();
     let refuse = |why: &str| Err(Status::forbidden(&scope.kind, json::name(object), why));
@@ -166,8 +165,8 @@ fn used(state: &State, quota: &Value, storages: &[&str]) -> Amounts {
         let limited: Vec<&str> = limits(quota, storage).map(|(name, _)| name).collect();
         let objects = state.store.list(storage, Some(json::namespace(quota)));
         used.extend(limited.iter().map(|name| ((*name).to_owned(), Amount::ZERO)));
-        for (_, object) in objects.filter(|(_, object)| matches(quota, storage, object)) {
-            let own = usage::of(storage, object);
+        for object in objects.filter(|object| matches(quota, storage, object)) {
+            let own = usage::of(storage, &object);
             for name in &limited {
                 if let (Some(sum), Some(amount)) = (used.get_mut(*name), own.get(*name)) {
                     *sum = sum.plus(*amount);
@@ -188,8 +187,8 @@ pub(crate) fn recount(state: &mut State) {
     for namespace in std::mem::take(&mut state.store.recount) {
         let quotas: Vec<Arc<Value>> = state
             .store
-            .list(QUOTAS, Some(&namespace))
-            .map(|(_, quota)| quota.clone())
+            .all_opened(QUOTAS, Some(&namespace))
+            .cloned()
             .collect();
         for quota in quotas {
             let hard = json::at(&quota, &["spec", "hard"]).cloned().unwrap_or(json!({}));

@@ -1,7 +1,7 @@
 //! The body of a list, written from the stored objects piece by piece: a list of any length is never whole in memory, and
 //! its first objects are on their way before the last ones are written.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{io::Write as _, sync::Arc};
 
 use bytes::Bytes;
 use http::Response;
@@ -10,10 +10,11 @@ use http_body_util::{BodyExt as _, StreamBody};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::Value;
 
-use super::{Form, Scope, face, item};
+use super::{Form, Scope, item, text_of};
 use crate::local::{
     kinds::{ResourceType, Version},
     server::{Body, plain, warn},
+    store::Kept,
 };
 
 /// A piece is sent when it has this many bytes.
@@ -24,7 +25,7 @@ struct Pieces {
     kind: Arc<ResourceType>,
     version: Arc<Version>,
     form: Form,
-    items: std::vec::IntoIter<Arc<Value>>,
+    items: std::vec::IntoIter<Kept>,
     /// What is written and not sent.
     written: Vec<u8>,
     first: bool,
@@ -36,7 +37,7 @@ pub(super) fn respond(
     scope: &Scope<'_>,
     form: Form,
     metadata: &Value,
-    items: Vec<Arc<Value>>,
+    items: Vec<Kept>,
     warnings: &[String],
 ) -> Response<Body> {
     let (api_version, kind) = match form {
@@ -94,35 +95,26 @@ impl Iterator for Pieces {
 }
 
 impl Pieces {
-    fn write(&mut self, object: &Value) {
+    fn write(&mut self, kept: &Kept) {
         let shown = match self.form {
-            Form::Metadata => serde_json::to_writer(&mut self.written, &Metadata(object)),
-            Form::Whole | Form::Table => match face(object, &self.kind, &self.version) {
-                Cow::Borrowed(object) if !self.kind.custom => {
-                    serde_json::to_writer(&mut self.written, &Nameless(object))
+            Form::Metadata => serde_json::to_writer(&mut self.written, &Metadata(&kept.open())).is_ok(),
+            Form::Whole | Form::Table => match text_of(kept, &self.kind, &self.version) {
+                Some(text) if self.kind.custom => self.written.write_all(text).is_ok(),
+                // The items of built-in kinds do not say their kind.
+                Some(_) => {
+                    let fields = kept.after_names();
+                    self.written.push(b'{');
+                    self.written
+                        .write_all(fields.strip_prefix(b",").unwrap_or(fields))
+                        .is_ok()
                 }
-                Cow::Borrowed(object) => serde_json::to_writer(&mut self.written, object),
-                Cow::Owned(_) => {
-                    serde_json::to_writer(&mut self.written, &item(object, &self.kind, &self.version))
+                None => {
+                    let item = item(&kept.open(), &self.kind, &self.version);
+                    serde_json::to_writer(&mut self.written, &item).is_ok()
                 }
             },
         };
-        debug_assert!(shown.is_ok(), "a value is written to memory");
-    }
-}
-
-/// An object without its kind: the items of built-in kinds do not say it.
-struct Nameless<'a>(&'a Value);
-
-impl Serialize for Nameless<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        for (key, value) in self.0.as_object().into_iter().flatten() {
-            if key != "apiVersion" && key != "kind" {
-                map.serialize_entry(key, value)?;
-            }
-        }
-        map.end()
+        debug_assert!(shown, "a value is written to memory");
     }
 }
 

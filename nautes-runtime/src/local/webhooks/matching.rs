@@ -37,8 +37,8 @@ impl Hook {
 pub(super) fn hooks(scope: &Scope<'_>, state: &State, storage: &str, operation: Operation) -> Vec<Hook> {
     state
         .store
-        .list(storage, None)
-        .flat_map(|(_, configuration)| json::list(configuration, &["webhooks"]))
+        .all_opened(storage, None)
+        .flat_map(|configuration| json::list(configuration, &["webhooks"]))
         .filter_map(|spec| {
             Some(Hook {
                 version: version(scope, spec, operation)?,
@@ -108,7 +108,7 @@ fn service(state: &State, spec: &Value) -> Option<Result<String, String>> {
     let Some(found) = state.store.get("services", namespace, name) else {
         return Some(Err(format!("service {name:?} not found")));
     };
-    Some(match json::text(found, &["spec", "externalName"]) {
+    Some(match json::text(&found, &["spec", "externalName"]) {
         "" => Err(format!("no endpoints available for service {name:?}")),
         host => Ok(format!("{host}:{port}")),
     })
@@ -122,8 +122,8 @@ pub(super) fn namespace(scope: &Scope<'_>, state: &State, attempt: &Attempt<'_>)
     if !scope.kind.namespaced {
         return None;
     }
-    let found = state.store.get("namespaces", "", scope.namespace()).cloned();
-    Some(found.unwrap_or_default())
+    let found = state.store.opened("namespaces", "", scope.namespace());
+    Some(found.cloned().unwrap_or_default())
 }
 
 /// Whether the selectors and conditions of a webhook let it see this object.

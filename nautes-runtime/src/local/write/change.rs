@@ -137,8 +137,7 @@ fn apply(
     };
     let live = state
         .store
-        .get(&scope.kind.storage, scope.namespace(), scope.name())
-        .cloned();
+        .get(&scope.kind.storage, scope.namespace(), scope.name());
     let Some(live) = live else {
         if !scope.subresource().is_empty() {
             return Err(Status::not_found(&scope.kind, scope.name()));
@@ -196,11 +195,13 @@ pub(crate) fn update(
     let old = state
         .store
         .get(&scope.kind.storage, scope.namespace(), scope.name())
-        .cloned()
         .ok_or_else(|| Status::not_found(&scope.kind, scope.name()))?;
     let new = make(&old)?;
     if !new.is_object() {
         return Err(Status::bad_request("the object is no JSON object"));
+    }
+    if json::depth(&new) > DEPTH {
+        return Err(Status::bad_request("the object is nested too deeply"));
     }
     let mut new = decode(scope, new, warnings)?;
     check_namespace(scope, &mut new)?;

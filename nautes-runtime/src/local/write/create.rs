@@ -58,12 +58,12 @@ pub(super) fn create_object(
         json::namespace(&object).to_owned(),
         json::name(&object).to_owned(),
     );
-    if let Some(there) = state.store.get(&scope.kind.storage, &ns, &name) {
+    if let Some(there) = state.store.kept(&scope.kind.storage, &ns, &name) {
         let mut status = Status::already_exists(&scope.kind, &name);
         if !json::text(&object, &["metadata", "generateName"]).is_empty() {
             status = status.not_unique();
         }
-        if json::is_terminating(there) {
+        if there.is_terminating() {
             status.message.insert_str(0, "object is being deleted: ");
         }
         return Err(status);

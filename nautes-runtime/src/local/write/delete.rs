@@ -84,7 +84,6 @@ pub(crate) fn delete(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, 
     let old = state
         .store
         .get(&scope.kind.storage, scope.namespace(), scope.name())
-        .cloned()
         .ok_or_else(|| Status::not_found(&scope.kind, scope.name()))?;
     let (last, removed) = delete_one(scope, &mut state, &old, &options)?;
     drop(state);
@@ -218,8 +217,7 @@ pub(crate) fn delete_collection(scope: &Scope<'_>, body: &Bytes) -> Result<Respo
     let all: Vec<Arc<Value>> = state
         .store
         .list(&scope.kind.storage, scope.target.namespace.as_deref())
-        .filter(|(_, o)| read::matches(&selector, o, &scope.kind))
-        .map(|(_, o)| o.clone())
+        .filter(|object| read::matches(&selector, object, &scope.kind))
         .collect();
     let revision = state.store.revision().to_string();
     // All are judged before the first goes: a webhook may have to be asked, and the write is begun anew then.

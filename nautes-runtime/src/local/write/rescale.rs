@@ -48,7 +48,6 @@ pub(crate) fn apply_scale(scope: &Scope<'_>, body: &Bytes, paths: &ScalePaths) -
     let live = state
         .store
         .get(&scope.kind.storage, scope.namespace(), scope.name())
-        .cloned()
         .ok_or_else(|| Status::not_found(&scope.kind, scope.name()))?;
     let wanted = json::resource_version(&scale);
     if !wanted.is_empty() && wanted != json::resource_version(&live) {

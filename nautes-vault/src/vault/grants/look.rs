@@ -132,7 +132,7 @@ async fn others(
     record::read_all(link, scopes).await
 }
 
-async fn list_policies(link: &Arc<Link>) -> Result<BTreeSet<String>, Fault> {
+pub(in crate::vault) async fn list_policies(link: &Arc<Link>) -> Result<BTreeSet<String>, Fault> {
     let listed = link.call(
         Ask::PLAIN,
         |client| async move { sys::policy::list(&*client).await },
