@@ -43,13 +43,15 @@
 //! * A watch whose client leaves events unread for 30 seconds is cut off.
 //! * Answers are JSON. Bodies are JSON or YAML; of protobuf only the kinds that kubectl itself makes
 //!   are read (see `protobuf`).
-//! * Answers are those of Kubernetes 1.36 where `tests/conformance` says so; a step there with `differs` is
-//!   known to be told otherwise.
+//! * Answers are those of Kubernetes 1.36 where `tests/conformance` says so.
+//! * Of admission plug-ins there are those for namespaces, pods, limit ranges and quotas: not those of pod security,
+//!   default classes, volumes in use and policies.
 //! * Everything is in memory; the data folder is a copy. After a restart every watch begins anew (`410`).
 
 mod audit;
 mod authn;
 mod authz;
+mod autoscalers;
 mod builtin;
 mod call;
 mod cel;

@@ -13,6 +13,8 @@ use super::{
 
 /// The version of Kubernetes that the kinds follow.
 pub(crate) const VERSION: (&str, &str) = ("1", "36");
+/// The minor version before it, whose clients are still understood.
+const BEFORE: &str = "35";
 
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
@@ -54,6 +56,8 @@ fn version(name: &str) -> Value {
         "major": major, "minor": minor, "gitVersion": format!("v{major}.{minor}.0+nautes"),
         "gitCommit": "", "gitTreeState": "clean", "buildDate": "1970-01-01T00:00:00Z", "goVersion": "none",
         "compiler": "rustc", "platform": format!("local/{name}"),
+        "emulationMajor": major, "emulationMinor": minor,
+        "minCompatibilityMajor": major, "minCompatibilityMinor": BEFORE,
     })
 }
 

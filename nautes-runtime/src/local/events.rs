@@ -15,7 +15,12 @@ const FIELDS: &[(&str, &str)] = &[
     ("reportingComponent", "reportingController"),
 ];
 
-pub(crate) fn is_new_face(kind: &ResourceType) -> bool {
+/// True for both faces of events.
+pub(crate) fn are(kind: &ResourceType) -> bool {
+    kind.plural == "events" && !kind.custom
+}
+
+fn is_new_face(kind: &ResourceType) -> bool {
     kind.is("events.k8s.io", "events")
 }
 
@@ -45,9 +50,14 @@ fn empty_fields() -> [(&'static str, Value); 7] {
     ]
 }
 
+/// The stored object with the names of `events.k8s.io`; none for every other kind.
+pub(crate) fn renamed(object: &Value, kind: &ResourceType) -> Option<Value> {
+    is_new_face(kind).then(|| rename(object, true))
+}
+
 /// The stored object as one of the faces of events shows it; none for every other kind.
 pub(crate) fn shown(object: &Value, kind: &ResourceType) -> Option<Value> {
-    if kind.plural != "events" || kind.custom {
+    if !are(kind) {
         return None;
     }
     let mut object = object.clone();

@@ -106,7 +106,11 @@ pub(crate) struct Registry {
 static BUILTINS: LazyLock<Registry> = LazyLock::new(|| {
     let mut registry = Registry::default();
     for row in builtin::TYPES.iter().filter(|row| row.sort != Sort::Hidden) {
-        registry.insert(from_row(row));
+        let mut kind = from_row(row);
+        if let Some(other) = registry.get(&kind.group, &kind.plural) {
+            kind.versions = other.versions.iter().cloned().chain(kind.versions).collect();
+        }
+        registry.insert(kind);
     }
     registry
 });

@@ -1,6 +1,8 @@
 //! OpenAPI documents, made from the registry: version 3 by group and version (what kubectl reads to
 //! validate, explain and patch), and version 2 as one document.
 
+mod enums;
+
 use std::collections::BTreeSet;
 
 use http::Response;
@@ -17,6 +19,7 @@ use super::{
 };
 
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+const MANAGER: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ManagedFieldsEntry";
 const REFERENCE: &str = "#/components/schemas/";
 
 pub(crate) fn serve(server: &Server, call: &Call) -> Result<Response<Body>, Status> {
@@ -127,7 +130,7 @@ fn definition(kind: &ResourceType, version: &Version, schemas: &mut Map<String, 
     }
     let row = TYPES
         .iter()
-        .find(|row| row.group == kind.group && row.kind == kind.kind);
+        .find(|row| row.group == kind.group && row.kind == kind.kind && row.version == version.name);
     let name = row.map(|row| row.definition.clone()).unwrap_or_default();
     with_references(&name, schemas);
     name
@@ -145,9 +148,21 @@ fn with_references(name: &str, schemas: &mut Map<String, Value>) {
         let mut references = BTreeSet::new();
         let mut document = found.clone();
         metadata_is_optional(&mut document);
+        enums::add(&name, &mut document);
+        if name == META {
+            managers(&mut document);
+        }
         wrap(&mut document, &mut references);
         wanted.extend(references);
         schemas.insert(name, document);
+    }
+}
+
+/// Describes the owners of fields: the schema itself takes them as they come.
+fn managers(metadata: &mut Value) {
+    if let Some(field) = metadata.pointer_mut("/properties/managedFields") {
+        let description = field.get("description").cloned().unwrap_or_default();
+        *field = json!({"type": "array", "description": description, "items": {"$ref": format!("{REFERENCE}{MANAGER}")}});
     }
 }
 

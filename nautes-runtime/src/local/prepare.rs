@@ -9,7 +9,7 @@ use base64::Engine as _;
 use serde_json::{Map, Value, json};
 
 pub(crate) use self::causes::causes;
-use super::{crd, json, kinds::ResourceType, plugins};
+use super::{autoscalers, crd, json, kinds::ResourceType, plugins};
 
 /// The kinds whose conditions always tell their times, of `Deployment` two.
 const TIMED: [&str; 8] = [
@@ -61,6 +61,14 @@ pub(crate) fn fill(object: &mut Value, kind: &ResourceType) {
         ("apps", "deployments" | "replicasets" | "statefulsets" | "daemonsets") => {
             workload(object, &kind.plural)
         }
+        ("", "replicationcontrollers") => replication_controller(object),
+        ("", "persistentvolumes") => {
+            let spec = json::path_mut(object, &["spec"]);
+            json::default_to(spec, "persistentVolumeReclaimPolicy", "Retain");
+            json::default_to(spec, "volumeMode", "Filesystem");
+            pods::volume_modes(spec);
+        }
+        ("autoscaling", "horizontalpodautoscalers") => autoscalers::fill(object),
         ("batch", "jobs") => job(json::path_mut(object, &["spec"])),
         ("batch", "cronjobs") => cron_job(object),
         ("networking.k8s.io", "networkpolicies") => network_policy(object),
@@ -155,6 +163,19 @@ fn workload(object: &mut Value, plural: &str) {
     }
     if spec.get("template").is_some_and(Value::is_object) {
         pods::fill(json::child_mut(json::child_mut(spec, "template"), "spec"));
+    }
+}
+
+fn replication_controller(object: &mut Value) {
+    let labels = json::at(object, &["spec", "template", "metadata", "labels"]).cloned();
+    let spec = json::path_mut(object, &["spec"]);
+    json::default_to(spec, "replicas", 1);
+    if spec.get("template").is_some_and(Value::is_object) {
+        pods::fill(json::child_mut(json::child_mut(spec, "template"), "spec"));
+    }
+    if let Some(labels) = labels {
+        json::default_to(spec, "selector", labels.clone());
+        json::default_to(json::meta_mut(object), "labels", labels);
     }
 }
 
@@ -271,6 +292,16 @@ pub(crate) fn start(object: &mut Value, kind: &ResourceType) {
         ("", "persistentvolumeclaims") => {
             json::path_mut(object, &["status"]).insert("phase".to_owned(), "Pending".into());
         }
+        ("", "persistentvolumes") => {
+            let status = json::path_mut(object, &["status"]);
+            status.insert("phase".to_owned(), "Pending".into());
+            status.insert("lastPhaseTransitionTime".to_owned(), json::now().into());
+        }
+        ("", "replicationcontrollers") => zeroes(object, &["replicas"]),
+        ("autoscaling", "horizontalpodautoscalers") => {
+            zeroes(object, &["desiredReplicas"]);
+            json::path_mut(object, &["status"]).insert("currentMetrics".to_owned(), Value::Null);
+        }
         ("", "services") | ("networking.k8s.io", "ingresses") => {
             json::path_mut(object, &["status", "loadBalancer"]);
         }
@@ -313,4 +344,5 @@ pub(crate) fn has_generation(kind: &ResourceType) -> bool {
         )
         || kind.is(crd::GROUP, crd::PLURAL)
         || kind.is("", "pods")
+        || kind.is("", "replicationcontrollers")
 }

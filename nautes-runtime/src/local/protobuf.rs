@@ -24,6 +24,8 @@ enum Holds {
     Either,
     /// Texts that are numbers with units, by name.
     Quantities,
+    /// A text that is a number with a unit.
+    Quantity,
     /// A message whose fields stand in the one around it.
     Inline(&'static str),
     Texts,
@@ -146,7 +148,9 @@ fn is_ignored(message: &str, number: u64) -> bool {
                 | "Service"
                 | "Ingress"
                 | "ResourceQuota"
-                | "PodDisruptionBudget",
+                | "PodDisruptionBudget"
+                | "HorizontalPodAutoscaler"
+                | "HorizontalPodAutoscalerV1",
             3
         ) | ("SelfSubjectReview", 2)
             | ("ObjectMeta", 4 | 17)
@@ -174,7 +178,11 @@ pub(crate) fn decode(body: &[u8]) -> Option<Value> {
             _ => {}
         }
     }
-    let mut object = message(&kind, raw)?;
+    let of = match (api_version.as_str(), kind.as_str()) {
+        ("autoscaling/v1", "HorizontalPodAutoscaler") => "HorizontalPodAutoscalerV1",
+        (_, kind) => kind,
+    };
+    let mut object = message(of, raw)?;
     object.insert("apiVersion".to_owned(), api_version.into());
     object.insert("kind".to_owned(), kind.into());
     Some(Value::Object(object))
@@ -259,6 +267,12 @@ fn put(object: &mut Map<String, Value>, field: &str, holds: Holds, part: &Part<'
         }
         (Holds::Either, Part::Bytes(bytes)) => {
             object.insert(field, either(bytes)?);
+        }
+        (Holds::Quantity, Part::Bytes(bytes)) => {
+            let Some((1, Part::Bytes(quantity))) = Reader(bytes).next()? else {
+                return None;
+            };
+            object.insert(field, text(quantity)?.into());
         }
         (Holds::Inline(name), Part::Bytes(bytes)) => object.extend(message(name, bytes)?),
         // The server sets the times of metadata itself.

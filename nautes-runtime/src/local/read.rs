@@ -10,7 +10,7 @@ use http::Response;
 use serde_json::{Value, json};
 
 use super::{
-    events,
+    autoscalers, events,
     kinds::{ResourceType, Version},
     schema,
     selector::Selector,
@@ -66,9 +66,11 @@ pub(crate) fn form(accept: &str) -> Result<Form, Status> {
 
 /// An object as a version of its kind shows it; the stored one where that is what it shows.
 fn face<'a>(object: &'a Value, kind: &ResourceType, version: &Version) -> Cow<'a, Value> {
+    if let Some(face) = faced(object, kind, version) {
+        return Cow::Owned(with_type(face, kind, version));
+    }
     let text = |key| super::json::text(object, &[key]);
-    let says = text("kind") == kind.kind && text("apiVersion") == kind.api_version(&version.name);
-    if says && !events::is_new_face(kind) {
+    if text("kind") == kind.kind && text("apiVersion") == kind.api_version(&version.name) {
         Cow::Borrowed(object)
     } else {
         Cow::Owned(shown(object, kind, version))
@@ -77,7 +79,7 @@ fn face<'a>(object: &'a Value, kind: &ResourceType, version: &Version) -> Cow<'a
 
 /// The text of an object, where that is what a version of its kind shows.
 pub(crate) fn text_of<'a>(kept: &'a Kept, kind: &ResourceType, version: &Version) -> Option<&'a [u8]> {
-    if events::is_new_face(kind) {
+    if events::are(kind) || autoscalers::is_old_face(kind, &version.name) {
         return None;
     }
     kept.text_of(&kind.api_version(&version.name), &kind.kind)
@@ -85,16 +87,25 @@ pub(crate) fn text_of<'a>(kept: &'a Kept, kind: &ResourceType, version: &Version
 
 /// An object as a version of its kind shows it.
 pub(crate) fn shown(object: &Value, kind: &ResourceType, version: &Version) -> Value {
-    let mut object = events::shown(object, kind).unwrap_or_else(|| object.clone());
+    let mut object = faced(object, kind, version).unwrap_or_else(|| object.clone());
     let api_version = kind.api_version(&version.name);
     if kind.custom && super::json::text(&object, &["apiVersion"]) != api_version {
         // What another version has is not in this one.
         let _ = schema::prune(&mut object, version.schema.view());
         schema::fill_defaults(&mut object, version.schema.view());
     }
-    object["apiVersion"] = api_version.into();
+    with_type(object, kind, version)
+}
+
+fn with_type(mut object: Value, kind: &ResourceType, version: &Version) -> Value {
+    object["apiVersion"] = kind.api_version(&version.name).into();
     object["kind"] = kind.kind.clone().into();
     object
+}
+
+/// An object that is kept in another form than this version shows; none where the form is the same.
+pub(crate) fn faced(object: &Value, kind: &ResourceType, version: &Version) -> Option<Value> {
+    events::shown(object, kind).or_else(|| autoscalers::shown(object, kind, &version.name))
 }
 
 /// An object as an item of a list: the items of built-in kinds do not say their kind.

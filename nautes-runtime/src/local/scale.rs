@@ -35,6 +35,10 @@ pub(crate) fn shown(scope: &Scope<'_>, object: &Value) -> Result<Value, Status> 
     let selector = match &paths.selector {
         Some(path) => at(object, path).and_then(Value::as_str).map(str::to_owned),
         None => json::at(object, &["spec", "selector", "matchLabels"])
+            .or_else(|| {
+                let plain = scope.kind.is("", "replicationcontrollers");
+                json::at(object, &["spec", "selector"]).filter(|_| plain)
+            })
             .and_then(Value::as_object)
             .map(|labels| {
                 let label = |(k, v): (&String, &Value)| format!("{k}={}", v.as_str().unwrap_or_default());

@@ -17,11 +17,11 @@ pub(crate) use self::{
     rescale::apply_scale,
 };
 use super::{
-    AdmissionRequest, Operation,
+    AdmissionRequest, Operation, autoscalers,
     builtin::TYPES,
     crd, events, json,
     managed::{self, Writer},
-    names, plugins, prepare, protobuf, scale, schema,
+    names, plugins, prepare, protobuf, read, scale, schema,
     server::{Scope, State},
     status::{Cause, Status},
     store::Store,
@@ -182,7 +182,8 @@ fn foreign_kind(scope: &Scope<'_>, api_version: &str, kind: &str) -> Status {
 /// Unknown fields, wrong types, pruning and defaults: what decoding does.
 fn decode(scope: &Scope<'_>, mut object: Value, warnings: &mut Vec<String>) -> Result<Value, Status> {
     check_type(scope, &mut object)?;
-    if let Some(stored) = events::stored(&object, &scope.kind) {
+    let stored = events::stored(&object, &scope.kind);
+    if let Some(stored) = stored.or_else(|| autoscalers::stored(&object, &scope.kind, &scope.version.name)) {
         // The schema of the new face describes the object before it is turned.
         check_shape(scope, &mut object, warnings)?;
         return Ok(stored);
@@ -366,6 +367,23 @@ fn rules_not_checked() -> Cause {
     Cause::invalid("<nil>", &Value::Null, detail)
 }
 
+/// Writes down who changed what, in the form in which the fields were named.
+fn track_write(scope: &Scope<'_>, old: Option<&Value>, new: &mut Value) {
+    let view = scope.version.schema.view();
+    let face = |object: &Value| {
+        events::renamed(object, &scope.kind)
+            .or_else(|| autoscalers::shown(object, &scope.kind, &scope.version.name))
+    };
+    let Some(mut shown) = face(new) else {
+        return managed::track_update(old, new, &writer(scope), view);
+    };
+    managed::track_update(old.and_then(face).as_ref(), &mut shown, &writer(scope), view);
+    match json::meta(&shown).get("managedFields").cloned() {
+        Some(fields) => json::meta_mut(new).insert("managedFields".to_owned(), fields),
+        None => json::meta_mut(new).remove("managedFields"),
+    };
+}
+
 /// Writes down who made an answer that is not stored.
 pub(crate) fn track(scope: &Scope<'_>, object: &mut Value) {
     managed::track_update(None, object, &writer(scope), scope.version.schema.view());
@@ -377,7 +395,7 @@ fn validate(scope: &Scope<'_>, object: &Value, old: Option<&Value>) -> Result<()
     if scope.subresource().is_empty() {
         causes.extend(names::metadata_causes(object, &scope.kind));
     }
-    let faced = events::shown(object, &scope.kind);
+    let faced = read::faced(object, &scope.kind, &scope.version);
     let subject = faced.as_ref().unwrap_or(object);
     if scope.kind.custom {
         let before = causes.len();

@@ -149,12 +149,12 @@ impl Reader {
 
     fn key(&mut self, found: Key, line: usize) {
         if let Some(Open {
-            place: Place::Map { map, key, .. },
+            place: Place::Map { map, merged, key },
             ..
         }) = self.open.last_mut()
         {
             if let Key::Name(name) = &found
-                && map.contains_key(name)
+                && (map.contains_key(name) || merged.contains_key(name))
             {
                 self.document
                     .twice

@@ -10,14 +10,8 @@ use crate::support::{cluster, get};
 /// Kinds of Kubernetes that users may look for and that are not served, as paths of their lists.
 const ABSENT: &[(&str, &str)] = &[
     ("Node", "/api/v1/nodes"),
-    ("PersistentVolume", "/api/v1/persistentvolumes"),
-    ("ReplicationController", "/api/v1/replicationcontrollers"),
     ("PodTemplate", "/api/v1/podtemplates"),
     ("ControllerRevision", "/apis/apps/v1/controllerrevisions"),
-    (
-        "HorizontalPodAutoscaler",
-        "/apis/autoscaling/v2/horizontalpodautoscalers",
-    ),
     ("StorageClass", "/apis/storage.k8s.io/v1/storageclasses"),
     ("VolumeAttachment", "/apis/storage.k8s.io/v1/volumeattachments"),
     ("CSIDriver", "/apis/storage.k8s.io/v1/csidrivers"),

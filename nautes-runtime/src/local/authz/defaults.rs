@@ -114,11 +114,16 @@ pub(crate) fn seed(state: &mut State) {
     cluster_role(state, "system:aggregate-to-view", None, &[to("view")], &view);
     let discovery = vec![json!({"nonResourceURLs": urls, "verbs": ["get"]})];
     cluster_role(state, "system:discovery", None, &[], &discovery);
+    let public = ["/healthz", "/livez", "/readyz", "/version", "/version/"];
+    let public = vec![json!({"nonResourceURLs": public, "verbs": ["get"]})];
+    cluster_role(state, "system:public-info-viewer", None, &[], &public);
     cluster_role(state, "system:basic-user", None, &[], &basic);
     cluster_role(state, "system:auth-delegator", None, &[], &delegator);
-    cluster_binding(state, "cluster-admin", "system:masters");
-    cluster_binding(state, "system:discovery", "system:authenticated");
-    cluster_binding(state, "system:basic-user", "system:authenticated");
+    let everybody = ["system:authenticated", "system:unauthenticated"];
+    cluster_binding(state, "cluster-admin", &["system:masters"]);
+    cluster_binding(state, "system:discovery", &everybody[..1]);
+    cluster_binding(state, "system:basic-user", &everybody[..1]);
+    cluster_binding(state, "system:public-info-viewer", &everybody);
 }
 
 fn meta(name: &str) -> Value {
@@ -145,14 +150,17 @@ fn cluster_role(state: &mut State, name: &str, sum_of: Option<&str>, part_of: &[
     state.store.put(&CLUSTER_ROLES.into(), role);
 }
 
-fn cluster_binding(state: &mut State, role: &str, group: &str) {
+fn cluster_binding(state: &mut State, role: &str, groups: &[&str]) {
     if state.store.kept(CLUSTER_BINDINGS, "", role).is_some() {
         return;
     }
     let binding = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": meta(role),
         "roleRef": {"apiGroup": GROUP, "kind": "ClusterRole", "name": role},
-        "subjects": [{"apiGroup": GROUP, "kind": "Group", "name": group}],
+        "subjects": groups
+            .iter()
+            .map(|group| json!({"apiGroup": GROUP, "kind": "Group", "name": group}))
+            .collect::<Vec<_>>(),
     });
     state.store.put(&CLUSTER_BINDINGS.into(), binding);
 }

@@ -25,6 +25,9 @@ pub(crate) fn causes(object: &Value, old: Option<&Value>, kind: &ResourceType) -
         ("", "pods") => pod_causes(object.get("spec"), "spec", &mut causes),
         ("", "resourcequotas") => limits::quota_causes(object, old, &mut causes),
         ("", "limitranges") => limits::range_causes(object, &mut causes),
+        ("", "replicationcontrollers") => controller_causes(object, &mut causes),
+        ("", "persistentvolumes") => volume_causes(object, &mut causes),
+        ("autoscaling", "horizontalpodautoscalers") => autoscaler_causes(object, &mut causes),
         ("apps", plural) => workload_causes(object, old, plural, &mut causes),
         ("batch", "jobs") => job_causes(object, "spec", &mut causes),
         ("batch", "cronjobs") => {
@@ -348,6 +351,101 @@ fn pod_causes(spec: Option<&Value>, at: &str, causes: &mut Vec<Cause>) {
             causes.push(Cause::required(format!("{at}.containers[{index}].image"), ""));
         }
         limits::container_causes(container, &format!("{at}.containers[{index}]"), causes);
+    }
+}
+
+fn controller_causes(object: &Value, causes: &mut Vec<Cause>) {
+    let selector = json::at(object, &["spec", "selector"]).and_then(Value::as_object);
+    if selector.is_none_or(Map::is_empty) {
+        causes.push(Cause::required("spec.selector", ""));
+    }
+    let Some(template) = json::at(object, &["spec", "template"]) else {
+        return causes.push(Cause::required("spec.template", ""));
+    };
+    let labels = json::at(template, &["metadata", "labels"]);
+    let fits = |(k, v): (&String, &Value)| labels.and_then(|l| l.get(k)) == Some(v);
+    if !selector.into_iter().flatten().all(fits) {
+        let detail = "`selector` does not match template `labels`";
+        let value = labels.cloned().unwrap_or_default();
+        causes.push(Cause::invalid("spec.template.metadata.labels", &value, detail));
+    }
+    pod_causes(template.get("spec"), "spec.template.spec", causes);
+}
+
+/// Fields of volumes that do not say where the volume is.
+const NO_SOURCE: [&str; 9] = [
+    "accessModes",
+    "capacity",
+    "claimRef",
+    "mountOptions",
+    "nodeAffinity",
+    "persistentVolumeReclaimPolicy",
+    "storageClassName",
+    "volumeAttributesClassName",
+    "volumeMode",
+];
+
+fn volume_causes(object: &Value, causes: &mut Vec<Cause>) {
+    if json::list(object, &["spec", "accessModes"]).is_empty() {
+        causes.push(Cause::required("spec.accessModes", ""));
+    }
+    let capacity = json::at(object, &["spec", "capacity"]).and_then(Value::as_object);
+    if capacity.is_none_or(Map::is_empty) {
+        causes.push(Cause::required("spec.capacity", ""));
+    }
+    if capacity.is_none_or(|c| !c.contains_key("storage") || c.len() > 1) {
+        let value = capacity.map_or(Value::Null, |c| c.clone().into());
+        let storage = ["storage".to_owned()];
+        causes.push(Cause::not_supported("spec.capacity", &value, &storage));
+    }
+    let spec = json::at(object, &["spec"]).and_then(Value::as_object);
+    let sources = spec.into_iter().flatten().map(|(field, _)| field.as_str());
+    if sources.filter(|field| !NO_SOURCE.contains(field)).count() == 0 {
+        causes.push(Cause::required("spec", "must specify a volume type"));
+    }
+}
+
+fn autoscaler_causes(object: &Value, causes: &mut Vec<Cause>) {
+    let number = |field: &str| json::at(object, &["spec", field]).and_then(Value::as_i64);
+    let (least, most) = (
+        number("minReplicas").unwrap_or(1),
+        number("maxReplicas").unwrap_or(0),
+    );
+    if least < 1 {
+        let detail = "must be greater than or equal to 1";
+        causes.push(Cause::invalid("spec.minReplicas", &json!(least), detail));
+    }
+    if most < 1 {
+        let detail = "must be set and greater than 0";
+        causes.push(Cause::required("spec.maxReplicas", detail));
+    }
+    if most < least {
+        let detail = "must be greater than or equal to `minReplicas`";
+        causes.push(Cause::invalid("spec.maxReplicas", &json!(most), detail));
+    }
+    for field in ["kind", "name"] {
+        if json::text(object, &["spec", "scaleTargetRef", field]).is_empty() {
+            causes.push(Cause::required(format!("spec.scaleTargetRef.{field}"), ""));
+        }
+    }
+    let version = json::text(object, &["spec", "scaleTargetRef", "apiVersion"]);
+    if !version.contains('/') {
+        let detail = "apiVersion must specify API group";
+        let field = "spec.scaleTargetRef.apiVersion";
+        let core = ["v1"].contains(&version)
+            && json::text(object, &["spec", "scaleTargetRef", "kind"]) == "ReplicationController";
+        if !core {
+            causes.push(Cause::invalid(field, &json!(version), detail));
+        }
+    }
+    for (index, metric) in json::list(object, &["spec", "metrics"]).iter().enumerate() {
+        let target = json::at(metric, &["resource", "target"]);
+        let given = |field: &str| target.is_some_and(|t| t.get(field).is_some());
+        if target.is_some() && !given("averageUtilization") && !given("averageValue") {
+            let field = format!("spec.metrics[{index}].resource.target.averageUtilization");
+            let detail = "must set either a target raw value or a target utilization";
+            causes.push(Cause::required(field, detail));
+        }
     }
 }
 

@@ -55,7 +55,8 @@ fn part<'a>(map: &'a mut Map<String, Value>, field: &str) -> Option<&'a mut Map<
     map.get_mut(field).and_then(Value::as_object_mut)
 }
 
-fn volume_modes(volume: &mut Map<String, Value>) {
+/// Fills in how the files of a volume are shown.
+pub(super) fn volume_modes(volume: &mut Map<String, Value>) {
     for source in ["secret", "configMap", "downwardAPI", "projected"] {
         if let Some(source) = part(volume, source) {
             json::default_to(source, "defaultMode", FILE_MODE);

@@ -2,7 +2,9 @@
 
 use super::{
     Field,
-    Holds::{Count, Either, Flag, Inline, Many, Mark, Number, One, Quantities, Text, TextMap, Texts},
+    Holds::{
+        Count, Either, Flag, Inline, Many, Mark, Number, One, Quantities, Quantity, Text, TextMap, Texts,
+    },
 };
 
 const METADATA: Field = (1, "metadata", One("ObjectMeta"));
@@ -106,6 +108,29 @@ pub(super) fn fields(message: &str) -> Option<&'static [Field]> {
             (2, "selector", One("LabelSelector")),
             (3, "maxUnavailable", Either),
             (4, "unhealthyPodEvictionPolicy", Text),
+        ],
+        "HorizontalPodAutoscalerV1" => &[METADATA, (2, "spec", One("HorizontalPodAutoscalerV1Spec"))],
+        "HorizontalPodAutoscalerV1Spec" => &[
+            (1, "scaleTargetRef", One("CrossVersionObjectReference")),
+            (2, "minReplicas", Count),
+            (3, "maxReplicas", Count),
+            (4, "targetCPUUtilizationPercentage", Count),
+        ],
+        "HorizontalPodAutoscaler" => &[METADATA, (2, "spec", One("HorizontalPodAutoscalerSpec"))],
+        "HorizontalPodAutoscalerSpec" => &[
+            (1, "scaleTargetRef", One("CrossVersionObjectReference")),
+            (2, "minReplicas", Count),
+            (3, "maxReplicas", Count),
+            (4, "metrics", Many("MetricSpec")),
+        ],
+        "CrossVersionObjectReference" => &[(1, "kind", Text), (2, "name", Text), (3, "apiVersion", Text)],
+        "MetricSpec" => &[(1, "type", Text), (4, "resource", One("ResourceMetricSource"))],
+        "ResourceMetricSource" => &[(1, "name", Text), (2, "target", One("MetricTarget"))],
+        "MetricTarget" => &[
+            (1, "type", Text),
+            (2, "value", Quantity),
+            (3, "averageValue", Quantity),
+            (4, "averageUtilization", Count),
         ],
         "PriorityClass" => &[
             METADATA,

@@ -186,7 +186,9 @@ fn overlay(name: &str, definition: &mut Value) {
     if name == META
         && let Some(field) = properties.get_mut("managedFields")
     {
-        *field = json!({"type": "array", "items": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
+        let description = field.get("description").cloned().unwrap_or_default();
+        *field = json!({"type": "array", "description": description,
+                        "items": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
     }
     for (ty, field, keys) in LISTS {
         if ends(ty)

@@ -49,6 +49,7 @@ pub(super) fn cell(object: &Value, word: &str) -> Value {
         )
         .into(),
         "subjects" => subjects(object, path).into(),
+        "modes" => modes(object, if path.is_empty() { "status" } else { path }).into(),
         other => own(object, other),
     }
 }
@@ -119,7 +120,22 @@ fn own(object: &Value, word: &str) -> Value {
         )),
         "quota-requests" => quota(object, false).into(),
         "quota-limits" => quota(object, true).into(),
-        "modes" => modes(object).into(),
+        "claim" => match json::at(object, &["spec", "claimRef"]) {
+            Some(claim) => format!(
+                "{}/{}",
+                json::text(claim, &["namespace"]),
+                json::text(claim, &["name"])
+            )
+            .into(),
+            None => "".into(),
+        },
+        "scaled" => format!(
+            "{}/{}",
+            json::text(object, &["spec", "scaleTargetRef", "kind"]),
+            json::text(object, &["spec", "scaleTargetRef", "name"])
+        )
+        .into(),
+        "targets" => targets(object).into(),
         "hosts" => hosts(object),
         "balancer" => joined(
             json::list(object, &["status", "loadBalancer", "ingress"])
@@ -324,7 +340,51 @@ fn quota(object: &Value, limits: bool) -> String {
     joined(hard.map(line), ", ")
 }
 
-fn modes(object: &Value) -> String {
+/// What an autoscaler aims at, and where it is.
+fn targets(object: &Value) -> String {
+    let current = json::list(object, &["status", "currentMetrics"]);
+    let all = json::list(object, &["spec", "metrics"]).iter().enumerate();
+    let told: Vec<String> = all
+        .map(|(index, metric)| {
+            let source = json::text(metric, &["type"]);
+            let key = match source.get(..1) {
+                Some(first) => format!("{}{}", first.to_lowercase(), &source[1..]),
+                None => String::new(),
+            };
+            let name = match json::text(metric, &[&key, "name"]) {
+                "" => json::text(metric, &[&key, "metric", "name"]),
+                name => name,
+            };
+            let amount = |of: Option<&Value>| -> Option<String> {
+                let share = of?.get("averageUtilization").filter(|v| !v.is_null());
+                if let Some(share) = share {
+                    return Some(format!("{share}%"));
+                }
+                let value = |field| of.map(|o| json::text(o, &[field])).filter(|t| !t.is_empty());
+                value("averageValue")
+                    .or_else(|| value("value"))
+                    .map(str::to_owned)
+            };
+            let now = current
+                .get(index)
+                .and_then(|m| amount(json::at(m, &[&key, "current"])));
+            let wanted = amount(json::at(metric, &[&key, "target"]));
+            let unknown = || "<unknown>".to_owned();
+            format!(
+                "{name}: {}/{}",
+                now.unwrap_or_else(unknown),
+                wanted.unwrap_or_else(unknown)
+            )
+        })
+        .collect();
+    match told.len() {
+        0 => "<none>".to_owned(),
+        1 | 2 => told.join(", "),
+        more => format!("{} + {} more...", told[..2].join(", "), more - 2),
+    }
+}
+
+fn modes(object: &Value, part: &str) -> String {
     let short = |mode: &str| match mode {
         "ReadWriteOnce" => "RWO",
         "ReadOnlyMany" => "ROX",
@@ -332,7 +392,7 @@ fn modes(object: &Value) -> String {
         "ReadWriteOncePod" => "RWOP",
         _ => "",
     };
-    let all = json::texts(object, &["status", "accessModes"]);
+    let all = json::texts(object, &[part, "accessModes"]);
     joined(all.into_iter().map(|m| short(m).to_owned()), ",")
 }
 

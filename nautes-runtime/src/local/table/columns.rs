@@ -34,6 +34,7 @@ pub(super) fn of(kind: &ResourceType) -> Option<&'static [Row]> {
     Some(match (kind.group.as_str(), kind.plural.as_str()) {
         ("", plural) => core::core(plural)?,
         ("apps", plural) => workloads::apps(plural)?,
+        ("autoscaling", _) => workloads::AUTOSCALERS,
         ("batch", plural) => workloads::batch(plural)?,
         ("networking.k8s.io", plural) => networking(plural)?,
         ("rbac.authorization.k8s.io", plural) => bindings(plural)?,

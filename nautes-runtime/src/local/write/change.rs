@@ -9,12 +9,10 @@ use serde_json::{Value, json};
 use super::{
     DEPTH, admit, admit_last, check_manager, check_namespace,
     create::{after_write, create_object},
-    decode, fill, finish, is_released, parse, validate, writer,
+    decode, fill, finish, is_released, parse, track_write, validate, writer,
 };
 use crate::local::{
-    Operation, authz, crd, json,
-    managed::{self, Writer},
-    patch, prepare, read,
+    Operation, authz, crd, json, managed, patch, prepare, read,
     server::{Body, Scope, State},
     services,
     status::{Cause, Status},
@@ -176,7 +174,7 @@ fn apply(
     let mut shown = live.as_ref().clone();
     shown["apiVersion"] = scope.api_version().into();
     let new = managed::apply(Some(&shown), &config, &writer, force, view, &fold)?;
-    let object = store_update(scope, state, &live, new, None)?;
+    let object = store_update(scope, state, &live, new, false)?;
     Ok((200, object))
 }
 
@@ -216,7 +214,7 @@ pub(crate) fn update(
         });
     }
     check_preconditions(scope, &old, &new, whole)?;
-    store_update(scope, state, &old, new, Some(writer(scope)))
+    store_update(scope, state, &old, new, true)
 }
 
 fn check_preconditions(scope: &Scope<'_>, old: &Value, new: &Value, whole: bool) -> Result<(), Status> {
@@ -328,13 +326,13 @@ fn assemble(scope: &Scope<'_>, old: &Value, mut new: Value) -> Value {
     new
 }
 
-/// Checks and stores what an object becomes. `tracked` is none where managed fields are complete already.
+/// Checks and stores what an object becomes. `tracked` is false where managed fields are complete already.
 pub(crate) fn store_update(
     scope: &Scope<'_>,
     state: &mut State,
     old: &Arc<Value>,
     new: Value,
-    tracked: Option<Writer>,
+    tracked: bool,
 ) -> Result<Arc<Value>, Status> {
     let dry_run = scope.call.is_dry_run()?;
     let mut new = assemble(scope, old, new);
@@ -348,8 +346,8 @@ pub(crate) fn store_update(
     count_generation(scope, old, &mut new);
     check_finalizers(scope, old, &new)?;
     authz::check_escalation(state, scope.user, scope, &new, Some(old))?;
-    if let Some(writer) = tracked {
-        managed::track_update(Some(old), &mut new, &writer, scope.version.schema.view());
+    if tracked {
+        track_write(scope, Some(old), &mut new);
     }
     admit(scope, state, Operation::Update, &mut new, Some(old), dry_run)?;
     validate(scope, &new, Some(old))?;

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use http::Response;
 use serde_json::{Value, json};
 
-use super::{admit, admit_last, check_manager, check_namespace, decode, fill, parse, validate, writer};
+use super::{admit, admit_last, check_manager, check_namespace, decode, fill, parse, track_write, validate};
 use crate::local::{
-    Operation, authz, crd, json, managed, namespace, prepare, read,
+    Operation, authz, crd, json, namespace, prepare, read,
     server::{Body, Scope, State},
     services,
     status::Status,
@@ -50,7 +50,7 @@ pub(super) fn create_object(
     namespace::admit_create(state, &scope.kind, &object)?;
     authz::check_escalation(state, scope.user, scope, &object, None)?;
     if track {
-        managed::track_update(None, &mut object, &writer(scope), scope.version.schema.view());
+        track_write(scope, None, &mut object);
     }
     admit(scope, state, Operation::Create, &mut object, None, dry_run)?;
     validate(scope, &object, None)?;

@@ -161,6 +161,11 @@ async fn apply_prunes_what_is_no_longer_given() {
             ))
             .await;
         assert!(text.contains("configmap/b pruned\n"), "{text}");
+        kubectl.says(&format!("apply -f {one} -f {two}")).await;
+        let text = kubectl
+            .says(&format!("apply -f {one} --prune -l part=x"))
+            .await;
+        assert!(text.contains("configmap/b pruned\n"), "{text}");
         kubectl.says("delete configmap a").await;
         kubectl
             .says(&format!("apply -n default -f {one} -f {two} --prune --applyset=set"))

@@ -46,3 +46,30 @@ async fn create_makes_objects_of_many_kinds() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn autoscale_makes_an_autoscaler() {
+    each(async |kubectl| {
+        kubectl.says("create deployment web --image=a:1").await;
+        kubectl
+            .says("autoscale deployment web --min=2 --max=5 --cpu-percent=50")
+            .await;
+        let place = "jsonpath={.spec.minReplicas} {.spec.maxReplicas} {.spec.metrics[0].resource.target.averageUtilization}";
+        let text = kubectl.ok(&["get", "hpa", "web", "-o", place], None).await;
+        assert_eq!(text, "2 5 50");
+        let text = kubectl.says("get hpa").await;
+        assert!(
+            text.contains("Deployment/web") && text.contains("cpu: <unknown>/50%"),
+            "{text}"
+        );
+        let place = "jsonpath={.spec.targetCPUUtilizationPercentage}";
+        let text = kubectl
+            .ok(
+                &["get", "horizontalpodautoscalers.v1.autoscaling", "web", "-o", place],
+                None,
+            )
+            .await;
+        assert_eq!(text, "50");
+    })
+    .await;
+}

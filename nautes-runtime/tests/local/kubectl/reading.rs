@@ -240,7 +240,10 @@ async fn a_watch_shows_what_happens() {
 async fn rights_are_listed() {
     each(async |kubectl| {
         let text = kubectl.says("auth can-i --list").await;
-        assert!(text.contains("*.*"), "{text}");
+        let all = text.lines().filter(|line| line.starts_with("*.*")).count();
+        assert_eq!(all, 1, "{text}");
+        let healthy = text.lines().filter(|line| line.contains("[/healthz]")).count();
+        assert_eq!(healthy, 2, "{text}");
         kubectl.says("create role r --verb=get,list --resource=pods").await;
         kubectl.says("create rolebinding b --role=r --user=bob").await;
         let text = kubectl.says("auth can-i --list --as bob").await;
@@ -274,6 +277,10 @@ async fn the_api_is_explained() {
         }
         let text = kubectl.says("explain ingress --api-version=networking.k8s.io/v1").await;
         assert!(text.contains("metadata\t<ObjectMeta>\n"), "{text}");
+        let text = kubectl.says("explain pod.spec.containers.ports.protocol").await;
+        assert!(text.contains("ENUM:\n    SCTP\n    TCP\n    UDP\n"), "{text}");
+        let text = kubectl.says("explain configmap.metadata.managedFields").await;
+        assert!(text.contains("<[]ManagedFieldsEntry>") && text.contains("manager\t<string>"), "{text}");
         let schema = json!({"type": "object", "properties": {"spec": {"type": "object", "properties": {
             "parts": {"type": "array", "items": {"type": "object", "properties": {"colour": {"type": "string"}}}}}}}});
         install(&kubectl.cluster.client(), &widget_definition(&schema)).await;

@@ -1,6 +1,6 @@
 //! The columns of the kinds of the core group.
 
-use super::{AGE, EVENTS, Row};
+use super::{AGE, CONTAINERS, EVENTS, IMAGES, Row};
 
 pub(super) fn core(plural: &str) -> Option<&'static [Row]> {
     Some(match plural {
@@ -182,6 +182,105 @@ pub(super) fn core(plural: &str) -> Option<&'static [Row]> {
                 1,
                 "text:.spec.volumeMode",
                 "@core.v1.PersistentVolumeClaimSpec/volumeMode",
+            ),
+        ],
+        "persistentvolumes" => &[
+            (
+                "Capacity",
+                "string",
+                0,
+                "text:.spec.capacity.storage",
+                "@core.v1.PersistentVolumeSpec/capacity",
+            ),
+            (
+                "Access Modes",
+                "string",
+                0,
+                "modes:spec",
+                "@core.v1.PersistentVolumeSpec/accessModes",
+            ),
+            (
+                "Reclaim Policy",
+                "string",
+                0,
+                "text:.spec.persistentVolumeReclaimPolicy",
+                "@core.v1.PersistentVolumeSpec/persistentVolumeReclaimPolicy",
+            ),
+            (
+                "Status",
+                "string",
+                0,
+                "text:.status.phase",
+                "@core.v1.PersistentVolumeStatus/phase",
+            ),
+            (
+                "Claim",
+                "string",
+                0,
+                "claim",
+                "@core.v1.PersistentVolumeSpec/claimRef",
+            ),
+            (
+                "StorageClass",
+                "string",
+                0,
+                "text:.spec.storageClassName",
+                "StorageClass of the pv",
+            ),
+            (
+                "VolumeAttributesClass",
+                "string",
+                0,
+                "or-unset:.spec.volumeAttributesClassName",
+                "VolumeAttributesClass of the pv",
+            ),
+            (
+                "Reason",
+                "string",
+                0,
+                "text:.status.reason",
+                "@core.v1.PersistentVolumeStatus/reason",
+            ),
+            AGE,
+            (
+                "VolumeMode",
+                "string",
+                1,
+                "text:.spec.volumeMode",
+                "@core.v1.PersistentVolumeSpec/volumeMode",
+            ),
+        ],
+        "replicationcontrollers" => &[
+            (
+                "Desired",
+                "integer",
+                0,
+                "int:.spec.replicas",
+                "@core.v1.ReplicationControllerSpec/replicas",
+            ),
+            (
+                "Current",
+                "integer",
+                0,
+                "int:.status.replicas",
+                "@core.v1.ReplicationControllerStatus/replicas",
+            ),
+            (
+                "Ready",
+                "integer",
+                0,
+                "int:.status.readyReplicas",
+                "@core.v1.ReplicationControllerStatus/readyReplicas",
+            ),
+            AGE,
+            CONTAINERS,
+            IMAGES,
+            (
+                "Selector",
+                "string",
+                1,
+                "labels:.spec.selector",
+                "@core.v1.ReplicationControllerSpec/selector",
             ),
         ],
         "events" => EVENTS,

@@ -140,6 +140,46 @@ pub(super) fn apps(plural: &str) -> Option<&'static [Row]> {
     })
 }
 
+/// Those of autoscalers, in all versions.
+pub(super) const AUTOSCALERS: &[Row] = &[
+    (
+        "Reference",
+        "string",
+        0,
+        "scaled",
+        "@autoscaling.v2.HorizontalPodAutoscalerSpec/scaleTargetRef",
+    ),
+    (
+        "Targets",
+        "string",
+        0,
+        "targets",
+        "@autoscaling.v2.HorizontalPodAutoscalerSpec/metrics",
+    ),
+    (
+        "MinPods",
+        "string",
+        0,
+        "or-unset:.spec.minReplicas",
+        "@autoscaling.v2.HorizontalPodAutoscalerSpec/minReplicas",
+    ),
+    (
+        "MaxPods",
+        "string",
+        0,
+        "int:.spec.maxReplicas",
+        "@autoscaling.v2.HorizontalPodAutoscalerSpec/maxReplicas",
+    ),
+    (
+        "Replicas",
+        "string",
+        0,
+        "int:.status.currentReplicas",
+        "@autoscaling.v2.HorizontalPodAutoscalerStatus/currentReplicas",
+    ),
+    AGE,
+];
+
 pub(super) fn batch(plural: &str) -> Option<&'static [Row]> {
     Some(match plural {
         "cronjobs" => &[
