@@ -56,6 +56,7 @@ mod authz;
 mod builtin;
 mod call;
 mod cel;
+mod continuation;
 mod controllers;
 mod crd;
 mod discovery;
