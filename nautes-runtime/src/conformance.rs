@@ -43,7 +43,8 @@
 //! `merge`, `strategic`, `patch`, or a media type) and `text` a body that is no JSON; `accept` is `table`, `metadata` or
 //! a media type; `as` and `groups` say whom to impersonate. `save` remembers places of the answer under names, `show`
 //! narrows what is compared to places, `until` asks again until places have values (at most 60 s), and a `quiet` step
-//! only has to succeed. `controllers: true` at a case says that something but the API server has to act, `differs` at a
+//! only has to succeed. `controllers: true` at a case says that something but the API server has to act, `compacted: true` that
+//! the first revision has to be forgotten, and `differs` at a
 //! case or a step why the local cluster answers otherwise.
 //!
 //! # Guarantees
@@ -78,19 +79,23 @@ pub struct Subject {
     /// True where namespaces end, owners take their objects along and namespaces get service accounts: what the
     /// controller manager of Kubernetes does. Cases that need it are skipped elsewhere.
     pub controllers: bool,
+    /// True where the first revision was compacted away: a list at exactly revision 1 is answered with `410 Gone`.
+    /// Cases that need it are skipped elsewhere.
+    pub compacted: bool,
     /// True where the cases and steps that are marked as known to be answered otherwise (`differs`) are not
     /// compared. They are those of the local cluster.
     pub leeway: bool,
 }
 
 impl Subject {
-    /// A server with controllers and without leeway.
+    /// A server with controllers, with all its revisions, and without leeway.
     #[must_use]
     pub fn new(name: &str, client: Client) -> Self {
         Self {
             name: name.to_owned(),
             client,
             controllers: true,
+            compacted: false,
             leeway: false,
         }
     }
@@ -101,6 +106,7 @@ impl fmt::Debug for Subject {
         f.debug_struct("Subject")
             .field("name", &self.name)
             .field("controllers", &self.controllers)
+            .field("compacted", &self.compacted)
             .field("leeway", &self.leeway)
             .finish_non_exhaustive()
     }

@@ -55,6 +55,7 @@ mod autoscalers;
 mod builtin;
 mod call;
 mod cel;
+mod continuation;
 mod controllers;
 mod crd;
 mod discovery;

@@ -21,6 +21,8 @@ pub struct Case {
     pub states: String,
     /// True where something but the API server has to act.
     pub controllers: bool,
+    /// True where the server has to have forgotten its first revision.
+    pub compacted: bool,
     /// Why the local cluster is not compared.
     pub differs: Option<String>,
     /// What is made first. All of it has to succeed.
@@ -47,6 +49,8 @@ struct Written {
     states: String,
     #[serde(default)]
     controllers: bool,
+    #[serde(default)]
+    compacted: bool,
     differs: Option<String>,
     /// Names of preparations.
     #[serde(default)]
@@ -135,6 +139,7 @@ pub fn read(topic: &str, script: &str, transcript: &str) -> Result<Vec<Case>, Er
                 transcript: parts.get(&*written.name).copied().unwrap_or_default().to_owned(),
                 states: written.states,
                 controllers: written.controllers,
+                compacted: written.compacted,
                 differs: written.differs,
                 given: before,
                 steps: written.steps,
@@ -197,6 +202,9 @@ impl Case {
     pub(crate) fn reason_to_skip(&self, subject: &Subject) -> Option<String> {
         if self.controllers && !subject.controllers {
             return Some("it needs the controllers of Kubernetes".to_owned());
+        }
+        if self.compacted && !subject.compacted {
+            return Some("it needs a server that has forgotten its first revision".to_owned());
         }
         self.differs.clone().filter(|_| subject.leeway)
     }

@@ -80,7 +80,12 @@ impl Stage<'_> {
         let path = self.fill(path);
         let body = step.body.as_ref().map(ToString::to_string);
         let body = self.fill(&body.or_else(|| step.text.clone()).unwrap_or_default());
-        let answer = ask(self.subject, step, method, &path, &body).await?;
+        let asked = Step {
+            user: step.user.as_ref().map(|user| self.fill(user)),
+            groups: step.groups.iter().map(|group| self.fill(group)).collect(),
+            ..step.clone()
+        };
+        let answer = ask(self.subject, &asked, method, &path, &body).await?;
         for (name, pointer) in &step.save {
             let value = answer.body.pointer(pointer).cloned().unwrap_or_default();
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -250,13 +255,18 @@ async fn send(
     Ok(Answer {
         code,
         warnings,
-        body: read(&bytes),
+        body: read(
+            &bytes,
+            code == 200 && (path.contains("watch=1") || path.contains("/watch/")),
+        ),
     })
 }
 
 /// A body as one value: the events of a watch as a list, text as text.
-fn read(bytes: &[u8]) -> Value {
-    if let Ok(value) = serde_json::from_slice(bytes) {
+fn read(bytes: &[u8], watch: bool) -> Value {
+    if let Ok(value) = serde_json::from_slice(bytes)
+        && !watch
+    {
         return value;
     }
     let lines: Result<Vec<Value>, _> = serde_json::Deserializer::from_slice(bytes).into_iter().collect();

@@ -158,16 +158,20 @@ impl Transcript {
             if key == "fieldsV1" {
                 said = said.to_string().into();
             }
-            if let (Some(prefix), "name", Some(name)) = (&generated, key.as_str(), field.as_str())
-                && name.starts_with(prefix.as_str())
-            {
-                said = format!("{prefix}<{} letters>", name.len() - prefix.len()).into();
+            if let (Some(prefix), "name", Some(name)) = (&generated, key.as_str(), field.as_str()) {
+                let kept = prefix.get(..LONGEST_PREFIX).unwrap_or(prefix);
+                if let Some(letters) = name.strip_prefix(kept) {
+                    said = format!("{}<{} letters>", self.plain(kept), letters.len()).into();
+                }
             }
             map.insert(self.plain(key), said);
         }
         map.into()
     }
 }
+
+/// How much of the beginning of a name is kept when a name is generated.
+const LONGEST_PREFIX: usize = 58;
 
 /// The revision of a collection, which others move as well.
 const NOW: &str = "<now>";

@@ -27,6 +27,8 @@ type Signature = Hmac<Sha256>;
 const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
 const ISSUER: &str = "https://kubernetes.default.svc";
 const HOUR: i64 = 3_600;
+/// More than this cannot be asked for, in seconds.
+const MOST: i64 = 1 << 32;
 const SHORTEST: i64 = 600;
 const LONGEST: i64 = 365 * 24 * 3_600;
 
@@ -170,12 +172,19 @@ pub(crate) fn token_request(scope: &Scope<'_>, body: &Bytes) -> Result<Response<
     let wanted = json::at(&request, &["spec", "expirationSeconds"])
         .and_then(Value::as_i64)
         .unwrap_or(HOUR);
-    if wanted < SHORTEST {
-        let cause = super::status::Cause::invalid(
-            "spec.expirationSeconds",
-            &json!(wanted),
-            "may not specify a duration less than 10 minutes",
-        );
+    let elsewhere = json::namespace(&request);
+    if !elsewhere.is_empty() && elsewhere != scope.namespace() {
+        return Err(Status::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    let refused = match wanted {
+        ..SHORTEST => Some("may not specify a duration less than 10 minutes"),
+        SHORTEST..=MOST => None,
+        _ => Some("may not specify a duration larger than 2^32 seconds"),
+    };
+    if let Some(why) = refused {
+        let cause = super::status::Cause::invalid("spec.expirationSeconds", &json!(wanted), why);
         return Err(Status::invalid(
             "authentication.k8s.io",
             "TokenRequest",
@@ -264,9 +273,11 @@ pub(crate) fn impersonate(server: &Server, user: User, headers: &HeaderMap) -> R
         .collect();
     if name.is_empty() {
         if !uid.is_empty() || !groups.is_empty() || !extra.is_empty() {
-            return Err(Status::internal(format!(
-                "requested {} without impersonating a user",
-                json!({"uid": uid, "groups": groups})
+            let shown: Vec<String> = groups.iter().map(|g| format!("{g:?}")).collect();
+            let shown = shown.join(", ");
+            return Err(Status::bad_request(format!(
+                "requested &user.DefaultInfo{{Name:\"\", UID:{uid:?}, Groups:[]string{{{shown}}}, \
+                 Extra:map[string][]string(nil)}} without impersonating a user name"
             )));
         }
         return Ok(user);
@@ -315,8 +326,13 @@ pub(crate) fn impersonate(server: &Server, user: User, headers: &HeaderMap) -> R
             may(authentication, "userextras", "", value, key)?;
         }
     }
-    if !groups.iter().any(|g| g == "system:authenticated") {
-        groups.push("system:authenticated".to_owned());
+    let known = if name == "system:anonymous" {
+        "system:unauthenticated"
+    } else {
+        "system:authenticated"
+    };
+    if !groups.iter().any(|g| g == known) {
+        groups.push(known.to_owned());
     }
     acting.groups = groups;
     acting.extra = extra;

@@ -99,10 +99,21 @@ pub(crate) fn check(state: &State, user: &User, call: &Call) -> Result<(), Statu
         resource: &target.plural,
         subresource: target.subresource.as_deref().unwrap_or_default(),
         namespace,
-        name: target.name.as_deref().unwrap_or_default(),
+        name: target
+            .name
+            .as_deref()
+            .or_else(|| named_by_field(call))
+            .unwrap_or_default(),
         path: "",
     };
     require(state, user, &attributes)
+}
+
+/// The name that a list, a watch or the deletion of a collection is narrowed to: it is a request for that name.
+fn named_by_field(call: &Call) -> Option<&str> {
+    let name = call.param("fieldSelector").strip_prefix("metadata.name=")?;
+    let name = name.trim_start_matches('=');
+    (!name.is_empty() && !name.contains([',', '!', '='])).then_some(name)
 }
 
 /// An apply that creates needs the right to create as well.
@@ -248,6 +259,23 @@ fn rule_allows(rule: &Value, attributes: &Attributes<'_>) -> bool {
         && (names.is_empty() || names.contains(&attributes.name))
 }
 
+/// True where a change is one of owners and finalizers alone, as the collector of garbage makes it.
+fn same_but_for_collection(old: &Value, new: &Value) -> bool {
+    let rest = |object: &Value| {
+        let mut rest = object.clone();
+        for field in [
+            "ownerReferences",
+            "finalizers",
+            "managedFields",
+            "resourceVersion",
+        ] {
+            json::meta_mut(&mut rest).remove(field);
+        }
+        rest
+    };
+    rest(old) == rest(new)
+}
+
 /// Refuses roles and bindings that would give more than their author has.
 pub(crate) fn check_escalation(
     state: &State,
@@ -262,7 +290,7 @@ pub(crate) fn check_escalation(
     let namespace = json::namespace(object);
     let (rules, pass, role) = match scope.kind.plural.as_str() {
         "roles" | "clusterroles" => {
-            if old.is_some_and(|o| o.get("rules") == object.get("rules")) {
+            if old.is_some_and(|o| same_but_for_collection(o, object)) {
                 return Ok(());
             }
             (
@@ -272,8 +300,7 @@ pub(crate) fn check_escalation(
             )
         }
         _ => {
-            let same = |o: &Value| o.get("subjects") == object.get("subjects");
-            if old.is_some_and(same) {
+            if old.is_some_and(|o| same_but_for_collection(o, object)) {
                 return Ok(());
             }
             let role = json::text(object, &["roleRef", "name"]).to_owned();

@@ -87,7 +87,7 @@ impl Call {
                 "PATCH" => "patch",
                 _ => "options",
             },
-            ("GET" | "HEAD", true) if watch => "watch",
+            ("GET" | "HEAD", true) if watch && (!named || listed.is_some()) => "watch",
             ("GET" | "HEAD", true) if named => "get",
             ("GET" | "HEAD", true) => "list",
             ("POST", true) => "create",

@@ -114,6 +114,20 @@ fn version_causes(definition: &Value, causes: &mut Vec<Cause>) {
             "Invalid value: must have exactly one version marked as storage version",
         ));
     }
+    for (index, stored) in json::texts(definition, &["status", "storedVersions"])
+        .into_iter()
+        .enumerate()
+    {
+        if versions.iter().all(|v| json::text(v, &["name"]) != stored) {
+            let why = format!(
+                "missing from spec.versions; {stored} was previously a storage version, and must remain in \
+                 spec.versions until a storage migration ensures no data remains persisted in {stored} and removes \
+                 {stored} from status.storedVersions"
+            );
+            let at = format!("status.storedVersions[{index}]");
+            causes.push(Cause::invalid(at, &Value::from(stored), why));
+        }
+    }
     for (index, version) in versions.iter().enumerate() {
         let at = format!("spec.versions[{index}]");
         let name = json::text(version, &["name"]);
@@ -125,7 +139,7 @@ fn version_causes(definition: &Value, causes: &mut Vec<Cause>) {
         }
         let Some(document) = json::at(version, &["schema", "openAPIV3Schema"]) else {
             let path = format!("{at}.schema.openAPIV3Schema");
-            causes.push(Cause::required(path, "schemas are required"));
+            causes.push(Cause::required(path, ""));
             continue;
         };
         // A schema that all versions share is that of the definition.
@@ -162,12 +176,8 @@ pub(crate) fn start_status(definition: &mut Value) {
 
 /// Sets the status of a definition: accepted names, conditions, stored versions.
 pub(crate) fn set_status(definition: &mut Value, registry: &Registry) {
-    let conflict = name_conflict(definition, registry);
-    let established = conflict.is_none();
+    let (accepted, conflict) = accepted_names(definition, registry);
     let now = json::now();
-    let names = json::at(definition, &["spec", "names"])
-        .cloned()
-        .unwrap_or_default();
     let storage = json::list(definition, &["spec", "versions"])
         .iter()
         .find(|v| v.get("storage") == Some(&Value::Bool(true)))
@@ -186,8 +196,8 @@ pub(crate) fn set_status(definition: &mut Value, registry: &Registry) {
                 "the initial names have been accepted",
             ),
         ],
-        Some(message) => vec![
-            condition("NamesAccepted", false, "KindConflict", message),
+        Some((reason, message)) => vec![
+            condition("NamesAccepted", false, reason, message),
             condition("Established", false, "NotAccepted", "not all names are accepted"),
         ],
     };
@@ -203,11 +213,7 @@ pub(crate) fn set_status(definition: &mut Value, registry: &Registry) {
         .filter(|b| !conditions.iter().any(|c| c["type"] == b["type"]));
     let all: Vec<Value> = conditions.iter().cloned().chain(others).collect();
     status.insert("conditions".to_owned(), all.into());
-    if established {
-        status.insert("acceptedNames".to_owned(), names);
-    } else {
-        json::default_to(status, "acceptedNames", json!({"kind": "", "plural": ""}));
-    }
+    status.insert("acceptedNames".to_owned(), accepted);
     let mut stored: Vec<Value> = status
         .get("storedVersions")
         .and_then(Value::as_array)
@@ -232,15 +238,51 @@ fn kept_time(mut condition: Value, before: &[Value]) -> Value {
     condition
 }
 
-fn name_conflict(definition: &Value, registry: &Registry) -> Option<String> {
+/// The names of a definition that no other definition of the group has, and the last conflict of the others: its
+/// reason and its message.
+fn accepted_names(definition: &Value, registry: &Registry) -> (Value, Option<(&'static str, String)>) {
     let group = json::text(definition, &["spec", "group"]);
-    let plural = json::text(definition, &["spec", "names", "plural"]);
-    let kind = json::text(definition, &["spec", "names", "kind"]);
-    if registry.get(group, plural).is_some_and(|t| !t.custom) {
-        return Some(format!("\"{plural}\" is already in use"));
+    let name = |key: &str| json::text(definition, &["spec", "names", key]);
+    let others: Vec<_> = registry
+        .all()
+        .filter(|t| t.group == group && (t.plural != name("plural") || !t.custom))
+        .collect();
+    let is_resource = |text: &str| {
+        let has = |t: &ResourceType| {
+            [&*t.plural, &*t.singular].contains(&text) || t.short_names.iter().any(|s| *s == text)
+        };
+        others.iter().any(|t| has(t))
+    };
+    let is_kind = |text: &str| others.iter().any(|t| [&*t.kind, &*t.list_kind].contains(&text));
+    let mut accepted = json!({"kind": "", "plural": ""});
+    let mut conflict = None;
+    for (key, reason, taken) in [
+        ("plural", "PluralConflict", is_resource(name("plural"))),
+        ("singular", "SingularConflict", is_resource(name("singular"))),
+        ("kind", "KindConflict", is_kind(name("kind"))),
+        ("listKind", "ListKindConflict", is_kind(name("listKind"))),
+    ] {
+        if taken {
+            conflict = Some((reason, format!("{:?} is already in use", name(key))));
+        } else if !name(key).is_empty() {
+            accepted[key] = name(key).into();
+        }
+        if key == "singular" {
+            let short = json::texts(definition, &["spec", "names", "shortNames"]);
+            let taken = short.iter().filter(|s| is_resource(s));
+            let said: Vec<String> = taken.map(|s| format!("{s:?} is already in use")).collect();
+            match said.as_slice() {
+                [] if short.is_empty() => {}
+                [] => accepted["shortNames"] = short.into(),
+                [one] => conflict = Some(("ShortNamesConflict", one.clone())),
+                several => conflict = Some(("ShortNamesConflict", format!("[{}]", several.join(", ")))),
+            }
+        }
     }
-    let other = registry.by_kind(group, kind)?;
-    (other.plural != plural).then(|| format!("\"{kind}\" is already in use"))
+    if let Some(categories) = json::at(definition, &["spec", "names", "categories"]) {
+        accepted["categories"] = categories.clone();
+    }
+    (accepted, conflict)
 }
 
 /// True where the kind of a definition is served.

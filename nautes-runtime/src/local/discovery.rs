@@ -73,6 +73,18 @@ fn group(registry: &Registry, name: &str) -> Value {
 fn verbs(kind: &ResourceType) -> Vec<&'static str> {
     match kind.sort {
         Sort::Review => vec!["create"],
+        // In the orders in which the two servers of kube-apiserver tell them.
+        _ if kind.custom => vec![
+            "delete",
+            "deletecollection",
+            "get",
+            "list",
+            "patch",
+            "create",
+            "update",
+            "watch",
+        ],
+        _ if kind.is("", "namespaces") => vec!["create", "delete", "get", "list", "patch", "update", "watch"],
         _ => vec![
             "create",
             "delete",

@@ -492,6 +492,9 @@ pub(crate) fn merge(live: &Value, config: &Value, view: View<'_>) -> Value {
             }
             _ => config.clone(),
         },
+        // Nothing is laid over the entries of others.
+        (Value::Object(_), Value::Null) if !view.is_atomic_map() => live.clone(),
+        (Value::Array(a), Value::Null) if steps(a, view).is_some() => live.clone(),
         _ => config.clone(),
     }
 }

@@ -178,19 +178,13 @@ impl Registry {
         self.types.get(&(group.to_owned(), plural.to_owned()))
     }
 
-    pub(crate) fn by_kind(&self, group: &str, kind: &str) -> Option<&Arc<ResourceType>> {
-        self.types.values().find(|t| t.group == group && t.kind == kind)
-    }
-
     pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<ResourceType>> {
         self.types.values()
     }
 
-    /// True where some kind of this version of a group is served.
-    pub(crate) fn serves(&self, group: &str, version: &str) -> bool {
-        self.types
-            .values()
-            .any(|t| t.group == group && t.version(version).is_some())
+    /// True where the group is one that the server brings, and not only definitions.
+    pub(crate) fn is_built_in(&self, group: &str) -> bool {
+        self.types.values().any(|t| t.group == group && !t.custom)
     }
 
     /// The versions of a group that are served, preferred first.

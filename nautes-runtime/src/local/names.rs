@@ -82,6 +82,16 @@ pub(crate) fn qualified_name(text: &str) -> Option<String> {
     (!is_word(name)).then(|| QUALIFIED_MESSAGE.to_owned())
 }
 
+/// Why a text cannot be the key of a label in a selector.
+pub(crate) fn label_key(text: &str) -> Option<String> {
+    if text.matches('/').count() > 1 {
+        let rule = QUALIFIED_MESSAGE.trim_start_matches("name part");
+        let more = "with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')";
+        return Some(format!("a valid label key{rule} {more}"));
+    }
+    qualified_name(text)
+}
+
 /// Why a text cannot be a segment of a path (the rule for RBAC names).
 fn path_segment(text: &str) -> Option<String> {
     if text == "." || text == ".." {
@@ -104,11 +114,20 @@ const STANDARD_FINALIZERS: &[&str] = &[
 pub(crate) fn metadata_causes(object: &Value, kind: &ResourceType) -> Vec<Cause> {
     let mut causes = Vec::new();
     let name = json::name(object);
-    let why = match (kind.group.as_str(), kind.plural.as_str()) {
-        ("rbac.authorization.k8s.io", _) => path_segment(name),
-        ("", "namespaces" | "services") => dns_label(name),
-        _ => dns_subdomain(name),
+    let rule: fn(&str) -> Option<String> = match (kind.group.as_str(), kind.plural.as_str()) {
+        ("rbac.authorization.k8s.io", _) => path_segment,
+        ("", "namespaces" | "services") => dns_label,
+        _ => dns_subdomain,
     };
+    let prefix = json::text(object, &["metadata", "generateName"]);
+    // A name may go on after a hyphen.
+    let begun = prefix
+        .strip_suffix('-')
+        .map_or_else(|| prefix.to_owned(), |p| format!("{p}a"));
+    if let Some(why) = Some(&*begun).filter(|b| !b.is_empty()).and_then(rule) {
+        causes.push(Cause::invalid("metadata.generateName", &Value::from(prefix), why));
+    }
+    let why = rule(name);
     if name.is_empty() {
         causes.push(Cause::required(
             "metadata.name",

@@ -47,6 +47,13 @@ pub(crate) fn json_patch(document: &Value, patch: &Value) -> Result<Value, Statu
     Ok(document)
 }
 
+/// True where a path names a key of a map.
+fn parent_is_map(document: &Value, path: &[String]) -> bool {
+    path.split_last()
+        .and_then(|(_, parents)| find(document, parents))
+        .is_some_and(Value::is_object)
+}
+
 fn apply(document: &mut Value, operation: &Value, copied: &mut usize) -> Result<(), String> {
     let text = |key: &str| operation.get(key).and_then(Value::as_str);
     let op = text("op").ok_or("operation does not contain an op")?;
@@ -57,6 +64,8 @@ fn apply(document: &mut Value, operation: &Value, copied: &mut usize) -> Result<
         "remove" => take(document, &path)
             .map(drop)
             .map_err(|e| format!("remove operation does not apply: {e}")),
+        // A key that is not there yet is set all the same.
+        "replace" if parent_is_map(document, &path) => add(document, &path, value.unwrap_or(Value::Null)),
         "replace" => {
             let place = find_mut(document, &path).ok_or_else(|| {
                 format!(

@@ -4,13 +4,14 @@ mod pieces;
 
 use std::{borrow::Cow, sync::Arc};
 
-use base64::{Engine as _, engine::GeneralPurpose};
 use bytes::Bytes;
 use http::Response;
 use serde_json::{Value, json};
 
 use super::{
-    autoscalers, events,
+    autoscalers,
+    continuation::Continue,
+    events,
     kinds::{ResourceType, Version},
     schema,
     selector::Selector,
@@ -36,6 +37,7 @@ pub(crate) fn form(accept: &str) -> Result<Form, Status> {
     if accept.trim().is_empty() {
         return Ok(Form::Whole);
     }
+    let mut known = false;
     for part in accept.split(',') {
         let mut words = part.split(';').map(str::trim);
         let media = words.next().unwrap_or_default();
@@ -49,12 +51,18 @@ pub(crate) fn form(accept: &str) -> Result<Form, Status> {
         {
             continue;
         }
+        known = true;
         match words.find_map(|w| w.strip_prefix("as=")) {
             None => return Ok(Form::Whole),
             Some("Table") => return Ok(Form::Table),
             Some("PartialObjectMetadata" | "PartialObjectMetadataList") => return Ok(Form::Metadata),
             Some(_) => {}
         }
+    }
+    if !known {
+        let message = "406: Not Acceptable\nAvailable representations: application/json, application/yaml, \
+                       application/vnd.kubernetes.protobuf";
+        return Err(Status::told(406, "NotAcceptable", message.to_owned(), None));
     }
     Err(Status::new(
         406,
@@ -134,7 +142,7 @@ pub(crate) fn answer(
     warnings: &[String],
 ) -> Result<Response<Body>, Status> {
     let object = face(object, &scope.kind, &scope.version);
-    Ok(match form(&scope.call.accept)? {
+    Ok(match form_of(scope)? {
         Form::Whole => respond(code, &object, warnings),
         Form::Metadata => respond(code, &metadata_only(&object), warnings),
         Form::Table => {
@@ -154,6 +162,11 @@ pub(crate) fn find(scope: &Scope<'_>) -> Result<Arc<Value>, Status> {
 }
 
 pub(crate) fn get(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
+    let wanted = version(scope.call.param("resourceVersion")).map_err(|why| Status::new(500, "", why))?;
+    let now = scope.server.state().store.revision();
+    if wanted > now {
+        return Err(too_large(wanted, now));
+    }
     let found = {
         let state = scope.server.state();
         let kept = state
@@ -196,54 +209,6 @@ pub(crate) fn warnings(scope: &Scope<'_>) -> Vec<String> {
         .collect()
 }
 
-/// What is read as a continue token, and then found to be none, is told apart from what cannot be read.
-const LENIENT: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::URL_SAFE,
-    base64::engine::general_purpose::NO_PAD.with_decode_allow_trailing_bits(true),
-);
-
-/// Where a list goes on: the revision it was begun at and the last object it gave.
-struct Continue {
-    revision: u64,
-    namespace: String,
-    name: String,
-}
-
-impl Continue {
-    fn read(text: &str) -> Result<Self, Status> {
-        let not_valid = |why: &str| {
-            let why = if why.is_empty() {
-                String::new()
-            } else {
-                format!(": {why}")
-            };
-            Status::bad_request(format!("invalid continue token: continue key is not valid{why}"))
-        };
-        let bad = || not_valid("");
-        let bytes = LENIENT.decode(text).map_err(|_| bad())?;
-        let value: Value =
-            serde_json::from_slice(&bytes).map_err(|e| not_valid(&super::json::syntax_error(&bytes, &e)))?;
-        let text = |key: &str| {
-            value
-                .get(key)
-                .and_then(Value::as_str)
-                .map(str::to_owned)
-                .ok_or_else(bad)
-        };
-        let revision = value.get("rv").and_then(Value::as_u64).ok_or_else(bad)?;
-        Ok(Self {
-            revision,
-            namespace: text("ns")?,
-            name: text("n")?,
-        })
-    }
-
-    fn write(&self) -> String {
-        let value = json!({"rv": self.revision, "ns": self.namespace, "n": self.name}).to_string();
-        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(value)
-    }
-}
-
 fn number(text: &str, what: &str) -> Result<u64, Status> {
     if text.is_empty() {
         return Ok(0);
@@ -278,26 +243,58 @@ pub(crate) fn selector(scope: &Scope<'_>) -> Result<Selector, Status> {
     )
 }
 
-/// Refuses options that say nothing together.
+/// Refuses options of lists that say nothing together.
 fn check_options(scope: &Scope<'_>) -> Result<(), Status> {
-    let matching = scope.call.param("resourceVersionMatch");
+    let param = |name| scope.call.param(name);
+    let (matching, version) = (param("resourceVersionMatch"), param("resourceVersion"));
     let mut causes = Vec::new();
-    if !matching.is_empty() && scope.call.param("resourceVersion").is_empty() {
+    let mut forbid = |field: &str, why: &str| causes.push(Cause::forbidden(field, why));
+    if !matching.is_empty() && version.is_empty() {
         let why = "resourceVersionMatch is forbidden unless resourceVersion is provided";
-        causes.push(Cause::forbidden("resourceVersionMatch", why));
+        forbid("resourceVersionMatch", why);
     }
-    if !scope.call.param("sendInitialEvents").is_empty() {
-        let why = "sendInitialEvents is forbidden for list";
-        causes.push(Cause::forbidden("sendInitialEvents", why));
+    if !matching.is_empty() && !param("continue").is_empty() {
+        let why = "resourceVersionMatch is forbidden when continue is provided";
+        forbid("resourceVersionMatch", why);
+    }
+    if matching == "Exact" && version == "0" {
+        let why = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
+        forbid("resourceVersionMatch", why);
+    }
+    if !param("sendInitialEvents").is_empty() {
+        forbid("sendInitialEvents", "sendInitialEvents is forbidden for list");
     }
     if !["", "Exact", "NotOlderThan"].contains(&matching) {
         let known = ["Exact", "NotOlderThan", ""].map(str::to_owned);
-        causes.push(Cause::not_supported(
-            "resourceVersionMatch",
-            &Value::from(matching),
-            &known,
-        ));
+        let matching = Value::from(matching);
+        causes.push(Cause::not_supported("resourceVersionMatch", &matching, &known));
     }
+    refuse(causes)
+}
+
+/// Refuses options of watches that say nothing together.
+pub(crate) fn check_watch_options(scope: &Scope<'_>) -> Result<(), Status> {
+    let param = |name| scope.call.param(name);
+    let (matching, initial) = (param("resourceVersionMatch"), param("sendInitialEvents"));
+    let mut causes = Vec::new();
+    let mut forbid = |why: &str| causes.push(Cause::forbidden("resourceVersionMatch", why));
+    if !initial.is_empty() && matching != "NotOlderThan" {
+        forbid("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+    }
+    if initial.is_empty() && !matching.is_empty() {
+        forbid("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+    }
+    if !param("continue").is_empty() {
+        forbid("resourceVersionMatch is forbidden when continue is provided");
+    }
+    if !["", "NotOlderThan"].contains(&matching) {
+        let (matching, known) = (Value::from(matching), ["NotOlderThan".to_owned()]);
+        causes.push(Cause::not_supported("resourceVersionMatch", &matching, &known));
+    }
+    refuse(causes)
+}
+
+fn refuse(causes: Vec<Cause>) -> Result<(), Status> {
     if causes.is_empty() {
         return Ok(());
     }
@@ -320,18 +317,38 @@ fn page<'a>(
     (items, all.count())
 }
 
+/// The form of an answer, with what is said of it.
+fn form_of(scope: &Scope<'_>) -> Result<Form, Status> {
+    let (form, with) = (form(&scope.call.accept)?, scope.call.param("includeObject"));
+    if form == Form::Table && !["", "Metadata", "Object", "None"].contains(&with) {
+        return Err(Status::bad_request(format!(
+            "Unable to convert to Table as requested: includeObject: Invalid value: {with:?}: must be 'Metadata', \
+             'Object', 'None', or empty"
+        )));
+    }
+    Ok(form)
+}
+
 pub(crate) fn list(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
     let selector = selector(scope)?;
-    let form = form(&scope.call.accept)?;
+    let form = form_of(scope)?;
     let limit =
         usize::try_from(number(scope.call.param("limit"), "strconv.ParseInt: ")?).unwrap_or(usize::MAX);
     let wanted = version(scope.call.param("resourceVersion"))
         .map_err(|why| Status::bad_request(format!("invalid resource version: {why}")))?;
-    let exact = scope.call.param("resourceVersionMatch") == "Exact";
     check_options(scope)?;
+    // A page of a revision is of exactly that one, so that the next page can be.
+    let exact = match scope.call.param("resourceVersionMatch") {
+        "" => limit > 0 && wanted > 0,
+        matching => matching == "Exact",
+    };
     let resume = match scope.call.param("continue") {
         "" => None,
-        text => Some(Continue::read(text)?),
+        _ if wanted > 0 => {
+            let why = "specifying resource version is not allowed when using continue";
+            return Err(Status::bad_request(why));
+        }
+        text => Some(Continue::read(text, scope)?),
     };
     let items: Vec<Kept>;
     let mut more = None;
@@ -342,36 +359,35 @@ pub(crate) fn list(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
         if wanted > now {
             return Err(too_large(wanted, now));
         }
-        let pinned = resume.as_ref().map(|r| r.revision).or(exact.then_some(wanted));
+        let pinned = match &resume {
+            Some(resume) => resume.revision,
+            None => exact.then_some(wanted),
+        };
         revision = pinned.unwrap_or(now);
-        let after = resume.map(|r| (r.namespace, r.name));
         let (storage, namespace) = (&*scope.kind.storage, scope.target.namespace.as_deref());
         let selected = |place: &Place, kept: &Kept| {
-            after.as_ref().is_none_or(|a| place > a)
+            resume.as_ref().is_none_or(|r| r.is_before(place))
                 && selector.only_name().is_none_or(|n| n == place.1)
                 && keeps(&selector, kept, &scope.kind)
         };
         // Of the present nothing is copied but what is answered.
         let past;
         let (found, left) = if revision == now {
-            let start = after.clone().unwrap_or_default();
+            let start = resume.as_ref().map(|r| r.place.clone()).unwrap_or_default();
             page(state.store.all_kept(storage, namespace, start), limit, selected)
         } else {
-            past = state
-                .store
-                .list_at(storage, namespace, revision)
-                .ok_or_else(|| too_old(scope, revision, state.store.oldest()))?;
+            past = match (state.store.list_at(storage, namespace, revision), &resume) {
+                (Some(past), _) => past,
+                (None, Some(resume)) => return Ok(respond(410, &resume.too_old(scope), &[])),
+                (None, None) => return Err(too_old(revision, state.store.oldest())),
+            };
             page(past.iter(), limit, selected)
         };
         if left > 0
             && let Some(((namespace, name), _)) = found.last()
         {
-            let place = Continue {
-                revision,
-                namespace: namespace.clone(),
-                name: name.clone(),
-            };
-            more = Some((place.write(), left));
+            let place = Continue::after(revision, namespace, name);
+            more = Some((place.write(scope), left));
         }
         items = found.into_iter().map(|(_, kept)| kept).collect();
     }
@@ -394,16 +410,9 @@ pub(crate) fn list(scope: &Scope<'_>) -> Result<Response<Body>, Status> {
     Ok(respond(200, &table, &warnings(scope)))
 }
 
-fn too_old(scope: &Scope<'_>, wanted: u64, oldest: u64) -> Status {
-    if scope.call.param("continue").is_empty() {
-        return Status::gone(format!(
-            "The resourceVersion for the provided list is too old: {wanted} ({oldest})."
-        ));
-    }
-    Status::gone(
-        "The provided continue parameter is too old to display a consistent list result. You can start a new list \
-         without the continue parameter.",
-    )
+fn too_old(wanted: u64, oldest: u64) -> Status {
+    let message = format!("The resourceVersion for the provided list is too old: {wanted} ({oldest}).");
+    Status::gone(message)
 }
 
 /// Whether a stored object is selected, as its kind shows it.
@@ -421,14 +430,8 @@ pub(crate) fn keeps(selector: &Selector, kept: &Kept, kind: &ResourceType) -> bo
 }
 
 pub(crate) fn too_large(wanted: u64, now: u64) -> Status {
-    Status::new(
-        504,
-        "Timeout",
-        format!("Too large resource version: {wanted}, current: {now}"),
-    )
-    .causes(vec![super::status::Cause::new(
-        "ResourceVersionTooLarge",
-        "",
-        "Too large resource version",
-    )])
+    let message = format!("Too large resource version: {wanted}, current: {now}");
+    Status::told(504, "Timeout", message, Some(json!({"retryAfterSeconds": 1}))).causes(vec![
+        super::status::Cause::new("ResourceVersionTooLarge", "", "Too large resource version"),
+    ])
 }

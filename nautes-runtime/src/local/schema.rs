@@ -21,7 +21,7 @@ pub(crate) use amounts::canonical_amounts;
 pub(crate) use builtin::{builtin, definitions};
 pub(crate) use compile::{compile, structural_causes};
 pub(crate) use fill::{drop_empty, fill_defaults, prune};
-pub(crate) use typed::typed_errors;
+pub(crate) use typed::{go_value, typed_errors};
 pub(crate) use validate::{decode_error, validate};
 
 /// How the items of a list are told apart when lists merge.

@@ -14,6 +14,8 @@ enum Test {
     NotIn(Vec<String>),
     Exists,
     Missing,
+    Above(i64),
+    Below(i64),
 }
 
 /// What a list or watch is narrowed to.
@@ -68,6 +70,7 @@ impl Selector {
     }
 
     pub(crate) fn matches(&self, object: &Value) -> bool {
+        let number = |value: Option<&str>| value.and_then(|v| v.parse::<i64>().ok());
         let labels = json::at(object, &["metadata", "labels"]);
         self.labels.iter().all(|(key, test)| {
             let value = labels.and_then(|l| l.get(key)).and_then(Value::as_str);
@@ -76,6 +79,8 @@ impl Selector {
                 Test::NotIn(values) => !value.is_some_and(|v| values.iter().any(|x| x == v)),
                 Test::Exists => value.is_some(),
                 Test::Missing => value.is_none(),
+                Test::Above(least) => number(value).is_some_and(|n| n > *least),
+                Test::Below(most) => number(value).is_some_and(|n| n < *most),
             }
         }) && self.fields.iter().all(|(field, wanted, equal)| {
             let path: Vec<&str> = field.split('.').collect();
@@ -194,7 +199,8 @@ fn requirement(text: &str) -> Result<(String, Test), String> {
             .ok_or_else(|| format!("found '{text}', expected: ')'"))?;
         let values = inside
             .split(',')
-            .map(|v| value(v.trim()))
+            .enumerate()
+            .map(|(index, v)| value(index, text[..open].split_whitespace().next(), v))
             .collect::<Result<Vec<_>, _>>()?;
         let words: Vec<&str> = text[..open].split_whitespace().collect();
         return match words.as_slice() {
@@ -204,10 +210,16 @@ fn requirement(text: &str) -> Result<(String, Test), String> {
         };
     }
     if let Some((name, v)) = text.split_once("!=") {
-        return Ok((key(name)?, Test::NotIn(vec![value(v.trim())?])));
+        return Ok((key(name)?, Test::NotIn(vec![value(0, Some(name), v)?])));
     }
     if let Some((name, v)) = text.split_once("==").or_else(|| text.split_once('=')) {
-        return Ok((key(name)?, Test::In(vec![value(v.trim())?])));
+        return Ok((key(name)?, Test::In(vec![value(0, Some(name), v)?])));
+    }
+    if let Some((name, v)) = text.split_once('>') {
+        return Ok((key(name)?, Test::Above(bound(v)?)));
+    }
+    if let Some((name, v)) = text.split_once('<') {
+        return Ok((key(name)?, Test::Below(bound(v)?)));
     }
     if let [_, second, ..] = text.split_whitespace().collect::<Vec<_>>().as_slice() {
         return Err(format!(
@@ -217,17 +229,26 @@ fn requirement(text: &str) -> Result<(String, Test), String> {
     Ok((key(text)?, Test::Exists))
 }
 
+/// The number beside `<` or `>`.
+fn bound(text: &str) -> Result<i64, String> {
+    let text = text.trim();
+    text.parse().map_err(|_| {
+        format!("values[0]: Invalid value: {text:?}: for 'Gt', 'Lt' operators, the value must be an integer")
+    })
+}
+
 fn key(text: &str) -> Result<String, String> {
     let text = text.trim();
-    match super::names::qualified_name(text) {
+    match super::names::label_key(text) {
         None => Ok(text.to_owned()),
         Some(why) => Err(format!("<nil>: Invalid value: {text:?}: {why}")),
     }
 }
 
-fn value(text: &str) -> Result<String, String> {
+fn value(index: usize, key: Option<&str>, text: &str) -> Result<String, String> {
+    let (text, key) = (text.trim(), key.unwrap_or_default().trim());
     match super::names::label_value(text) {
         None => Ok(text.to_owned()),
-        Some(why) => Err(format!("values[0]: Invalid value: {text:?}: {why}")),
+        Some(why) => Err(format!("values[{index}][{key}]: Invalid value: {text:?}: {why}")),
     }
 }

@@ -341,20 +341,17 @@ fn scope<'a>(
     target: &'a Target,
 ) -> Result<Scope<'a>, Status> {
     let state = server.state();
-    if !state.registry.serves(&target.group, &target.version) {
-        return Err(Status::no_such_group());
-    }
-    let kind = state
-        .registry
-        .get(&target.group, &target.plural)
-        .ok_or_else(Status::no_such_path)?
-        .clone();
-    let version = kind
-        .version(&target.version)
-        .ok_or_else(Status::no_such_path)?
-        .clone();
+    // Of groups that definitions bring, the server knows nothing but the paths of their kinds.
+    let none = if state.registry.is_built_in(&target.group) {
+        Status::no_such_path
+    } else {
+        Status::no_such_group
+    };
+    let kind = state.registry.get(&target.group, &target.plural);
+    let kind = kind.ok_or_else(none)?.clone();
+    let version = kind.version(&target.version).ok_or_else(none)?.clone();
     if !kind.namespaced && target.namespace.is_some() {
-        return Err(Status::no_such_path());
+        return Err(none());
     }
     Ok(Scope {
         server,
@@ -371,7 +368,9 @@ fn scope<'a>(
 
 async fn route(server: &Arc<Server>, scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, Status> {
     let needs_namespace = scope.kind.namespaced && scope.target.namespace.is_none();
-    if needs_namespace && (scope.target.name.is_some() || scope.call.verb == "create") {
+    let of_one = scope.target.name.is_some() || scope.call.verb == "create";
+    let all = scope.call.verb == "deletecollection";
+    if needs_namespace && (of_one || all) || all && scope.kind.is("", "namespaces") {
         return Err(Status::method_not_allowed());
     }
     if !scope.kind.is_stored() {
@@ -413,6 +412,18 @@ async fn route(server: &Arc<Server>, scope: &Scope<'_>, body: &Bytes) -> Result<
         }
         ("token", "create") if scope.kind.is("", "serviceaccounts") => {
             judged(scope, || authn::token_request(scope, body)).await
+        }
+        ("status" | "scale", _) if scope.kind.custom && scope.target.name.is_some() => {
+            let there = if scope.subresource() == "status" {
+                has_status
+            } else {
+                scope.version.scale.is_some()
+            };
+            Err(if there {
+                Status::method_not_allowed()
+            } else {
+                Status::not_found(&scope.kind, scope.name())
+            })
         }
         ("status", _) if !has_status => Err(Status::no_such_path()),
         ("scale", _) if scope.version.scale.is_none() => Err(Status::no_such_path()),

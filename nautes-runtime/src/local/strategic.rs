@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{
-    schema::{ListKind, View},
+    schema::{self, ListKind, View},
     status::Status,
 };
 
@@ -55,7 +55,11 @@ fn merge_map(
         }
         Some("delete") => return Ok(Map::new()),
         Some("merge") | None => {}
-        Some(other) => return Err(Status::bad_request(format!("Unknown patch type found: {other}"))),
+        Some(other) => {
+            let shown = schema::go_value(&Value::Object(patch.clone()));
+            let message = format!("unknown patch type: {other} in map: {shown}");
+            return Err(Status::new(500, "", message));
+        }
     }
     let mut result = map.clone();
     if let Some(keep) = patch.get("$retainKeys").and_then(Value::as_array) {
@@ -130,6 +134,7 @@ fn merge_list(
         }
         let mut result = old.to_vec();
         result.extend(patch.iter().filter(|i| !old.contains(i)).cloned());
+        result = interleaved(result, old, patch, None);
         if let Some(order) = order {
             reorder(&mut result, order, &None);
         }
@@ -138,7 +143,9 @@ fn merge_list(
     let mut result = old.to_vec();
     for item in patch {
         let id = item.get(&key).ok_or_else(|| {
-            Status::bad_request(format!("map: {item} does not contain declared merge key: {key}"))
+            let shown = schema::go_value(item);
+            let message = format!("map: {shown} does not contain declared merge key: {key}");
+            Status::new(500, "", message)
         })?;
         let place = result.iter().position(|r| r.get(&key) == Some(id));
         match (item.get("$patch").and_then(Value::as_str), place) {
@@ -147,7 +154,7 @@ fn merge_list(
             (_, None) => result.push(merge(None, item, view.items(), depth + 1)?),
         }
     }
-    let result = interleaved(result, old, patch, &key);
+    let result = interleaved(result, old, patch, Some(&key));
     Ok(match order {
         Some(order) => {
             let mut result = result;
@@ -160,8 +167,9 @@ fn merge_list(
 
 /// The order of a merged list: items of the patch stand as in the patch, the others as before; of one of
 /// each, the one comes first that came first before, else that of the patch.
-fn interleaved(merged: Vec<Value>, old: &[Value], patch: &[Value], key: &str) -> Vec<Value> {
-    let place = |list: &[Value], item: &Value| list.iter().position(|o| o.get(key) == item.get(key));
+fn interleaved(merged: Vec<Value>, old: &[Value], patch: &[Value], key: Option<&str>) -> Vec<Value> {
+    let same = |a: &Value, b: &Value| key.map_or_else(|| a == b, |key| a.get(key) == b.get(key));
+    let place = |list: &[Value], item: &Value| list.iter().position(|o| same(o, item));
     let (mut named, mut others): (Vec<Value>, Vec<Value>) =
         merged.into_iter().partition(|item| place(patch, item).is_some());
     named.sort_by_key(|item| place(patch, item));

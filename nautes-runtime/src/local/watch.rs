@@ -19,7 +19,7 @@ use super::{
     read::{self, Form},
     selector::Selector,
     server::{Body, Scope, Server, plain},
-    status::{Cause, Status},
+    status::Status,
     store::{Change, Kept, Place},
     table,
 };
@@ -35,6 +35,8 @@ struct Watch {
     namespace: Option<String>,
     selector: Selector,
     form: Form,
+    /// True once a table has told its columns.
+    columns: bool,
     call: super::call::Call,
     at: u64,
     bookmarks: bool,
@@ -53,11 +55,7 @@ pub(crate) fn serve(server: Arc<Server>, scope: &Scope<'_>) -> Result<Response<B
     let form = read::form(&call.accept)?;
     let from = read::version(call.param("resourceVersion")).map_err(|why| Status::new(500, "", why))?;
     let initial = call.flag("sendInitialEvents");
-    if initial && call.param("resourceVersionMatch") != "NotOlderThan" {
-        let why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
-        let cause = Cause::forbidden("resourceVersionMatch", why);
-        return Err(Status::invalid("meta.k8s.io", "ListOptions", "", vec![cause]));
-    }
+    read::check_watch_options(scope)?;
     let timeout = call
         .param("timeoutSeconds")
         .parse::<u64>()
@@ -72,6 +70,7 @@ pub(crate) fn serve(server: Arc<Server>, scope: &Scope<'_>) -> Result<Response<B
         namespace: scope.target.namespace.clone(),
         selector,
         form,
+        columns: false,
         call: call.clone(),
         at: from,
         bookmarks: call.flag("allowWatchBookmarks"),
@@ -147,7 +146,11 @@ impl Watch {
             Form::Metadata => read::metadata_only(&object),
             Form::Table => {
                 let metadata = json!({"resourceVersion": super::json::resource_version(&object)});
-                table::of(&[object], &self.kind, &self.version, &self.call, &metadata)
+                let mut table = table::of(&[object], &self.kind, &self.version, &self.call, &metadata);
+                if std::mem::replace(&mut self.columns, true) {
+                    table["columnDefinitions"] = Value::Null;
+                }
+                table
             }
         };
         self.line(&json!({"type": ty, "object": object}));

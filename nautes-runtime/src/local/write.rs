@@ -361,6 +361,24 @@ const BLOCKING: [&str; 5] = [
     "FieldValueTypeInvalid",
 ];
 
+/// True where a value that does not fit was stored like that: a schema that was changed since does not hold up changes
+/// of other fields.
+fn was_so_before(cause: &Cause, old: &Value, new: &Value) -> bool {
+    let mut field = cause.field.as_str();
+    if cause.reason == "FieldValueRequired" {
+        // What is missing is missing from what is around it.
+        field = field.rsplit_once('.').map_or("", |(around, _)| around);
+    }
+    let pointer: String = field
+        .split(['.', '['])
+        .map(|part| format!("/{}", part.trim_end_matches(']')))
+        .collect();
+    field != "<nil>"
+        && old
+            .pointer(&pointer)
+            .is_some_and(|before| new.pointer(&pointer) == Some(before))
+}
+
 fn rules_not_checked() -> Cause {
     let detail = "some validation rules were not checked because the object was invalid; correct the existing errors \
                   to complete validation";
@@ -399,7 +417,11 @@ fn validate(scope: &Scope<'_>, object: &Value, old: Option<&Value>) -> Result<()
     let subject = faced.as_ref().unwrap_or(object);
     if scope.kind.custom {
         let before = causes.len();
-        causes.extend(schema::validate(subject, scope.version.schema.view()));
+        let mut by_schema = schema::validate(subject, scope.version.schema.view());
+        if let Some(old) = old {
+            by_schema.retain(|c| !was_so_before(c, old, subject));
+        }
+        causes.extend(by_schema);
         causes.extend(scale::causes(object, &scope.version));
         if let Some(rules) = &scope.version.rules {
             let blocked = causes[before..].iter().any(|c| BLOCKING.contains(&c.reason));
@@ -528,11 +550,14 @@ fn consent(
 fn check_manager(scope: &Scope<'_>) -> Result<(), Status> {
     let manager = scope.call.param("fieldManager");
     if manager.len() > 128 || manager.chars().any(char::is_control) {
-        return Err(Status::new(
-            422,
-            "Invalid",
-            "fieldManager: Invalid value: may not be more than 128 bytes",
-        ));
+        let options = match scope.call.verb {
+            "create" => "CreateOptions",
+            "update" => "UpdateOptions",
+            _ => "PatchOptions",
+        };
+        let why = "Too long: may not be more than 128 bytes";
+        let cause = Cause::new("FieldValueTooLong", "fieldManager", why);
+        return Err(Status::invalid("meta.k8s.io", options, "", vec![cause]));
     }
     Ok(())
 }

@@ -102,7 +102,8 @@ impl Real {
         let accounts: kube::Api<k8s_openapi::api::core::v1::ServiceAccount> =
             kube::Api::namespaced(self.client(), "default");
         let mut ticks = tokio::time::interval(Duration::from_millis(250));
-        for _ in 0..20 {
+        // A server that was just started may be slow to start its controllers.
+        for _ in 0..120 {
             ticks.tick().await;
             if accounts.get_opt("default").await.unwrap().is_some() {
                 return true;

@@ -29,8 +29,8 @@ fn check(value: &Value, view: View<'_>, path: &str, depth: usize, errors: &mut V
     match (node.ty, value) {
         _ if node.int_or_string => {}
         (Some(Type::Object), Value::Object(_)) | (Some(Type::Array), Value::Array(_)) | (None, _) => {}
-        (Some(Type::Object), other) => errors.push(format!("{at}expected map, got &{{{}}}", shown(other))),
-        (Some(Type::Array), other) => errors.push(format!("{at}expected list, got &{{{}}}", shown(other))),
+        (Some(Type::Object), other) => errors.push(format!("{at}expected map, got &{{{}}}", go_value(other))),
+        (Some(Type::Array), other) => errors.push(format!("{at}expected list, got &{{{}}}", go_value(other))),
         (Some(Type::String), other) if !other.is_string() => {
             errors.push(format!(
                 "{at}expected string, got &value.valueUnstructured{{Value:{other}}}"
@@ -43,7 +43,7 @@ fn check(value: &Value, view: View<'_>, path: &str, depth: usize, errors: &mut V
             ));
         }
         (Some(Type::Boolean), other) if !other.is_boolean() => {
-            errors.push(format!("{at}expected boolean, got {}", shown(other)));
+            errors.push(format!("{at}expected boolean, got {}", go_value(other)));
         }
         _ => {}
     }
@@ -69,7 +69,7 @@ fn check_items(list: &[Value], view: View<'_>, path: &str, depth: usize, errors:
     for (index, item) in list.iter().enumerate() {
         let (place, key) = match view.list() {
             ListKind::Atomic => (format!("{path}[{index}]"), None),
-            ListKind::Set => (format!("{path}[={item}]"), Some(item.to_string())),
+            ListKind::Set => (format!("{path}[={item}]"), Some(format!("[={item}]"))),
             ListKind::Map(names) => {
                 let value = |name: &String| {
                     let default = || view.items().field(name).get()?.default.clone();
@@ -99,13 +99,13 @@ fn go_type(value: &Value) -> &'static str {
 }
 
 /// A value as Go prints it.
-fn shown(value: &Value) -> String {
+pub(crate) fn go_value(value: &Value) -> String {
     match value {
         Value::Null => "<nil>".to_owned(),
         Value::String(text) => text.clone(),
-        Value::Array(list) => format!("[{}]", list.iter().map(shown).collect::<Vec<_>>().join(" ")),
+        Value::Array(list) => format!("[{}]", list.iter().map(go_value).collect::<Vec<_>>().join(" ")),
         Value::Object(map) => {
-            let entries = map.iter().map(|(k, v)| format!("{k}:{}", shown(v)));
+            let entries = map.iter().map(|(k, v)| format!("{k}:{}", go_value(v)));
             format!("map[{}]", entries.collect::<Vec<_>>().join(" "))
         }
         other => other.to_string(),

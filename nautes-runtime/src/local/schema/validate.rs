@@ -77,6 +77,9 @@ fn check_type(value: &Value, node: &Node, path: &str, causes: &mut Vec<Cause>) -
         }
     };
     let found = type_name(value);
+    if wanted == "integer" && value.is_number() {
+        causes.push(unchecked("integer (default format)", path));
+    }
     let message = format!(
         "Invalid value: {found:?}: {}must be of type {wanted}: {found:?}",
         in_body(path)
@@ -133,9 +136,18 @@ fn check_text(text: &str, node: &Node, path: &str, causes: &mut Vec<Cause>) {
         && node.ty == Some(Type::String)
         && !formats::matches(format, text)
     {
-        let detail = format!("{}must be of type {format}: {text:?}", in_body(path));
-        causes.push(Cause::invalid(shown(path), &value(), detail));
+        let message = format!(
+            "Invalid value: {text:?}: {}must be of type {format}: {text:?}",
+            in_body(path)
+        );
+        causes.push(Cause::new("FieldValueTypeInvalid", shown(path), message));
     }
+}
+
+/// A value that the OpenAPI validator does not get to check.
+fn unchecked(wanted: &str, path: &str) -> Cause {
+    let message = format!("Invalid value: \"\": Checked value must be of type {wanted} in {path}");
+    Cause::new("FieldValueInvalid", "<nil>", message)
 }
 
 fn check_number(number: f64, value: &Value, node: &Node, path: &str, causes: &mut Vec<Cause>) {
@@ -164,7 +176,7 @@ fn check_number(number: f64, value: &Value, node: &Node, path: &str, causes: &mu
     }
     match node.format.as_deref() {
         Some("int32") if number > f64::from(i32::MAX) || number < f64::from(i32::MIN) => {
-            bad(format!("must be of type int32: {value}"));
+            causes.push(unchecked("integer with format int32", path));
         }
         _ => {}
     }
@@ -184,8 +196,7 @@ fn check_list(
         causes.push(Cause::invalid(shown(path), &Value::from(count), detail));
     }
     if let Some(most) = node.items_count.1.filter(|m| count > *m) {
-        let message = format!("Too many: {count}: must have at most {most} items");
-        causes.push(Cause::new("FieldValueTooMany", shown(path), message));
+        causes.push(too_many(count, most, path));
     }
     for (index, item) in list.iter().enumerate() {
         check(item, view.items(), &format!("{path}[{index}]"), depth + 1, causes);
@@ -213,6 +224,12 @@ fn check_list(
     }
 }
 
+fn too_many(count: u64, most: u64, path: &str) -> Cause {
+    let items = if most == 1 { "item" } else { "items" };
+    let message = format!("Too many: {count}: must have at most {most} {items}");
+    Cause::new("FieldValueTooMany", shown(path), message)
+}
+
 fn key_default(view: View<'_>, key: &str) -> Option<Value> {
     view.items().field(key).get()?.default.clone()
 }
@@ -231,8 +248,7 @@ fn check_map(
         causes.push(Cause::invalid(shown(path), &Value::from(count), detail));
     }
     if let Some(most) = node.properties_count.1.filter(|m| count > *m) {
-        let message = format!("Too many: {count}: must have at most {most} items");
-        causes.push(Cause::new("FieldValueTooMany", shown(path), message));
+        causes.push(too_many(count, most, path));
     }
     for field in node.required.iter().filter(|f| !map.contains_key(*f)) {
         causes.push(Cause::required(join(path, field), ""));
@@ -245,7 +261,7 @@ fn check_map(
                 .unwrap_or_default()
                 .is_empty()
             {
-                causes.push(Cause::required(join(path, field), "must not be empty"));
+                causes.push(Cause::required(join(path, field), ""));
             }
         }
     }
@@ -281,23 +297,31 @@ fn check_branches(
         check(value, view.node(*branch), path, depth + 1, &mut found);
         found
     };
-    let mut bad = |detail: &str| {
-        let message = format!("Invalid value: \"\": {:?} must {detail}", path);
-        causes.push(Cause::new("FieldValueInvalid", shown(path), message));
+    let bad = |detail: &str| {
+        let message = format!("Invalid value: \"\": {path:?} must {detail}");
+        Cause::new("FieldValueInvalid", "<nil>", message)
     };
+    // Where no branch fits, what is wrong with the first is told too.
+    let first = |branches: &[usize]| branches.first().map(passes).unwrap_or_default();
     if !node.any_of.is_empty() && !node.any_of.iter().any(|b| passes(b).is_empty()) {
-        bad("validate at least one schema (anyOf)");
+        causes.push(bad("validate at least one schema (anyOf)"));
+        causes.extend(first(&node.any_of));
     }
     match node.one_of.iter().filter(|b| passes(b).is_empty()).count() {
         _ if node.one_of.is_empty() => {}
-        0 => bad("validate one and only one schema (oneOf). Found none valid"),
+        0 => {
+            causes.push(bad("validate one and only one schema (oneOf). Found none valid"));
+            causes.extend(first(&node.one_of));
+        }
         1 => {}
-        _ => bad("validate one and only one schema (oneOf). Found 2 valid alternatives"),
+        _ => causes.push(bad(
+            "validate one and only one schema (oneOf). Found 2 valid alternatives",
+        )),
     }
     if let Some(not) = &node.not
         && passes(not).is_empty()
     {
-        bad("not validate the schema (not)");
+        causes.push(bad("not validate the schema (not)"));
     }
     for branch in &node.all_of {
         causes.extend(passes(branch));

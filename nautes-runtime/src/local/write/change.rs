@@ -67,15 +67,26 @@ pub(crate) fn change(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, 
     read::answer(scope, 200, &object, &warnings)
 }
 
+/// The type of a JSON value in the words of Go.
+fn go_word(value: &Value) -> &'static str {
+    match value {
+        Value::Array(_) => "array",
+        Value::String(_) => "string",
+        Value::Bool(_) => "bool",
+        _ => "number",
+    }
+}
+
 /// The outcome of a patch that is not an apply.
 pub(crate) fn patched(scope: &Scope<'_>, media: &str, old: &Value, change: &Value) -> Result<Value, Status> {
     match media {
         "application/json-patch+json" => patch::json_patch(old, change),
         "application/merge-patch+json" => {
             if !change.is_object() {
-                return Err(Status::bad_request(
-                    "error decoding patch: the patch is no object",
-                ));
+                return Err(Status::bad_request(format!(
+                    "error decoding patch: json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
+                    go_word(change)
+                )));
             }
             let mut new = old.clone();
             patch::merge_patch(&mut new, change);
@@ -152,6 +163,9 @@ fn apply(
             return Err(Status::method_not_allowed());
         }
         authz::check_create(state, scope)?;
+        if name.is_empty() {
+            return Err(no_name(scope));
+        }
         let object = managed::apply(None, &config, &writer, false, view, &fold)?;
         let object = create_object(scope, state, object, warnings, false)?;
         return Ok((201, object));
@@ -160,15 +174,7 @@ fn apply(
         return Err(Status::stale(&scope.kind, scope.name()));
     }
     if !uid.is_empty() && uid != json::uid(&live) {
-        let cause = Cause::invalid("metadata.uid", &Value::from(uid), "field is immutable");
-        let (group, kind) = (&scope.kind.group, &scope.kind.kind);
-        // The checks of all kinds and those of this kind both say so.
-        return Err(Status::invalid(
-            group,
-            kind,
-            scope.name(),
-            vec![cause.clone(), cause],
-        ));
+        return Err(uid_is_fixed(scope, &uid));
     }
     let force = scope.call.flag("force");
     let mut shown = live.as_ref().clone();
@@ -176,6 +182,20 @@ fn apply(
     let new = managed::apply(Some(&shown), &config, &writer, force, view, &fold)?;
     let object = store_update(scope, state, &live, new, false)?;
     Ok((200, object))
+}
+
+fn no_name(scope: &Scope<'_>) -> Status {
+    Status::bad_request(format!(
+        "the name of the object ({} based on URL) was undeterminable: name must be provided",
+        scope.name()
+    ))
+}
+
+/// The refusal of a patch with the uid of another object. The checks of all kinds and those of this kind both say so.
+fn uid_is_fixed(scope: &Scope<'_>, uid: &str) -> Status {
+    let cause = Cause::invalid("metadata.uid", &Value::from(uid), "field is immutable");
+    let (group, kind) = (&scope.kind.group, &scope.kind.kind);
+    Status::invalid(group, kind, scope.name(), vec![cause.clone(), cause])
 }
 
 fn wrong_name(found: &str, wanted: &str) -> Status {
@@ -206,11 +226,11 @@ pub(crate) fn update(
     let mut new = decode(scope, new, warnings)?;
     check_namespace(scope, &mut new)?;
     let name = json::name(&new).to_owned();
-    if name != scope.name() && (whole || !name.is_empty()) {
-        return Err(if name.is_empty() {
-            Status::bad_request("name must be provided")
-        } else {
-            wrong_name(&name, scope.name())
+    if name != scope.name() {
+        return Err(match (name.is_empty(), whole) {
+            (true, true) => Status::bad_request("name must be provided"),
+            (true, false) => no_name(scope),
+            (false, _) => wrong_name(&name, scope.name()),
         });
     }
     check_preconditions(scope, &old, &new, whole)?;
@@ -233,6 +253,9 @@ fn check_preconditions(scope: &Scope<'_>, old: &Value, new: &Value, whole: bool)
         ));
     }
     let uid = json::uid(new);
+    if !whole && !uid.is_empty() && uid != json::uid(old) {
+        return Err(uid_is_fixed(scope, uid));
+    }
     if !uid.is_empty() && uid != json::uid(old) {
         let detail = format!(
             "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: Precondition \
@@ -423,7 +446,9 @@ fn moves_generation(scope: &Scope<'_>, old: &Value, new: &Value) -> bool {
             .map(|(k, v)| (k.clone(), v.clone()))
             .collect()
     };
-    part(old) != part(new)
+    // The rollout of a Deployment is told by annotations too.
+    let annotations = |value| json::at(value, &["metadata", "annotations"]).cloned();
+    part(old) != part(new) || scope.kind.is("apps", "deployments") && annotations(old) != annotations(new)
 }
 
 fn check_finalizers(scope: &Scope<'_>, old: &Value, new: &Value) -> Result<(), Status> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Response;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{admit, admit_last, check_manager, check_namespace, decode, fill, parse, track_write, validate};
 use crate::local::{
@@ -143,13 +143,6 @@ fn generated() -> String {
 fn start_definition(definition: &mut Value) {
     crd::fill(definition);
     crd::start_status(definition);
-    let meta = json::meta_mut(definition);
-    let list = meta.entry("finalizers").or_insert_with(|| json!([]));
-    if let Some(list) = list.as_array_mut()
-        && !list.iter().any(|f| f == crd::FINALIZER)
-    {
-        list.push(crd::FINALIZER.into());
-    }
 }
 
 /// What other parts of the server need to know of a write.

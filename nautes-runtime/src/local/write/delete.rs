@@ -164,6 +164,15 @@ fn delete_one(
         if let Some(generation) = meta.get("generation").and_then(Value::as_i64) {
             meta.insert("generation".to_owned(), (generation + 1).into());
         }
+        if scope.kind.is(crd::GROUP, crd::PLURAL) {
+            let list = meta.entry("finalizers").or_insert_with(|| json!([]));
+            if let Some(list) = list
+                .as_array_mut()
+                .filter(|l| !l.iter().any(|f| f == crd::FINALIZER))
+            {
+                list.push(crd::FINALIZER.into());
+            }
+        }
         let finalizer = match options.propagation.as_str() {
             "Foreground" => Some("foregroundDeletion"),
             "Orphan" => Some("orphan"),
