@@ -112,7 +112,7 @@ impl Started {
             forge.stop().await;
         }
         log_out(self.vault).await;
-        Ok(finished?)
+        finished
     }
 }
 
