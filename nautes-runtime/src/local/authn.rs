@@ -167,17 +167,17 @@ pub(crate) fn token_request(scope: &Scope<'_>, body: &Bytes) -> Result<Response<
             vec![cause],
         ));
     }
-    let sent = request;
-    let request = admitted(scope, &sent)?;
-    let wanted = json::at(&request, &["spec", "expirationSeconds"])
-        .and_then(Value::as_i64)
-        .unwrap_or(HOUR);
     let elsewhere = json::namespace(&request);
     if !elsewhere.is_empty() && elsewhere != scope.namespace() {
         return Err(Status::bad_request(
             "the namespace of the provided object does not match the namespace sent on the request",
         ));
     }
+    let sent = request;
+    let request = admitted(scope, &sent)?;
+    let wanted = json::at(&request, &["spec", "expirationSeconds"])
+        .and_then(Value::as_i64)
+        .unwrap_or(HOUR);
     let refused = match wanted {
         ..SHORTEST => Some("may not specify a duration less than 10 minutes"),
         SHORTEST..=MOST => None,
