@@ -1,10 +1,12 @@
 //! Errors as clients see them: the envelope of the reference, and `application/problem+json` for those who ask.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
+use nautes_gitops::{HostError, PushError};
 use nautes_model::{Class, Finding};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -99,6 +101,17 @@ impl ApiError {
     #[must_use]
     pub fn unreachable(message: impl Into<String>) -> Self {
         Self::of_class(Class::Unreachable, message).hint("try again in a moment")
+    }
+
+    /// The forge takes no more calls for now, and some again after a time.
+    #[must_use]
+    pub fn limited(message: impl Into<String>, after: Duration) -> Self {
+        // Never too early: what is left of a second counts as one.
+        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        let seconds = u32::try_from(seconds.max(1)).unwrap_or(u32::MAX);
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "FORGE_LIMITED", message)
+            .retry_after(seconds)
+            .hint(format!("try again in {seconds} seconds"))
     }
 
     /// The request speaks of something that has changed.
@@ -230,10 +243,31 @@ pub fn outside(class: Class, what: &str, error: &(dyn std::error::Error + 'stati
         Class::Bug => internal(what, error),
         Class::Unreachable => {
             tracing::warn!(error = %chain(error), "{what}");
-            ApiError::unreachable(format!("{what}: {error}"))
+            match limited(error) {
+                Some(after) => {
+                    ApiError::limited(format!("{what}: the forge takes no more calls for now"), after)
+                }
+                None => ApiError::unreachable(format!("{what}: {error}")),
+            }
         }
         class => ApiError::of_class(class, chain(error)),
     }
+}
+
+/// Returns when the forge takes calls again, where something failed because it takes none for now.
+fn limited(error: &(dyn std::error::Error + 'static)) -> Option<Duration> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let host = match error.downcast_ref::<PushError>() {
+            Some(PushError::Host(host)) => Some(host),
+            _ => error.downcast_ref::<HostError>(),
+        };
+        if let Some(HostError::Limited { after, .. }) = host {
+            return Some(*after);
+        }
+        next = error.source();
+    }
+    None
 }
 
 /// Writes an error with all its sources on one line.
@@ -249,8 +283,8 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-impl From<nautes_gitops::HostError> for ApiError {
-    fn from(error: nautes_gitops::HostError) -> Self {
+impl From<HostError> for ApiError {
+    fn from(error: HostError) -> Self {
         if error.is_unauthenticated() {
             return Self::unauthenticated("the token is not known to the forge");
         }
@@ -259,6 +293,9 @@ impl From<nautes_gitops::HostError> for ApiError {
         }
         if error.class() == Class::Unreachable {
             tracing::warn!(error = %chain(&error), "the forge is not reachable");
+        }
+        if let HostError::Limited { after, .. } = &error {
+            return Self::limited(error.to_string(), *after);
         }
         let made = Self::of_class(error.class(), error.to_string());
         match error.hint() {
@@ -323,4 +360,32 @@ pub(crate) fn with_request_id(response: Response, error: ApiError, id: &str, pro
     }
     *made.extensions_mut() = parts.extensions;
     made
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn too_many(after: Duration) -> HostError {
+        HostError::Limited {
+            host: "gitlab".to_owned(),
+            action: "seeing group demo".to_owned(),
+            after,
+        }
+    }
+
+    #[test]
+    fn a_rate_limit_of_the_forge_is_told_with_its_time() {
+        let direct = ApiError::from(too_many(Duration::from_millis(41_200)));
+        assert_eq!(
+            (direct.status.as_u16(), direct.reason, direct.retry_after),
+            (503, "FORGE_LIMITED", Some(42))
+        );
+        assert!(direct.hint.as_deref().unwrap().contains("42 seconds"));
+        // Also from below what was attempted.
+        let push = PushError::from(too_many(Duration::ZERO));
+        let deep = outside(push.class(), "the commit failed", &push);
+        assert_eq!((deep.reason, deep.retry_after), ("FORGE_LIMITED", Some(1)));
+        assert!(!deep.message.contains("gitlab"));
+    }
 }

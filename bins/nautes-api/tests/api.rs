@@ -31,6 +31,8 @@ mod described;
 mod expect;
 #[path = "api/faults.rs"]
 mod faults;
+#[path = "api/gitlab.rs"]
+mod gitlab;
 #[path = "api/graph.rs"]
 mod graph;
 #[path = "api/groups.rs"]
