@@ -3,15 +3,19 @@
 //!
 //! No setting holds a credential: they name files. With the feature `clap`, [`Told`] is a group of arguments.
 
+#[cfg(feature = "clap")]
+mod arguments;
+mod values;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use nautes_model::{Class, Secret};
 use url::Url;
 
+use self::values::{Method, components, count, filled, method, parsed, some_time, truth};
 use super::settings::{Home, Login, POD_TOKEN, Pace, VaultSettings};
 use super::{StoreError, VaultStore};
 use crate::{ProxiedStore, ProxySettings, SecretStore};
@@ -65,16 +69,6 @@ pub struct Told {
     request: Duration,
     operation: Duration,
     attempts: u32,
-}
-
-/// A method of logging in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Method {
-    #[default]
-    Kubernetes,
-    AppRole,
-    Jwt,
-    TokenFile,
 }
 
 macro_rules! settings {
@@ -458,151 +452,6 @@ async fn read(setting: &'static str, file: &Path) -> Result<Vec<u8>, StoreError>
             setting,
             reason: format!("cannot read {}: {error}", file.display()),
         })
-}
-
-impl Method {
-    const ALL: [Self; 4] = [Self::Kubernetes, Self::AppRole, Self::Jwt, Self::TokenFile];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Kubernetes => "kubernetes",
-            Self::AppRole => "approle",
-            Self::Jwt => "jwt",
-            Self::TokenFile => "token-file",
-        }
-    }
-}
-
-fn method(text: &str) -> Result<Method, String> {
-    let found = Method::ALL
-        .into_iter()
-        .find(|method| method.name() == text.trim());
-    found.ok_or_else(|| "is none of kubernetes, approle, jwt, token-file".to_owned())
-}
-
-fn parsed<T: FromStr>(text: &str) -> Result<T, String>
-where
-    T::Err: std::fmt::Display,
-{
-    text.trim()
-        .parse()
-        .map_err(|error| format!("cannot be read: {error}"))
-}
-
-fn filled(text: &str) -> Result<String, String> {
-    match text.trim() {
-        "" => Err("is empty".to_owned()),
-        text => Ok(text.to_owned()),
-    }
-}
-
-fn truth(text: &str) -> Result<bool, String> {
-    text.trim()
-        .parse()
-        .map_err(|_| "is neither true nor false".to_owned())
-}
-
-fn some_time(text: &str) -> Result<Duration, String> {
-    let wrong = || "is no duration of more than nothing: write 500ms, 15s or 1m 30s".to_owned();
-    let read: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
-    Duration::try_from(read)
-        .ok()
-        .filter(|found| !found.is_zero())
-        .ok_or_else(wrong)
-}
-
-fn count(text: &str) -> Result<u32, String> {
-    match text.trim().parse() {
-        Ok(0) | Err(_) => Err("is no number of at least 1".to_owned()),
-        Ok(number) => Ok(number),
-    }
-}
-
-fn components(text: &str) -> Result<BTreeMap<String, Home>, String> {
-    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-    parts
-        .map(|part| {
-            let read = part.split_once('=').and_then(|(name, home)| {
-                let (namespace, account) = home.split_once('/')?;
-                let good = |text: &str| !text.is_empty() && !text.contains('/');
-                (good(name) && good(namespace) && good(account)).then(|| {
-                    let home = Home {
-                        namespace: namespace.to_owned(),
-                        account: account.to_owned(),
-                    };
-                    (name.to_owned(), home)
-                })
-            });
-            read.ok_or_else(|| format!("has {part:?}, which is not NAME=NAMESPACE/ACCOUNT"))
-        })
-        .collect()
-}
-
-#[cfg(feature = "clap")]
-mod arguments {
-    use clap::error::ErrorKind;
-    use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
-
-    use super::{SETTINGS, Told};
-
-    impl Args for Told {
-        fn augment_args(mut command: Command) -> Command {
-            for setting in SETTINGS {
-                let mut arg = Arg::new(setting.name)
-                    .long(setting.name)
-                    .env(setting.env)
-                    .hide_env_values(true)
-                    .value_name(setting.value)
-                    // Markup is for the pages of the reference.
-                    .help(
-                        setting
-                            .description
-                            .replace('`', "")
-                            .trim_end_matches('.')
-                            .to_owned(),
-                    );
-                if let Some(default) = setting.default {
-                    arg = arg.default_value(default);
-                }
-                command = command.arg(arg);
-            }
-            command
-        }
-
-        fn augment_args_for_update(command: Command) -> Command {
-            Self::augment_args(command)
-        }
-    }
-
-    impl FromArgMatches for Told {
-        fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
-            let mut told = Self::default();
-            let mut faults = Vec::new();
-            for setting in SETTINGS {
-                // What is set to nothing is not set.
-                let text = matches.get_one::<String>(setting.name);
-                let text = text.map(String::as_str).filter(|text| !text.is_empty());
-                if let Some(text) = text.or(setting.default)
-                    && let Err(why) = setting.set(&mut told, text)
-                {
-                    faults.push(format!("--{} ({}) {why}", setting.name, setting.env));
-                }
-            }
-            if faults.is_empty() {
-                faults = told.faults();
-            }
-            if faults.is_empty() {
-                return Ok(told);
-            }
-            let text = format!("{}\n", faults.join("\n"));
-            Err(Error::raw(ErrorKind::ValueValidation, text))
-        }
-
-        fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
-            *self = Self::from_arg_matches(matches)?;
-            Ok(())
-        }
-    }
 }
 
 #[cfg(test)]
