@@ -12,6 +12,7 @@
 //! # Ok::<(), nautes_model::name::NameError>(())
 //! ```
 
+pub mod annotation;
 pub mod catalogue;
 pub mod condition;
 pub mod crd;

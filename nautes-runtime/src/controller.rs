@@ -27,6 +27,9 @@ mod facts;
 mod grants;
 mod product;
 mod queue;
+mod readers;
+mod removal;
+mod retire;
 mod runs;
 mod state;
 mod status;
@@ -55,6 +58,7 @@ use state::{Next, Shared, Unit, lock};
 
 pub use admission::WriteJudge;
 pub(crate) use conditions::{NOT_IN_GIT, RECONCILING, STALLED, conditions_of};
+pub(crate) use removal::{GRACE_PERIOD, REMOVAL_HELD};
 
 /// Why a unit could not be worked on.
 #[derive(Debug, thiserror::Error)]
@@ -388,7 +392,7 @@ async fn dispatch(shared: &Shared, unit: &Unit) -> Result<Next, ControlError> {
             Ok(Next::Done)
         }
         Unit::Runs(repo) => runs::pass(shared, repo).await,
-        Unit::Retire(product) => product::retire(shared, product).await,
+        Unit::Retire(product) => retire::retire(shared, product).await,
         Unit::Status(product) => status::pass(shared, product.as_ref()).await,
     }
 }

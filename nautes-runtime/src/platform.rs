@@ -24,6 +24,7 @@ use std::time::Duration;
 use nautes_gitops::{GitHost, Publisher, RepoPath};
 use nautes_validate::RuleSet;
 use nautes_vault::SecretStore;
+use nautes_vault::rotation::Policy;
 use url::Url;
 
 use crate::clusters::ClusterAccess;
@@ -100,6 +101,17 @@ impl Timing {
     };
 }
 
+/// When the credentials that Nautes makes for repositories are replaced, beside what manifests ask for
+/// ([`nautes_model::annotation`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rotation {
+    /// By which age, and how long the ones before go on working.
+    pub policy: Policy,
+    /// How long a new access token for the forge's API works, in whole days; `None` makes no such tokens. They are replaced
+    /// when a third of it is left. GitLab allows 365 days.
+    pub access_tokens: Option<Duration>,
+}
+
 /// An installation of Nautes: every part, composed.
 #[derive(Clone)]
 pub struct Platform {
@@ -121,6 +133,8 @@ struct Inner {
     mirrors: Mirrors,
     webhook_url: Url,
     timing: Timing,
+    rotation: Rotation,
+    grace: Duration,
 }
 
 impl Platform {
@@ -201,6 +215,21 @@ impl Platform {
     #[must_use]
     pub fn timing(&self) -> Timing {
         self.inner.timing
+    }
+
+    /// The usual time for which something is kept that nobody asked to be deleted: a week.
+    pub const GRACE: Duration = Duration::from_secs(7 * 86_400);
+
+    /// Returns how long something is kept that nobody asked to be deleted.
+    #[must_use]
+    pub fn grace(&self) -> Duration {
+        self.inner.grace
+    }
+
+    /// Returns when credentials of repositories are replaced.
+    #[must_use]
+    pub fn rotation(&self) -> Rotation {
+        self.inner.rotation
     }
 }
 

@@ -17,7 +17,7 @@ use nautes_model::{Class, Identity, Kind, Resource, Sourced};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::controller::{NOT_IN_GIT, RECONCILING, STALLED, conditions_of};
+use crate::controller::{GRACE_PERIOD, NOT_IN_GIT, RECONCILING, REMOVAL_HELD, STALLED, conditions_of};
 use crate::platform::planning::registered;
 use crate::platform::{Observed, Platform, ReadError};
 use crate::projection::objects::LiveObject;
@@ -441,6 +441,16 @@ fn undeclared(identity: &Identity, live: &LiveObject) -> StatusNode {
     if live.ours {
         "Removing".clone_into(&mut node.reason);
         "it is declared no more, and what was made for it is being removed".clone_into(&mut node.message);
+        // What stays although its manifest is gone says why.
+        let conditions = conditions_of(&live.status);
+        let stays = |c: &&Condition| matches!(c.reason.as_str(), REMOVAL_HELD | GRACE_PERIOD);
+        if let Some(why) = conditions.iter().find(stays) {
+            node.reason.clone_from(&why.reason);
+            node.message.clone_from(&why.message);
+            if why.reason == REMOVAL_HELD {
+                node.state = State::Failed;
+            }
+        }
     } else {
         node.state = State::Failed;
         NOT_IN_GIT.clone_into(&mut node.reason);

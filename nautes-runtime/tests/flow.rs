@@ -17,14 +17,19 @@ mod crash;
 mod deliveries;
 #[path = "flow/drift.rs"]
 mod drift;
+#[path = "flow/removal.rs"]
+mod removal;
+#[path = "flow/rotation.rs"]
+mod rotation;
 
 use std::time::Duration;
 
 use nautes_gitops::RepoRef;
+use nautes_runtime::platform::Rotation;
 use nautes_runtime::status_report::State;
 use nautes_vault::SecretStore as _;
 use serde_json::json;
-use world::{On, World, api, delete, list, put};
+use world::{On, Setup, World, api, delete, list, put};
 
 const SHOP: &str = include_str!("../../examples/manifests/shop.yaml");
 const BOOKS: &str = include_str!("../../examples/manifests/books.yaml");
@@ -42,7 +47,24 @@ async fn shop(on: On) -> World {
 
 /// The same, with a limit for each call.
 async fn shop_within(on: On, call: Duration) -> World {
-    let mut world = World::with_clusters(on, call).await;
+    opened(World::with_clusters(on, call).await).await
+}
+
+/// The same, with rules for when credentials are replaced.
+async fn shop_with(on: On, rotation: Rotation) -> World {
+    let setup = Setup {
+        rotation,
+        ..Setup::default()
+    };
+    shop_of(on, setup).await
+}
+
+/// The same, with settings.
+async fn shop_of(on: On, setup: Setup) -> World {
+    opened(World::set_up(on, Duration::from_secs(30), setup).await).await
+}
+
+async fn opened(mut world: World) -> World {
     world.start();
     world.save(SHOP).await;
     world.until("CodeRepo/shop/web-deploy", State::Ready).await;

@@ -282,7 +282,8 @@ impl StoreError {
                 "a master key is the base64 text of 32 bytes, in a file that only its owner can read (mode 0600)"
             }
             Self::WrongKey { .. } => {
-                "give the master key with which the store was made; without it nothing can be read"
+                "give the master key of the store, without which nothing can be read; if its change was interrupted, \
+                 nautes secrets rekey finishes it"
             }
             Self::Damaged { .. } => "keep a copy of the file as it is, then restore it from a backup",
             Self::Absent { .. } => "look whether the data directory is the right one",

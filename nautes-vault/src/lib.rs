@@ -48,6 +48,7 @@
 //! | [`proxied`] | the store in Vault whose writes go through a vault-proxy |
 //! | [`openbao`] | a server of OpenBao on this machine, to try and to test |
 //! | [`migrate`] | copying one store into another |
+//! | [`rotation`] | replacing a credential without a gap |
 //! | [`conformance`] | what every store must do, as named cases |
 
 pub mod conformance;
@@ -58,6 +59,7 @@ pub mod local;
 pub mod migrate;
 pub mod openbao;
 pub mod proxied;
+pub mod rotation;
 pub mod store;
 pub mod vault;
 

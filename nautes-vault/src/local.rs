@@ -19,6 +19,7 @@ mod codec;
 mod grants;
 mod master;
 mod records;
+mod rekey;
 mod secrets;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +33,7 @@ use nautes_model::secret::{Grant, GrantLevel, GrantScope, Principal, SecretPath,
 
 pub use self::audit::{AUDIT_KEPT, AuditEntry, Operation};
 pub use self::master::MasterKey;
+pub use self::rekey::{Rekeyed, rekey};
 
 use self::audit::Audit;
 use self::grants::Grants;

@@ -6,16 +6,17 @@
 //! that was cut off is completed by the same request.
 //!
 //! # Guarantees
-//! * A group that exists without the marker is not taken: it belongs to somebody else.
+//! * A group that exists without the marker is not taken: it belongs to somebody else. The one whose id the manifest
+//!   names ([`nautes_model::annotation::ADOPT`]) is taken over, if its owner asks and the platform's account is one, too.
 //! * Groups are made by the platform's account, which owns them; the caller becomes an owner too.
 
 use axum::http::StatusCode;
 use nautes_gitops::host::{AccessLevel, Group, GroupSpec, Place, RepoSpec, Repository, Visibility};
-use nautes_model::Class;
 use nautes_model::kinds::Product;
 use nautes_model::kinds::product::Registration;
 use nautes_model::name::ProductName;
 use nautes_model::scope::Broken;
+use nautes_model::{Class, annotation};
 use nautes_runtime::platform::paths::{default_project, group_of};
 
 use crate::app::App;
@@ -64,7 +65,7 @@ pub async fn ensure(
         {
             group
         }
-        (Some(_), None) => return Err(taken(name)),
+        (Some(group), None) => adopt(app, caller, group, product).await?,
         (None, _) => {
             let spec = group_spec(name, product, marker.clone());
             match platform.create_group(&spec).await {
@@ -72,7 +73,7 @@ pub async fn ensure(
                 // in the way as well.
                 Err(error) if error.class() == Class::Conflict => {
                     let made = platform.group(name).await?;
-                    made.filter(is_ours).ok_or_else(|| taken(name))?
+                    made.filter(is_ours).ok_or_else(|| unseen(name))?
                 }
                 made => made?,
             }
@@ -98,6 +99,45 @@ pub async fn ensure(
     };
     let url = repository.http_url.clone();
     Ok((registration(&group, &repository, caller), url))
+}
+
+/// Takes over a group that is there, if the manifest asks for this very one and those who ask may do everything in it.
+async fn adopt(app: &App, caller: &Caller, group: Group, product: &Product) -> Result<Group, ApiError> {
+    let name = group.name.clone();
+    if annotation::adopted(&product.metadata) != Some(group.id) {
+        return Err(taken(&name).hint(format!(
+            "or take the group over: give the manifest of the product the annotation {}: \"{}\"",
+            annotation::ADOPT,
+            group.id
+        )));
+    }
+    if group.marker.is_some() {
+        // Another request is at work there, or the group is another product's.
+        return Err(taken(&name));
+    }
+    let place = Place::group(&name);
+    if caller.session.access(&place).await? < AccessLevel::Owner {
+        return Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            "NO_AUTHORIZATION",
+            format!("only an owner of the group {name} may have it taken over"),
+        )
+        .hint("ask an owner of the group to apply the manifest"));
+    }
+    if app.platform().host().platform().await?.access(&place).await? < AccessLevel::Owner {
+        return Err(ApiError::new(
+            StatusCode::CONFLICT,
+            "GROUP_EXISTS",
+            format!("the platform's account is no owner of the group {name}, and cannot look after it"),
+        )
+        .hint("make it an owner on the forge, then apply the manifest again"));
+    }
+    Ok(group)
+}
+
+/// Says that a group is in the way that the platform cannot see.
+fn unseen(name: &str) -> ApiError {
+    taken(name).hint("or make the platform's account an owner of the group, to have it taken over")
 }
 
 pub(crate) fn taken(name: &str) -> ApiError {

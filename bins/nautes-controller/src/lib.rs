@@ -129,6 +129,8 @@ async fn compose(
         .tenant_cluster(client)
         .mirrors(&settings.mirrors)
         .webhook_url(webhook_url)
+        .rotation(settings.rotation())
+        .grace(Duration::from_secs(u64::from(settings.deletion_grace) * 3600))
         .timing(Timing {
             poll: Duration::from_secs(settings.poll.into()),
             ..Timing::STANDARD

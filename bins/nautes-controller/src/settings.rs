@@ -2,10 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Parser;
 use nautes_gitops::host::ForgeType;
 use nautes_model::Secret;
+use nautes_runtime::platform::Rotation;
+use nautes_vault::rotation::Policy;
 use nautes_vault::vault::told::Told;
 use url::Url;
 
@@ -92,6 +95,31 @@ pub struct Settings {
     /// How often repositories are looked at without anybody having said that they changed, in seconds.
     #[arg(long, env = "NAUTES_POLL", value_name = "SECONDS", default_value = "60", value_parser = clap::value_parser!(u32).range(1..))]
     pub poll: u32,
+    /// The age in days at which deploy keys, webhook tokens and access tokens are replaced; only when a manifest asks for it
+    /// (nautes rotate) if this is not given. The first time, all that nobody knows the age of are replaced.
+    #[arg(long, env = "NAUTES_ROTATE_AFTER", value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36500))]
+    pub rotate_after: Option<u32>,
+    /// How long a credential works at least after it was replaced, in seconds.
+    #[arg(
+        long,
+        env = "NAUTES_ROTATION_OVERLAP",
+        value_name = "SECONDS",
+        default_value = "3600"
+    )]
+    pub rotation_overlap: u32,
+    /// Makes an access token for the forge's API for each code repository (GitLab: scope api, Maintainer) that works for so
+    /// many days, and a new one when a third of them is left; none are made if this is not given.
+    #[arg(long, env = "NAUTES_FORGE_ACCESS_TOKENS", value_name = "DAYS", value_parser = clap::value_parser!(u32).range(3..=365))]
+    pub forge_access_tokens: Option<u32>,
+    /// How long a repository or group that its manifest lets be deleted (retention: delete) is kept, archived, when the
+    /// manifest is gone and nobody asked for its removal, in hours.
+    #[arg(
+        long,
+        env = "NAUTES_DELETION_GRACE",
+        value_name = "HOURS",
+        default_value = "168"
+    )]
+    pub deletion_grace: u32,
     /// Where the admission webhook is served; it is not if this is not given. See `nautes crds --webhook`.
     #[arg(long, env = "NAUTES_ADMISSION_LISTEN", requires_all = ["admission_cert", "admission_key"])]
     pub admission_listen: Option<SocketAddr>,
@@ -104,6 +132,21 @@ pub struct Settings {
     /// What is logged, in the syntax of `tracing` filters.
     #[arg(long, env = "NAUTES_LOG", default_value = "info")]
     pub log: String,
+}
+
+impl Settings {
+    /// Returns when credentials are replaced.
+    #[must_use]
+    pub fn rotation(&self) -> Rotation {
+        let days = |days: u32| Duration::from_secs(u64::from(days) * 86_400);
+        Rotation {
+            policy: Policy {
+                max_age: self.rotate_after.map(days),
+                overlap: Duration::from_secs(self.rotation_overlap.into()),
+            },
+            access_tokens: self.forge_access_tokens.map(days),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -135,6 +178,28 @@ mod tests {
         ] {
             let error = given(wrong).unwrap_err().to_string();
             assert!(error.contains(said), "{wrong:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn credentials_are_replaced_when_it_is_said() {
+        let none = parse(&["--forge-data", "d"]).unwrap().rotation();
+        assert_eq!(none, Rotation::default());
+        let words = [
+            "--forge-data",
+            "d",
+            "--rotate-after",
+            "90",
+            "--rotation-overlap",
+            "60",
+        ];
+        let told = parse(&[&words[..], &["--forge-access-tokens", "30"]].concat());
+        let told = told.unwrap().rotation();
+        assert_eq!(told.policy.max_age, Some(Duration::from_secs(90 * 86_400)));
+        assert_eq!(told.policy.overlap, Duration::from_secs(60));
+        assert_eq!(told.access_tokens, Some(Duration::from_secs(30 * 86_400)));
+        for wrong in [["--rotate-after", "0"], ["--forge-access-tokens", "366"]] {
+            assert!(parse(&[&words[..2], &wrong].concat()).is_err());
         }
     }
 

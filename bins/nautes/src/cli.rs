@@ -129,6 +129,8 @@ pub enum Command {
     Init(offline::Init),
     /// Prints the custom resource definitions.
     Crds(Crds),
+    /// Asks for the credentials of code repositories to be replaced: deploy keys, webhook tokens, access tokens.
+    Rotate(live::Rotate),
     /// Looks after the secret store.
     Secrets(Box<secrets::Secrets>),
     /// The whole platform on this machine.

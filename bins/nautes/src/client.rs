@@ -229,6 +229,27 @@ impl Client {
         self.call::<(), _>(Method::GET, path, query, None).await
     }
 
+    /// Reads anything, with the revision that it was read from, if the API says it.
+    ///
+    /// # Errors
+    /// The API refuses or does not answer.
+    pub async fn read_at<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<(T, Option<String>), Failure> {
+        let ask = Ask {
+            query,
+            ..Ask::new(Method::GET, path)
+        };
+        let response = self.open(&ask).await?;
+        let tag = response.headers().get("ETag").and_then(|tag| tag.to_str().ok());
+        let revision = tag.map(|tag| tag.trim_matches('"').to_owned());
+        let bytes = response.bytes().await.map_err(|e| self.unreachable(&e).failure)?;
+        let said = serde_json::from_slice(&bytes).map_err(|e| self.not_understood(path, &bytes, &e))?;
+        Ok((said, revision))
+    }
+
     /// Reads anything.
     ///
     /// # Errors

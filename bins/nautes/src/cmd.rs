@@ -20,6 +20,7 @@ pub mod init;
 pub mod login;
 pub mod logout;
 pub mod plan;
+pub mod rotate;
 pub mod runs;
 pub mod secrets;
 pub mod status;

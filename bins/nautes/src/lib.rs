@@ -93,6 +93,7 @@ async fn run(cli: Cli) -> Outcome {
         Command::Import(args) => cmd::import::run(&settings, &args).await,
         Command::Init(args) => cmd::init::run(&args),
         Command::Crds(args) => cmd::crds::run(&args),
+        Command::Rotate(args) => cmd::rotate::run(&settings, &args).await,
         Command::Secrets(args) => cmd::secrets::run(&args, &environment).await,
         #[cfg(feature = "local")]
         Command::Local(args) => local::run(args, &environment).await,

@@ -38,6 +38,9 @@ mod plain;
 #[cfg(feature = "local")]
 #[path = "all/restart.rs"]
 mod restart;
+#[cfg(feature = "local")]
+#[path = "all/rotate.rs"]
+mod rotate;
 #[path = "all/secrets.rs"]
 mod secrets;
 #[cfg(feature = "local")]

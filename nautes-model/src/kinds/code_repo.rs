@@ -81,6 +81,19 @@ pub struct Webhook {
     pub events: Vec<String>,
 }
 
+/// What is known of a credential of a repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialStatus {
+    /// Which one it is: `readonly`, `readwrite`, `webhook` or `accesstoken-api`.
+    pub name: String,
+    /// Its number: 1 for the first; each replacement adds one.
+    pub generation: i64,
+    /// When it was handed out first, RFC 3339; absent where nobody has written it down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<String>,
+}
+
 /// The status of a code repository.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -100,6 +113,9 @@ pub struct CodeRepoStatus {
     /// The URL from which it is cloned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// The credentials that Nautes has made for it; none of them is here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<CredentialStatus>,
     /// The repository, as Argo CD was last told of it. Written by the Go version only; kept where it is.
     #[serde(default, rename = "sync2ArgoStatus", skip_serializing_if = "Option::is_none")]
     pub sync_to_argo_status: Option<SyncRecord>,

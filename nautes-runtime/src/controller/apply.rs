@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use nautes_gitops::RepoRef;
 use nautes_gitops::publish::trailer;
 use nautes_model::name::{ClusterName, ProductName};
@@ -12,10 +13,11 @@ use super::ControlError;
 use super::cluster::{ClusterError, within};
 use super::facts::{Fact, Source};
 use super::grants::Grants;
-use super::state::{Next, Shared, Unit, count, product_identity};
+use super::state::{Next, Shared, Unit, count, lock, product_identity};
 use super::sync::is_gone;
 use crate::apply::{self, Applied, ApplyError, Hold, Problem, RemovalPolicy, Strategy, Target};
 use crate::deploy::undeploy;
+use crate::object::ObjectKey;
 use crate::plan::{ClusterPlan, Plan, VerdictState};
 use crate::platform::paths;
 
@@ -63,6 +65,7 @@ pub(super) async fn pass(
         return Ok(Next::Retry);
     };
     let limit = shared.platform.timing().cluster;
+    let began = Timestamp::now();
     let work = converge(shared, product, cluster, &plan);
     let result = match tokio::time::timeout(limit, work).await {
         Ok(result) => result,
@@ -71,6 +74,9 @@ pub(super) async fn pass(
     match result {
         Ok(applied) => {
             count(&shared.writes.objects, applied.writes as u64);
+            if has_secrets(planned, &applied) {
+                lock(&shared.in_line).insert((product.clone(), cluster.clone()), began);
+            }
             // A plan that came meanwhile has its own pass, and says for itself what it found.
             let now = shared.plan(product);
             if now.is_none_or(|now| now.clusters.get(cluster) == planned) {
@@ -205,6 +211,21 @@ async fn leftover(
     Ok(writes)
 }
 
+/// Whether a pass has put every object with a secret into the cluster.
+fn has_secrets(planned: Option<&ClusterPlan>, applied: &Applied) -> bool {
+    let problems = applied.failed.iter().chain(&applied.refused).map(|p| &p.key);
+    let missing: BTreeSet<&ObjectKey> = problems
+        .chain(applied.conflicts.iter().map(|(key, _)| key))
+        .chain(&applied.held)
+        .collect();
+    let mut with = planned
+        .into_iter()
+        .flat_map(ClusterPlan::objects)
+        .filter(|object| !object.secrets.is_empty());
+    missing.is_empty()
+        || !with.any(|object| ObjectKey::of(&object.object).is_ok_and(|key| missing.contains(&key)))
+}
+
 fn hold(plan: &Plan) -> Hold {
     let mut hold = Hold::from(&plan.held);
     hold.owners.extend(plan.detached.keys().cloned());
@@ -329,7 +350,7 @@ fn report_budget(shared: &Shared, product: &ProductName, cluster: &ClusterName, 
         over.of,
         trailer::REMOVES
     );
-    let fact = Fact::new(APPLIED, VerdictState::Failed, "RemovalHeld", text);
+    let fact = Fact::new(APPLIED, VerdictState::Failed, super::removal::REMOVAL_HELD, text);
     shared.report(&identity, source, fact);
 }
 

@@ -6,10 +6,12 @@
 //! 2. On each the managed keys are made exactly those that the access relation allows; a right that is gone is
 //!    taken at once.
 //! 3. Repositories whose events start pipelines get a hook; others lose it.
-//! 4. What is declared no more is archived or deleted, as its manifest said, and its secrets are deleted.
+//! 4. Credentials that are due are replaced: the new one is everywhere before it is handed out, and the old one ends when
+//!    every cluster has the new one and its time is over.
+//! 5. What is declared no more is archived or deleted, as its manifest said, and its secrets are deleted.
 //!
 //! # Guarantees
-//! * A repository that Nautes did not make is never changed. One that has been renamed or deleted by hand is a
+//! * A repository that Nautes did not make is never changed, unless its manifest takes it over by its id. One that has been renamed or deleted by hand is a
 //!   condition; it is never made again, and nothing is deleted because of it (decision D5).
 //! * One repository that cannot be dealt with does not stop the others.
 
@@ -17,24 +19,34 @@ mod grants;
 pub(crate) mod hooks;
 mod keys;
 pub(crate) mod repository;
+mod ring;
+mod rotate;
+mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt as _;
-use nautes_gitops::host::{HookEvent, Repository};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use nautes_gitops::host::{Abilities, HookEvent, Repository};
 use nautes_gitops::{HostError, RepoPath, Session};
 use nautes_model::kinds::{CodeRepo, Retention};
 use nautes_model::name::{ProductName, ResourceName};
-use nautes_model::{Class, Identity, Resource, Scopes};
+use nautes_model::{Class, Identity, Resource, Scopes, annotation};
 use nautes_validate::{Access, Level};
 use nautes_vault::keys::{RepoCredential, RepoId};
 use nautes_vault::{StoreError, keys as store_keys};
 
 use super::facts::{Fact, Facts};
+use super::readers::Readers;
+use super::removal::{self, Leaving, Step};
 use crate::plan::VerdictState;
 use crate::platform::{Platform, paths};
-use keys::{Converged, LEVELS, WantedKey, WantedKeys};
+use keys::{Converged, LEVELS, Pairs, WantedKeys};
+use ring::Turn;
+use rotate::Held;
 
 /// How many repositories are worked on at once.
 const AT_ONCE: usize = 8;
@@ -56,8 +68,13 @@ pub(crate) enum ForgeError {
         #[source]
         source: StoreError,
     },
-    #[error("the repository {0} exists and was not made by Nautes")]
-    NotOurs(RepoPath),
+    #[error("the repository {path} exists and was not made by Nautes for this resource{}", adoption(*.id, *.is_marked))]
+    NotOurs {
+        path: RepoPath,
+        id: u64,
+        /// Whether it was made for something else.
+        is_marked: bool,
+    },
     #[error(
         "the repository {path} (id {id}) is not there any more: it was renamed, moved or deleted by hand"
     )]
@@ -93,7 +110,7 @@ impl ForgeError {
         match self {
             Self::Host { source, .. } => source.class(),
             Self::Store { source, .. } => source.class(),
-            Self::NotOurs(_) | Self::Missing { .. } | Self::Archived(_) | Self::Path(_) => Class::Invalid,
+            Self::NotOurs { .. } | Self::Missing { .. } | Self::Archived(_) | Self::Path(_) => Class::Invalid,
             Self::BadKey(_) | Self::Provider(_) => Class::Bug,
             Self::NotYet(_) => Class::Waiting,
             Self::Late => Class::Unreachable,
@@ -102,7 +119,7 @@ impl ForgeError {
 
     pub(crate) fn fact(&self) -> Fact {
         let reason = match self {
-            Self::NotOurs(_) => "NotOurs",
+            Self::NotOurs { .. } => "NotOurs",
             Self::Missing { .. } => "RepositoryMissing",
             Self::Archived(_) => "RepositoryArchived",
             Self::Host { source, .. } if source.is_unsupported() => {
@@ -116,6 +133,17 @@ impl ForgeError {
     }
 }
 
+/// Says how a repository is taken over.
+fn adoption(id: u64, is_marked: bool) -> String {
+    if is_marked {
+        return String::new();
+    }
+    format!(
+        "; to take it over, give its manifest the annotation {}: \"{id}\"",
+        annotation::ADOPT
+    )
+}
+
 /// A repository that shall be on the forge.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
@@ -124,6 +152,8 @@ pub(crate) struct Wanted {
     pub(crate) path: RepoPath,
     /// Its id on the forge, where it was seen before.
     pub(crate) known_id: Option<String>,
+    /// Whether it was declared no more, and is kept for a time.
+    pub(crate) is_kept: bool,
     /// Whether it may be created: nothing is wrong with its manifest.
     pub(crate) may_create: bool,
     pub(crate) events: BTreeSet<HookEvent>,
@@ -135,8 +165,9 @@ pub(crate) struct Retired {
     pub(crate) identity: Identity,
     pub(crate) path: RepoPath,
     pub(crate) known_id: Option<u64>,
-    pub(crate) retention: Retention,
+    pub(crate) leaving: Leaving,
     pub(crate) provider: String,
+    pub(crate) metadata: ObjectMeta,
 }
 
 /// What a pass over the repositories of a product did.
@@ -150,6 +181,10 @@ pub(crate) struct ForgePass {
     pub(crate) gone: BTreeSet<Identity>,
     /// Whether something is to be tried again.
     pub(crate) unfinished: bool,
+    /// Whether a credential was replaced, or one before has ended: others have work because of it.
+    pub(crate) replaced: bool,
+    /// When there is something to do although nothing happens.
+    pub(crate) again: Option<Duration>,
 }
 
 /// With what the forge is worked on.
@@ -161,6 +196,9 @@ pub(crate) struct Forge<'a> {
     pub(crate) access: Arc<Access>,
     /// The ids on the forge that are known of any product's repositories.
     pub(crate) ids: BTreeMap<Identity, u64>,
+    /// Who has to have a new credential before the old one ends.
+    pub(crate) readers: Readers,
+    pub(crate) now: Timestamp,
 }
 
 impl Forge<'_> {
@@ -198,27 +236,25 @@ impl Forge<'_> {
                 (repo, at, result)
             })
             .collect();
-        let mut opened = futures::stream::iter(work).buffer_unordered(AT_ONCE);
-        while let Some((repo, at, result)) = opened.next().await {
+        let opened: Vec<_> = futures::stream::iter(work)
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await;
+        // Where a key has arrived is known when every repository of the product was opened.
+        let work: Vec<_> = opened
+            .into_iter()
+            .map(|(repo, at, result)| async move {
+                let result = match result {
+                    Ok(done) => self.timed(self.advance(repo, ids, done)).await,
+                    Err(error) => Err(error),
+                };
+                (repo, at, result)
+            })
+            .collect();
+        let mut advanced = futures::stream::iter(work).buffer_unordered(AT_ONCE);
+        while let Some((repo, at, result)) = advanced.next().await {
             match result {
-                Ok(done) => {
-                    pass.writes += done.writes;
-                    pass.unfinished |= done.late;
-                    let abilities = self.session.abilities();
-                    let by_hand = if abilities.keys && !abilities.hooks.is_empty() {
-                        ""
-                    } else {
-                        "; its deploy keys and its webhook are kept by hand, and pushes are found by polling"
-                    };
-                    let mut said = format!("{} is there{by_hand}", repo.path);
-                    if !done.foreign.is_empty() {
-                        said = format!("{said}; not made by Nautes: {}", done.foreign.join("; "));
-                    }
-                    let facts = Facts::from(Fact::ready(ON_FORGE, said))
-                        .field("repositoryId", at.id.to_string())
-                        .field("url", at.http_url.clone());
-                    pass.facts.insert(repo.identity.clone(), facts);
-                }
+                Ok(done) => pass.take(repo, &at, self.session.abilities(), done),
                 Err(error) => pass.note(&repo.identity, Some(&at.id.to_string()), &error),
             }
         }
@@ -229,9 +265,19 @@ impl Forge<'_> {
     pub(crate) async fn retire(&self, retired: &[Retired], pass: &mut ForgePass) {
         for repo in retired {
             match self.timed(self.retire_one(repo)).await {
-                Ok(writes) => {
+                Ok((writes, Step::Delete | Step::Archive)) => {
                     pass.writes += writes;
                     pass.gone.insert(repo.identity.clone());
+                }
+                Ok((writes, Step::Keep(rest))) => {
+                    pass.writes += writes;
+                    pass.again = pass.again.into_iter().chain([rest]).min();
+                    let what = format!("the repository {}", repo.path);
+                    let mut facts = Facts::from(removal::kept(&what, self.platform.grace()));
+                    if let Some(id) = repo.known_id {
+                        facts = facts.field("repositoryId", id.to_string());
+                    }
+                    pass.facts.insert(repo.identity.clone(), facts);
                 }
                 Err(error) => {
                     let known = repo.known_id.map(|id| id.to_string());
@@ -264,6 +310,7 @@ impl Forge<'_> {
                 &repo.declared,
                 &repo.path,
                 repo.known_id.as_deref(),
+                repo.is_kept,
             )
             .await?
         } else {
@@ -273,15 +320,13 @@ impl Forge<'_> {
             let waiting = || ForgeError::NotYet("it is made when nothing is wrong with it".to_owned());
             (
                 found
-                    .filter(|r| repository::is_ours(r, &repo.identity))
+                    .filter(|r| repository::is_ours(r, &repo.identity, &repo.declared.metadata))
                     .ok_or_else(waiting)?,
                 0,
             )
         };
         let id = repo_id(&repo.identity, Some(at.id))?;
-        let own = self
-            .own_keys(self.provider(&repo.declared), &repo.path, &id)
-            .await?;
+        let own = self.own_keys(self.provider(&repo.declared), repo, &id).await?;
         writes += own.1;
         if session.abilities().keys {
             writes += keys::add_missing(session, &repo.path, &own.0).await?;
@@ -292,21 +337,16 @@ impl Forge<'_> {
     async fn own_keys(
         &self,
         provider: &str,
-        path: &RepoPath,
+        repo: &Wanted,
         id: &RepoId,
     ) -> Result<(WantedKeys, u64), ForgeError> {
         let mut own = WantedKeys::new();
         let mut made = 0;
         for level in LEVELS {
-            let (public_key, is_new) =
-                keys::ensure_pair(&**self.platform.store(), provider, id, level).await?;
-            made += u64::from(is_new);
-            let key = WantedKey {
-                public_key,
-                can_push: level == RepoCredential::Readwrite,
-                home: path.clone(),
-            };
-            own.insert(keys::title(id, level), key);
+            let store = &**self.platform.store();
+            let (pairs, new) = Pairs::ensure(store, provider, id, level, &self.turn(repo)).await?;
+            made += new;
+            own.extend(pairs.wanted(&repo.path)?);
         }
         Ok((own, made))
     }
@@ -321,18 +361,26 @@ impl Forge<'_> {
     ) -> Result<Option<WantedKeys>, ForgeError> {
         let mut all = WantedKeys::new();
         for level in LEVELS {
-            let Some(public_key) = keys::find_pair(&**self.platform.store(), provider, id, level).await?
-            else {
+            let Some(pairs) = Pairs::find(&**self.platform.store(), provider, id, level).await? else {
                 return Ok(None);
             };
-            let key = WantedKey {
-                public_key,
-                can_push: level == RepoCredential::Readwrite,
-                home: path.clone(),
-            };
-            all.insert(keys::title(id, level), key);
+            all.extend(pairs.wanted(path)?);
         }
         Ok(Some(all))
+    }
+
+    fn turn(&self, repo: &Wanted) -> Turn<'_> {
+        let granted = self
+            .access
+            .grantees(&repo.identity)
+            .map(|(who, ..)| who.product.clone());
+        Turn {
+            products: granted.chain(repo.identity.product.clone()).collect(),
+            policy: self.platform.rotation().policy,
+            order: ring::order(&repo.declared.metadata),
+            now: self.now,
+            readers: &self.readers,
+        }
     }
 
     /// All keys and the hook of a repository; `known` are keys that are ours.
@@ -341,10 +389,11 @@ impl Forge<'_> {
         repo: &Wanted,
         ids: &BTreeMap<Identity, u64>,
         known: &BTreeSet<String>,
-    ) -> Result<Converged, ForgeError> {
+    ) -> Result<(Converged, Held), ForgeError> {
         let id = repo_id(&repo.identity, ids.get(&repo.identity).copied())?;
         let provider = self.provider(&repo.declared);
-        let (mut wanted, mut writes) = self.own_keys(provider, &repo.path, &id).await?;
+        let (mut wanted, mut writes) = self.own_keys(provider, repo, &id).await?;
+        let mut held = Held::default();
         let mut missing = false;
         for (identity, level) in grants::keys_on(&self.scopes, &self.access, &repo.identity) {
             let Some(home) = paths::find_code_repo(&self.scopes, &identity) else {
@@ -371,6 +420,7 @@ impl Forge<'_> {
         } else {
             Ok(keys::Converged::default())
         };
+        let turn = self.turn(repo);
         let site = hooks::Site {
             session: &*self.session,
             store: &**self.platform.store(),
@@ -379,18 +429,34 @@ impl Forge<'_> {
             repo: &repo.identity,
             path: &repo.path,
             id: &id,
+            turn: &turn,
         };
         if !abilities.hooks.is_empty() {
             let told = repo.events.iter().filter(|event| abilities.hooks.contains(event));
-            writes += site.converge(&told.copied().collect()).await?;
+            let hooked = site.converge(&told.copied().collect()).await?;
+            writes += hooked.writes;
+            missing |= hooked.late;
+            held.wait(hooked.rest);
+            held.tell("webhook", hooked.generation, hooked.made);
+        }
+        if let Some(lifetime) = self.platform.rotation().access_tokens {
+            let handed = self
+                .tokens(&repo.path, provider, &id)?
+                .converge(&turn, lifetime)
+                .await?;
+            writes += handed.writes;
+            missing |= handed.late;
+            held.wait(handed.rest);
+            held.tell("accesstoken-api", handed.generation, handed.made);
         }
         let mut done = keys?;
         done.writes += writes;
         done.late |= missing;
-        Ok(done)
+        Ok((done, held))
     }
 
-    async fn retire_one(&self, repo: &Retired) -> Result<u64, ForgeError> {
+    async fn retire_one(&self, repo: &Retired) -> Result<(u64, Step), ForgeError> {
+        let step = repo.leaving.step(self.platform.grace(), self.now);
         let session = &*self.session;
         let id = repo_id(&repo.identity, repo.known_id)?;
         let action = || format!("look at the repository {}", repo.path);
@@ -400,12 +466,15 @@ impl Forge<'_> {
             .map_err(|e| ForgeError::host(action(), e))?;
         let mut writes = 0;
         // Where repositories are made by hand, they go by hand.
-        let managed = found.filter(|r| session.abilities().manages && repository::is_ours(r, &repo.identity));
+        let managed = found.filter(|r| {
+            session.abilities().manages && repository::is_ours(r, &repo.identity, &repo.metadata)
+        });
         if let Some(found) = managed {
             if !found.archived {
+                writes += self.tokens(&repo.path, &repo.provider, &id)?.close().await?;
                 writes += self.close(&repo.path).await?;
             }
-            writes += repository::retire(session, &found, repo.retention).await?;
+            writes += repository::retire(session, &found, step).await?;
         }
         for what in RepoCredential::ALL {
             let at = store_keys::repo(&repo.provider, &id, what)
@@ -420,7 +489,23 @@ impl Forge<'_> {
                 writes += 1;
             }
         }
-        Ok(writes)
+        Ok((writes, step))
+    }
+
+    fn tokens<'t>(
+        &'t self,
+        path: &'t RepoPath,
+        provider: &str,
+        id: &RepoId,
+    ) -> Result<tokens::Tokens<'t>, ForgeError> {
+        let at = store_keys::repo(provider, id, RepoCredential::AccessToken)
+            .map_err(|_| ForgeError::Provider(provider.to_owned()))?;
+        Ok(tokens::Tokens {
+            session: &*self.session,
+            store: &**self.platform.store(),
+            path,
+            at,
+        })
     }
 
     /// Takes every key and hook of ours from a repository.
@@ -441,6 +526,37 @@ impl Forge<'_> {
 }
 
 impl ForgePass {
+    /// Takes note of a repository that is as declared.
+    fn take(
+        &mut self,
+        repo: &Wanted,
+        at: &Repository,
+        abilities: Abilities,
+        (done, held): (Converged, Held),
+    ) {
+        self.writes += done.writes;
+        self.unfinished |= done.late || held.waits;
+        self.replaced |= held.replaced;
+        self.again = self.again.into_iter().chain(held.rest).min();
+        let by_hand = if abilities.keys && !abilities.hooks.is_empty() {
+            ""
+        } else {
+            "; its deploy keys and its webhook are kept by hand, and pushes are found by polling"
+        };
+        let mut said = format!("{} is there{by_hand}", repo.path);
+        for what in &held.said {
+            said = format!("{said}; {what}");
+        }
+        if !done.foreign.is_empty() {
+            said = format!("{said}; not made by Nautes: {}", done.foreign.join("; "));
+        }
+        let facts = Facts::from(Fact::ready(ON_FORGE, said))
+            .field("repositoryId", at.id.to_string())
+            .field("url", at.http_url.clone())
+            .field("credentials", held.credentials());
+        self.facts.insert(repo.identity.clone(), facts);
+    }
+
     /// Takes note of a failure. The id by which a repository is known stays known: without it, one that is gone would be
     /// made again.
     fn note(&mut self, identity: &Identity, known_id: Option<&str>, error: &ForgeError) {

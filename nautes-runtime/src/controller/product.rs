@@ -1,23 +1,23 @@
-//! A product: its projection, its repositories on the forge, and taking it away.
+//! A product: its projection, and its repositories on the forge.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+use nautes_gitops::RepoRef;
 use nautes_gitops::host::HookEvent;
-use nautes_gitops::publish::trailer;
-use nautes_gitops::{HostError, RepoPath, RepoRef};
-use nautes_model::kinds::{Product, Retention};
 use nautes_model::name::{ClusterName, ProductName};
-use nautes_model::secret::GrantScope;
 use nautes_model::{Identity, Kind, Resource, Sourced};
 use nautes_validate::Access;
 
 use super::ControlError;
 use super::apply::recent_facts;
-use super::code_repo::{self, Forge, ForgePass, Retired, Wanted};
+use super::code_repo::{self, Forge, ForgePass, Wanted};
 use super::facts::Source;
-use super::state::{Next, Shared, Unit, count, lock, product_identity};
+use super::readers::Readers;
+use super::state::{Next, Shared, Unit, count, lock};
 use super::sync::is_gone;
+use super::{removal, retire};
 use crate::plan::{Plan, VerdictState};
 use crate::platform::paths;
 use crate::projection::{Live, Projection};
@@ -57,7 +57,7 @@ fn gone<'a>(live: &'a Live, keep: &BTreeSet<Identity>, plan: Option<&Plan>) -> V
         .collect()
 }
 
-fn projection(shared: &Shared, product: &ProductName) -> Projection {
+pub(super) fn projection(shared: &Shared, product: &ProductName) -> Projection {
     let client = shared.platform.tenant_cluster().clone();
     Projection::product(client, product.clone(), shared.platform.timing().call)
 }
@@ -139,6 +139,7 @@ pub(super) async fn forge(shared: &Shared, product: &ProductName) -> Result<Next
             declared: repo.clone(),
             path,
             known_id: known_id(&live, identity).map(|id| id.to_string()),
+            is_kept: live.get(identity).and_then(|o| removal::kept_since(o)).is_some(),
             may_create: verdict.is_some_and(|v| v.state == VerdictState::Ready),
             events: events.get(identity).cloned().unwrap_or_default(),
         });
@@ -147,11 +148,24 @@ pub(super) async fn forge(shared: &Shared, product: &ProductName) -> Result<Next
     let mut pass = forge.converge(&wanted).await;
     let keep: BTreeSet<Identity> = scope.resources.iter().map(|s| s.identity.clone()).collect();
     let removed = recent_facts(shared, &RepoRef::Product(product.clone())).await;
-    let retired: Vec<Retired> = gone(&live, &keep, Some(&plan))
+    let asked = removal::asked(&removed);
+    let gone: Vec<&Identity> = gone(&live, &keep, Some(&plan))
         .into_iter()
         .filter(|identity| identity.kind == Kind::CodeRepo)
-        .filter_map(|identity| retired(shared, &live, identity, &group, &removed))
         .collect();
+    let unasked = gone.iter().filter(|identity| !asked.contains(**identity)).count();
+    let of = live
+        .keys()
+        .filter(|identity| identity.kind == Kind::CodeRepo)
+        .count();
+    let held = removal::held_repos(unasked, of);
+    let mut retired = Vec::new();
+    for identity in gone {
+        match (&held, asked.contains(identity)) {
+            (Some(fact), false) => shared.report(identity, Source::Forge, fact.clone()),
+            (_, asked) => retired.extend(retire::retired(shared, &live, identity, &group, &removed, asked)),
+        }
+    }
     forge.retire(&retired, &mut pass).await;
     for identity in &pass.gone {
         let writes = projection
@@ -193,10 +207,17 @@ fn finish(shared: &Shared, product: &ProductName, pass: ForgePass) -> Result<Nex
             }
         }
     }
+    if pass.replaced {
+        // Others have it in clusters, and on their repositories.
+        shared.refresh();
+    }
+    if let Some(after) = pass.again {
+        shared.queue.add_after(Unit::Forge(product.clone()), after);
+    }
     Ok(Next::unless(pass.unfinished))
 }
 
-async fn open_forge(shared: &Shared, access: Arc<Access>) -> Result<Forge<'_>, ControlError> {
+pub(super) async fn open_forge(shared: &Shared, access: Arc<Access>) -> Result<Forge<'_>, ControlError> {
     let session = shared
         .platform
         .host()
@@ -209,6 +230,8 @@ async fn open_forge(shared: &Shared, access: Arc<Access>) -> Result<Forge<'_>, C
         scopes: Arc::clone(shared.world().scopes()),
         access,
         ids: lock(&shared.ids).clone(),
+        readers: Readers::of(shared),
+        now: Timestamp::now(),
     })
 }
 
@@ -230,205 +253,9 @@ fn group(shared: &Shared, product: &ProductName) -> String {
     paths::group_of(product, declared).to_owned()
 }
 
-fn known_id(live: &Live, identity: &Identity) -> Option<u64> {
+pub(super) fn known_id(live: &Live, identity: &Identity) -> Option<u64> {
     match live.get(identity)?.resource.as_ref()? {
         Resource::CodeRepo(repo) => repo.status.as_ref()?.repository_id.as_ref()?.parse().ok(),
         _ => None,
     }
-}
-
-fn retired(
-    shared: &Shared,
-    live: &Live,
-    identity: &Identity,
-    group: &str,
-    removed: &[trailer::Facts],
-) -> Option<Retired> {
-    let resource = live.get(identity)?.resource.as_ref()?;
-    let Resource::CodeRepo(repo) = resource else {
-        return None;
-    };
-    Some(Retired {
-        identity: identity.clone(),
-        path: paths::code_repo(group, repo).ok()?,
-        known_id: known_id(live, identity),
-        retention: retention(resource, identity, removed),
-        provider: code_repo::provider_of(&shared.platform, shared.world().scopes(), repo).to_owned(),
-    })
-}
-
-/// What a removing commit says, else what the manifest said.
-fn retention(resource: &Resource, identity: &Identity, removed: &[trailer::Facts]) -> Retention {
-    removed
-        .iter()
-        .find_map(|facts| facts.retention.get(identity).copied())
-        .unwrap_or_else(|| code_repo::retention_of(resource))
-}
-
-/// Takes away what is left of a product that is declared no more: rights and secrets at once, objects in every
-/// cluster that has some, repositories as they said; its own objects in the tenant cluster last.
-pub(super) async fn retire(shared: &Shared, product: &ProductName) -> Result<Next, ControlError> {
-    let turn = shared.forge_turn(product);
-    let _one = turn.lock().await;
-    let world = shared.world();
-    let scopes = world.scopes();
-    let Some(plan) = shared.plan(product) else {
-        return Ok(Next::Done);
-    };
-    if !world.knows_tenant() || scopes.products.contains_key(product) || !is_gone(scopes, product, &plan) {
-        return Ok(Next::Done);
-    }
-    revoke(shared, product).await?;
-    let settings = shared.platform.tenant();
-    let client = shared.platform.tenant_cluster().clone();
-    let tenant = Projection::tenant(client, &settings.namespace, shared.platform.timing().call);
-    let tenant_live = tenant.read().await.map_err(ControlError::Projection)?;
-    let Some(identity) = product_identity(product) else {
-        return Ok(Next::Done);
-    };
-    let declared = tenant_live
-        .get(&identity)
-        .filter(|o| o.ours)
-        .and_then(|o| match &o.resource {
-            Some(Resource::Product(declared)) => Some((**declared).clone()),
-            _ => None,
-        });
-    let repos_gone = retire_repos(shared, product, declared.as_ref()).await?;
-    let left = left_in_clusters(shared, product);
-    if !repos_gone || !left.is_empty() {
-        for cluster in left {
-            shared.queue.add(Unit::Apply(product.clone(), cluster));
-        }
-        return Ok(Next::Retry);
-    }
-    if let Some(declared) = &declared {
-        retire_group(shared, product, &identity, declared).await?;
-    }
-    let failed = ControlError::Projection;
-    let mut writes = projection(shared, product)
-        .delete_namespace()
-        .await
-        .map_err(failed)?;
-    if declared.is_some() {
-        writes += tenant.delete(&identity).await.map_err(failed)?;
-    }
-    count(&shared.writes.projection, writes);
-    lock(&shared.plans).remove(product);
-    shared.board.retain(Some(product), &BTreeSet::new());
-    lock(&shared.ids).retain(|identity, _| identity.product.as_ref() != Some(product));
-    Ok(Next::Done)
-}
-
-async fn revoke(shared: &Shared, product: &ProductName) -> Result<(), ControlError> {
-    let store = shared.platform.store();
-    let failed = |source| ControlError::Store {
-        action: format!("revoke the rights of product {product}"),
-        source,
-    };
-    for scope in store.grant_scopes().await.map_err(failed)? {
-        if matches!(&scope, GrantScope::Product { product: of, .. } if of == product) {
-            let change = store
-                .converge_grants(&scope, &BTreeSet::new())
-                .await
-                .map_err(failed)?;
-            count(&shared.writes.grants, u64::from(!change.is_empty()));
-        }
-    }
-    Ok(())
-}
-
-/// Returns whether no repository is left to be dealt with.
-async fn retire_repos(
-    shared: &Shared,
-    product: &ProductName,
-    declared: Option<&Product>,
-) -> Result<bool, ControlError> {
-    let projection = projection(shared, product);
-    let live = projection.read().await.map_err(ControlError::Projection)?;
-    let group = paths::group_of(product, declared).to_owned();
-    let removed = recent_facts(shared, &RepoRef::Product(product.clone())).await;
-    let repos: Vec<Retired> = live
-        .iter()
-        .filter(|(identity, object)| object.ours && identity.kind == Kind::CodeRepo)
-        .filter_map(|(identity, _)| retired(shared, &live, identity, &group, &removed))
-        .collect();
-    let forge = open_forge(shared, Arc::new(Access::default())).await?;
-    let mut pass = ForgePass::default();
-    forge.retire(&repos, &mut pass).await;
-    for identity in &pass.gone {
-        let writes = projection
-            .delete(identity)
-            .await
-            .map_err(ControlError::Projection)?;
-        count(&shared.writes.projection, writes);
-    }
-    count(&shared.writes.forge, pass.writes);
-    Ok(!pass.unfinished)
-}
-
-fn left_in_clusters(shared: &Shared, product: &ProductName) -> BTreeSet<ClusterName> {
-    shared
-        .clusters()
-        .into_iter()
-        .filter(|(_, state)| {
-            state
-                .units
-                .iter()
-                .any(|unit| unit.product.as_ref() == Some(product))
-        })
-        .map(|(name, _)| name)
-        .collect()
-}
-
-/// Archives or deletes `default.project`, and deletes the group when it is empty and nobody wants to keep it.
-async fn retire_group(
-    shared: &Shared,
-    product: &ProductName,
-    identity: &Identity,
-    declared: &Product,
-) -> Result<(), ControlError> {
-    let Some(registered) = &declared.spec.registration else {
-        // Nothing proves that the group was made for the product.
-        return Ok(());
-    };
-    let removed = recent_facts(shared, &RepoRef::Tenant).await;
-    let retention = retention(&Resource::from(declared.clone()), identity, &removed);
-    let session = shared
-        .platform
-        .host()
-        .platform()
-        .await
-        .map_err(ControlError::Session)?;
-    let group = paths::group_of(product, Some(declared));
-    let failed = ControlError::Session;
-    let Ok(path) = RepoPath::new(group, nautes_model::layout::DEFAULT_PROJECT) else {
-        return Ok(());
-    };
-    if let Some(found) = session.repository(&path).await.map_err(failed)?
-        && found.id.to_string() == registered.repository_id
-    {
-        match retention {
-            Retention::Delete => {
-                session.delete_repository(&path).await.map_err(failed)?;
-                count(&shared.writes.forge, 1);
-            }
-            Retention::Archive if found.archived => {}
-            Retention::Archive => {
-                session.archive_repository(&path, true).await.map_err(failed)?;
-                count(&shared.writes.forge, 1);
-            }
-        }
-    }
-    if retention == Retention::Delete
-        && let Some(found) = session.group(group).await.map_err(failed)?
-        && found.id.to_string() == registered.group_id
-    {
-        match session.delete_group(group).await {
-            Ok(()) => count(&shared.writes.forge, 1),
-            // Archived or foreign repositories are in it: it stays.
-            Err(HostError::Conflict { .. } | HostError::NotFound { .. }) => {}
-            Err(error) => return Err(failed(error)),
-        }
-    }
-    Ok(())
 }

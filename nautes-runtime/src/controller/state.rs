@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use super::facts::{Board, Facts, Source};
 use super::queue::Queue;
+use super::readers::InLine;
 use crate::apply;
 use crate::plan::{Claims, Plan};
 use crate::platform::{Observed, Platform, paths};
@@ -189,6 +190,8 @@ pub(crate) struct Shared {
     pub(crate) failures: Mutex<BTreeMap<Unit, String>>,
     /// Which repositories are to be followed.
     pub(crate) watched: watch::Sender<BTreeSet<RepoPath>>,
+    /// Which clusters have every secret that they get, and since when.
+    pub(crate) in_line: Mutex<InLine>,
     forge_turns: Mutex<BTreeMap<ProductName, Arc<tokio::sync::Mutex<()>>>>,
 }
 
@@ -215,6 +218,7 @@ impl Shared {
             dirty: Mutex::default(),
             failures: Mutex::default(),
             watched: watch::Sender::new(BTreeSet::new()),
+            in_line: Mutex::default(),
             forge_turns: Mutex::default(),
         }
     }

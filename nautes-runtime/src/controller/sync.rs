@@ -12,8 +12,9 @@ use nautes_validate::Access;
 use tokio::sync::watch;
 
 use super::ControlError;
-use super::apply::owners_of;
+use super::apply::{owners_of, recent_facts};
 use super::facts::{Fact, Facts, Source};
+use super::removal;
 use super::state::{
     ClusterState, Dirty, Next, Shared, Unit, World, cluster_identity, lock, product_identity,
 };
@@ -60,11 +61,12 @@ pub(super) async fn world(shared: &Shared) -> Result<Next, ControlError> {
         forge_ids: lock(&shared.ids).clone(),
         ..Inputs::unknown()
     };
-    let plans = shared
+    let mut plans = shared
         .platform
         .plan_all(Arc::clone(&scopes), inputs, known)
         .await
         .map_err(ControlError::Plan)?;
+    hold_removals(shared, &scopes, &mut plans).await;
     fan_out(shared, &before, &asked, plans, all);
     shared.watched.send_if_modified(|watched| {
         let now = followed(shared, &scopes);
@@ -73,6 +75,23 @@ pub(super) async fn world(shared: &Shared) -> Result<Next, ControlError> {
         changed
     });
     Ok(Next::unless(unread))
+}
+
+/// Holds products that are gone without anybody having asked for it, where they are many.
+async fn hold_removals(shared: &Shared, scopes: &Scopes, plans: &mut BTreeMap<ProductName, Plan>) {
+    let gone: BTreeSet<ProductName> = plans
+        .iter()
+        .filter(|(product, plan)| is_gone(scopes, product, plan))
+        .map(|(product, _)| product.clone())
+        .collect();
+    if gone.len() < 2 {
+        return;
+    }
+    let removed = recent_facts(shared, &RepoRef::Tenant).await;
+    for (identity, fact) in removal::hold_products(plans, &gone, &removal::asked(&removed)) {
+        tracing::warn!(%identity, message = fact.message, "a removal is held");
+        shared.report(&identity, Source::Plan, fact);
+    }
 }
 
 /// The products that are registered, and those of which something may be left.

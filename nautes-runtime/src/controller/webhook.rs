@@ -28,6 +28,7 @@ use nautes_gitops::host::gitea::event as gitea;
 use nautes_gitops::host::gitlab::event as gitlab;
 use nautes_model::name::{ProductName, ResourceName};
 use nautes_model::{Identity, Kind, Resource, Secret};
+use nautes_vault::rotation::Ring;
 
 use super::code_repo::{provider_of, token_of};
 use super::state::{Hint, Shared, Unit, lock};
@@ -86,17 +87,31 @@ async fn take(
     if token.or(signature).is_none() {
         return Err(DENIED);
     }
-    let (identity, secret) = hook(shared, product, repo).await?;
+    let (identity, secrets) = hook(shared, product, repo).await?;
     let read = match token {
-        // Secrets are compared in time that depends on their lengths only.
-        Some(given) if secret.is_empty() || secret != Secret::new(given) => return Err(DENIED),
-        Some(_) => {
+        Some(given) => {
+            let given = Secret::new(given);
+            // Secrets are compared in time that depends on their lengths only, and all of them are.
+            let is_it = |secret: &Secret| !secret.is_empty() && *secret == given;
+            let equal = secrets.iter().fold(
+                None,
+                |found, secret| if is_it(secret) { Some(secret) } else { found },
+            );
+            let secret = equal.ok_or(DENIED)?;
             let name = header(gitlab::EVENT_HEADER);
-            gitlab::read(token, name, &whole(body).await?, &secret)
+            gitlab::read(token, name, &whole(body).await?, secret)
         }
         None => {
             let name = header(gitea::EVENT_HEADER);
-            gitea::read(signature, name, &whole(body).await?, &secret)
+            let body = whole(body).await?;
+            let mut read = Err(Refused::Token);
+            for secret in &secrets {
+                read = gitea::read(signature, name, &body, secret);
+                if !matches!(read, Err(Refused::Token)) {
+                    break;
+                }
+            }
+            read
         }
     };
     match read {
@@ -108,8 +123,8 @@ async fn take(
     }
 }
 
-/// The repository that an address names, and the secret of its hook.
-async fn hook(shared: &Shared, product: &str, repo: &str) -> Result<(Identity, Secret), Answer> {
+/// The repository that an address names, and the secrets of its hook: one, or more while it is replaced.
+async fn hook(shared: &Shared, product: &str, repo: &str) -> Result<(Identity, Vec<Secret>), Answer> {
     let (Ok(product), Ok(repo)) = (ProductName::new(product), ResourceName::new(repo)) else {
         return Err(DENIED);
     };
@@ -122,8 +137,14 @@ async fn hook(shared: &Shared, product: &str, repo: &str) -> Result<(Identity, S
     let provider = provider_of(&shared.platform, world.scopes(), declared);
     let at = token_of(provider, &product, &repo, forge_id).ok_or(DENIED)?;
     let limit = shared.platform.timing().call.min(PATIENCE);
-    match tokio::time::timeout(limit, shared.platform.store().resolve(&at)).await {
-        Ok(Ok(token)) => Ok((identity, token.ok_or(DENIED)?)),
+    match tokio::time::timeout(limit, shared.platform.store().read(&at.path)).await {
+        Ok(Ok(found)) => {
+            let ring = Ring::read(&at.key, &[], found.ok_or(DENIED)?.values).ok_or(DENIED)?;
+            Ok((
+                identity,
+                ring.working().map(|(_, slot)| slot.value.clone()).collect(),
+            ))
+        }
         Ok(Err(error)) => {
             tracing::warn!(%identity, %error, "a delivery could not be checked");
             Err(UNCHECKED)

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use nautes_gitops::{GitHost, Publisher};
 use nautes_model::Class;
@@ -9,7 +10,7 @@ use nautes_validate::RuleSet;
 use nautes_vault::SecretStore;
 use url::Url;
 
-use super::{Inner, Mirrors, Platform, TenantSettings, Timing, judging, observing, reading};
+use super::{Inner, Mirrors, Platform, Rotation, TenantSettings, Timing, judging, observing, reading};
 use crate::clusters::ClusterAccess;
 use crate::engine::Engines;
 
@@ -47,6 +48,8 @@ pub struct PlatformBuilder {
     mirrors: Option<PathBuf>,
     webhook_url: Option<Url>,
     timing: Option<Timing>,
+    rotation: Rotation,
+    grace: Option<Duration>,
 }
 
 impl std::fmt::Debug for PlatformBuilder {
@@ -140,6 +143,21 @@ impl PlatformBuilder {
         self
     }
 
+    /// Sets when credentials of repositories are replaced; without it only when a manifest asks for it.
+    #[must_use]
+    pub const fn rotation(mut self, rotation: Rotation) -> Self {
+        self.rotation = rotation;
+        self
+    }
+
+    /// Sets how long what its manifest lets be deleted is kept on the forge, archived, when the manifest is gone and nobody
+    /// asked for it; [`Platform::GRACE`] if it is not set.
+    #[must_use]
+    pub const fn grace(mut self, grace: Duration) -> Self {
+        self.grace = Some(grace);
+        self
+    }
+
     /// Puts the parts together.
     ///
     /// # Errors
@@ -156,7 +174,7 @@ impl PlatformBuilder {
         } = timing;
         if [poll, resync, heal, call, cluster, retry]
             .iter()
-            .any(std::time::Duration::is_zero)
+            .any(Duration::is_zero)
         {
             return Err(BuildError::ZeroPeriod);
         }
@@ -180,6 +198,8 @@ impl PlatformBuilder {
                 .webhook_url
                 .ok_or(BuildError::Missing("address of the webhook receiver"))?,
             timing,
+            rotation: self.rotation,
+            grace: self.grace.unwrap_or(Platform::GRACE),
         };
         Ok(Platform {
             inner: Arc::new(inner),

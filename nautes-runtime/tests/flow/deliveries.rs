@@ -11,17 +11,17 @@ use serde_json::{Value, json};
 use crate::shop;
 use crate::world::{On, Served, World};
 
-const PATH: &str = "/hooks/shop/web-source";
+pub(super) const PATH: &str = "/hooks/shop/web-source";
 const LARGE: usize = 2 << 20;
 
 /// Somebody who calls the receiver.
-struct Caller {
+pub(super) struct Caller {
     router: axum::Router,
     token: Option<String>,
 }
 
 impl Caller {
-    async fn of(world: &World) -> Self {
+    pub(super) async fn of(world: &World) -> Self {
         let token = token(world, "web-source").await;
         Self {
             router: world.controllers().router(),
@@ -29,7 +29,7 @@ impl Caller {
         }
     }
 
-    async fn post(&self, path: &str, event: &str, body: impl Into<String>) -> u16 {
+    pub(super) async fn post(&self, path: &str, event: &str, body: impl Into<String>) -> u16 {
         let mut request = Request::post(path).header("X-Gitlab-Event", event);
         if let Some(token) = &self.token {
             request = request.header("X-Gitlab-Token", token);
@@ -62,7 +62,7 @@ fn project() -> Value {
     })
 }
 
-fn push(reference: &str, after: &str) -> String {
+pub(super) fn push(reference: &str, after: &str) -> String {
     json!({
         "object_kind": "push", "event_name": "push", "before": Oid::ZERO, "after": after, "ref": reference,
         "checkout_sha": after, "user_id": 4, "user_username": "ann", "project_id": 15, "project": project(),

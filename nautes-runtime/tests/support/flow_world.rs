@@ -21,7 +21,7 @@ use nautes_runtime::clusters::StoredClusters;
 use nautes_runtime::controller::{ControlError, Controllers};
 use nautes_runtime::local::fault::Faults;
 use nautes_runtime::local::{self, Options};
-use nautes_runtime::platform::{Platform, TenantSettings, Timing};
+use nautes_runtime::platform::{Platform, Rotation, TenantSettings, Timing};
 use nautes_runtime::status_report::{State, StatusTree, report};
 use nautes_vault::{Expect, LocalStore, MasterKey, SecretStore, keys};
 use serde_json::{Value, json};
@@ -73,6 +73,13 @@ impl Served {
     }
 }
 
+/// Settings of a platform.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Setup {
+    pub(crate) rotation: Rotation,
+    pub(crate) grace: Option<Duration>,
+}
+
 pub(crate) struct World {
     pub(crate) platform: Platform,
     pub(crate) forge: Served,
@@ -99,7 +106,7 @@ fn any() -> SocketAddr {
 
 impl World {
     /// Everything installed, nothing declared but the provider.
-    async fn new(on: On, call: Duration) -> Self {
+    async fn new(on: On, call: Duration, setup: Setup) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let data = tempfile::tempdir().unwrap();
         let forge = Served::start(on, data.path()).await;
@@ -150,6 +157,8 @@ impl World {
             )))
             .mirrors(data.path().join("mirrors"))
             .webhook_url(format!("http://{address}").parse().unwrap())
+            .rotation(setup.rotation)
+            .grace(setup.grace.unwrap_or(Platform::GRACE))
             .timing(Timing {
                 call,
                 cluster: call * 2,
@@ -175,7 +184,12 @@ impl World {
 
     /// All four clusters are registered.
     pub(crate) async fn with_clusters(on: On, call: Duration) -> Self {
-        let world = Self::new(on, call).await;
+        Self::set_up(on, call, Setup::default()).await
+    }
+
+    /// The same, with settings.
+    pub(crate) async fn set_up(on: On, call: Duration, setup: Setup) -> Self {
+        let world = Self::new(on, call, setup).await;
         world.provision_virtual().await;
         world.register(&["host", "pipelines", "staging", "live"]).await;
         world
@@ -272,8 +286,13 @@ impl World {
             self.publish_tenant(vec![Resource::Product(product)]).await;
         }
         let product = rest.first()?.declared_product()?.to_owned();
+        self.declare(&product, rest).await
+    }
+
+    /// Commits resources of a product.
+    pub(crate) async fn declare(&self, product: &str, upserts: Vec<Resource>) -> Option<Oid> {
         let change = ChangeSet {
-            upserts: rest,
+            upserts,
             ..ChangeSet::default()
         };
         self.publish(&RepoRef::Product(product.parse().unwrap()), change)

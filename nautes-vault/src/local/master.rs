@@ -73,7 +73,7 @@ impl MasterKey {
         &self.0
     }
 
-    fn load(path: &Path) -> Result<Option<Self>, StoreError> {
+    pub(super) fn load(path: &Path) -> Result<Option<Self>, StoreError> {
         let bad = |reason: String| StoreError::BadKey {
             file: Some(path.to_owned()),
             reason,

@@ -84,12 +84,9 @@ impl World {
         }
     }
 
-    fn ask(&self, path: &str, body: &serde_json::Value) -> Request<Body> {
+    fn ask(&self, path: &str, token: &Secret, body: &serde_json::Value) -> Request<Body> {
         Request::post(path)
-            .header(
-                "authorization",
-                format!("Bearer {}", self.ann.expose_str().unwrap()),
-            )
+            .header("authorization", format!("Bearer {}", token.expose_str().unwrap()))
             .header("content-type", "application/json")
             .body(Body::from(body.to_string()))
             .unwrap()
@@ -98,7 +95,11 @@ impl World {
     async fn save(&self, server: usize) -> Answer {
         let body = json!({ "files": [{ "name": "shop.yaml", "text": SHOP }] });
         let router = &self.servers[server % self.servers.len()];
-        send_to(router, self.ask("/api/v1/apply", &body)).await
+        send_to(router, self.ask("/api/v1/apply", &self.ann, &body)).await
+    }
+
+    async fn apply(&self, token: &Secret, body: serde_json::Value) -> Answer {
+        send_to(&self.servers[0], self.ask("/api/v1/apply", token, &body)).await
     }
 }
 
@@ -188,6 +189,49 @@ async fn a_group_that_was_there_is_not_taken() {
     assert_eq!(answer.status, StatusCode::CONFLICT, "{:#}", answer.body);
     assert_eq!(answer.body["reason"], "GROUP_EXISTS");
     assert!(session.repositories("shop").await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_that_was_there_is_taken_over_when_its_owner_asks_for_it_by_its_id() {
+    let world = World::new(1).await;
+    let session = world.gitlab.session(&world.ann).await.unwrap();
+    let group = GroupSpec {
+        name: "shop".to_owned(),
+        ..GroupSpec::default()
+    };
+    let made = session.create_group(&group).await.unwrap();
+    let adopt = |id: u64| {
+        let text = format!(
+            "apiVersion: nautes.resource.nautes.io/v1alpha1\nkind: Product\nmetadata:\n  name: shop\n  annotations:\n    \
+             {}: \"{id}\"\nspec: {{name: shop, git: {{gitlab: {{visibility: private}}}}}}\n",
+            nautes_model::annotation::ADOPT
+        );
+        json!({ "files": [{ "name": "shop.yaml", "text": text }] })
+    };
+    let refused = world.apply(&world.ann, adopt(made.id + 1)).await;
+    assert_eq!(refused.body["reason"], "GROUP_EXISTS", "{:#}", refused.body);
+    // The platform's account has to look after it.
+    let refused = world.apply(&world.ann, adopt(made.id)).await;
+    assert_eq!(refused.body["reason"], "GROUP_EXISTS", "{:#}", refused.body);
+    let hint = refused.body["metadata"]["hint"].as_str().unwrap();
+    assert!(hint.contains("owner"), "{hint}");
+    let place = nautes_gitops::Place::group("shop");
+    session
+        .add_member(&place, "platform", nautes_gitops::AccessLevel::Owner)
+        .await
+        .unwrap();
+    // Nobody else has it taken over.
+    let other = world.fake.create_user("other").await.unwrap();
+    let refused = world.apply(&other, adopt(made.id)).await;
+    assert!(refused.status.is_client_error(), "{:#}", refused.body);
+    assert!(session.repositories("shop").await.unwrap().is_empty());
+
+    let answer = world.apply(&world.ann, adopt(made.id)).await;
+    assert!(answer.status.is_success(), "{:#}", answer.body);
+    let scopes = world.scopes().await;
+    let registered = scopes.tenant.product("shop").unwrap().1.spec.registration.clone();
+    assert_eq!(registered.unwrap().group_id, made.id.to_string());
+    assert_eq!(session.repositories("shop").await.unwrap().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -131,3 +131,52 @@ Examples:
   nautes audit shop
   nautes audit --user alice --since 2026-01-31
   nautes audit shop --resource env/shop/live -o json";
+
+/// `nautes rotate`.
+#[derive(Debug, Args)]
+#[command(after_help = ROTATE)]
+pub struct Rotate {
+    /// The code repositories.
+    #[arg(value_name = "NAME", required_unless_present = "all", conflicts_with = "all")]
+    pub names: Vec<String>,
+    /// Every code repository of the product.
+    #[arg(long)]
+    pub all: bool,
+    /// The product.
+    #[arg(long, short = 'p', value_name = "PRODUCT")]
+    pub product: Option<String>,
+    /// Others may know them: the old ones end as soon as the new ones are in place, without the overlap, and whether or
+    /// not every cluster has answered.
+    #[arg(long)]
+    pub revoke: bool,
+    /// Replaces what was made before this instant (RFC 3339); now if it is not given.
+    #[arg(long, value_name = "INSTANT", value_parser = instant)]
+    pub before: Option<String>,
+    /// Shows what would be done and does nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How the result is printed.
+    #[arg(long, short = 'o', value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+const ROTATE: &str = "\
+The wish is an annotation of the manifests (nautes.resource.nautes.io/rotate-before or revoke-before), written in one \
+commit: who asked, and when, is in the history. The controllers make new credentials, put them everywhere, hand them \
+out, and end the old ones last; what is in place is in the status of each repository (nautes get coderepo NAME -o yaml on \
+the tenant cluster: kubectl get coderepoes -n product-PRODUCT).
+
+Examples:
+  nautes rotate web-source -p shop            a new deploy key, webhook token and access token, without a gap
+  nautes rotate --all -p shop --revoke        a laptop with keys was stolen
+  nautes rotate --all -p shop --before 2026-01-01T00:00:00Z
+
+Exit codes: 0 the wish is committed, 1 with --dry-run something would change, 4 there is no such repository, 5 others \
+were faster; the others as in nautes --help.";
+
+fn instant(text: &str) -> Result<String, String> {
+    let read: Result<jiff::Timestamp, _> = text.parse();
+    let read =
+        read.map_err(|_| "write an instant as in RFC 3339, for example 2026-11-28T12:00:00Z".to_owned())?;
+    Ok(read.to_string())
+}

@@ -17,8 +17,47 @@ pub struct Secrets {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Copies the local secret store into Vault: the newest version of every secret, and all grants.
-    Migrate(Migrate),
+    Migrate(Box<Migrate>),
+    /// Gives the local secret store a new master key.
+    Rekey(Rekey),
 }
+
+/// `nautes secrets rekey`.
+#[derive(Debug, Args)]
+#[command(after_help = REKEY)]
+pub struct Rekey {
+    /// The data folder of nautes-api or of `nautes local`, with store.redb and store.key in it.
+    #[arg(long, value_name = "DIR", required_unless_present = "store_file")]
+    pub data: Option<PathBuf>,
+    /// The file of the local secret store.
+    #[arg(
+        long,
+        env = "NAUTES_STORE_FILE",
+        hide_env_values = true,
+        value_name = "FILE",
+        conflicts_with = "data",
+        requires = "store_key_file"
+    )]
+    pub store_file: Option<PathBuf>,
+    /// The file with its key. It gets the new one.
+    #[arg(
+        long,
+        env = "NAUTES_STORE_KEY_FILE",
+        hide_env_values = true,
+        value_name = "FILE",
+        conflicts_with = "data"
+    )]
+    pub store_key_file: Option<PathBuf>,
+}
+
+const REKEY: &str = "\
+The secrets stay as they are. The new key is in a file beside the old one (.next) before the store is changed, so that after
+an interruption the same command finishes. The store is one process's at a time: stop nautes-api, nautes-controller or
+nautes local first. Whoever has an older copy of the file and its key can still read that copy: where that is to be feared,
+replace the secrets, too (nautes rotate).
+
+Exit codes: 0 it has a new key, 1 the store or its key cannot be used, 5 another process has the store; the others as in
+nautes --help.";
 
 /// `nautes secrets migrate`.
 #[derive(Debug, Args)]

@@ -1,14 +1,14 @@
-//! `nautes secrets migrate`: from the store of one machine into Vault.
+//! `nautes secrets`: from the store of one machine into Vault, and a new key for that store.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use nautes_vault::local::{LocalStore, MasterKey};
+use nautes_vault::local::{self, LocalStore, MasterKey, Rekeyed};
 use nautes_vault::migrate::{self, Copied, Differing};
 use nautes_vault::{SecretStore, StoreError};
 use serde_json::json;
 
-use crate::cli::secrets::{Command, Form, Migrate, Secrets};
+use crate::cli::secrets::{Command, Form, Migrate, Rekey, Secrets};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::{self, GREEN, YELLOW};
 use crate::settings::Environment;
@@ -20,6 +20,39 @@ use crate::settings::Environment;
 pub async fn run(args: &Secrets, environment: &Environment) -> Outcome {
     match &args.command {
         Command::Migrate(args) => migrate(args, environment).await,
+        Command::Rekey(args) => rekey(args).await,
+    }
+}
+
+async fn rekey(args: &Rekey) -> Outcome {
+    let (file, key_file) = match (&args.data, &args.store_file, &args.store_key_file) {
+        (Some(data), ..) => (data.join("store.redb"), data.join("store.key")),
+        (None, Some(file), Some(key)) => (file.clone(), key.clone()),
+        _ => {
+            return Err(Failure::usage("no store is given")
+                .hint("name it with --data, or with --store-file and --store-key-file"));
+        }
+    };
+    let said = match local::rekey(&file, &key_file).await.map_err(held)? {
+        Rekeyed::Changed => "has a new master key",
+        Rekeyed::Finished => "has the new master key of an earlier call, which was interrupted",
+    };
+    output::data(&format!(
+        "{} {said}; it is in {}\n",
+        file.display(),
+        key_file.display()
+    ))?;
+    Ok(Exit::Clean)
+}
+
+/// Says who may have the store.
+fn held(error: StoreError) -> Failure {
+    let in_use = matches!(error, StoreError::InUse { .. });
+    let failure = Failure::from(error);
+    if in_use {
+        failure.hint("stop nautes-api, nautes-controller or nautes local first")
+    } else {
+        failure
     }
 }
 
@@ -115,15 +148,7 @@ async fn open(args: &Migrate, environment: &Environment) -> Result<LocalStore, F
 }
 
 fn read(file: &Path, key: &MasterKey) -> Result<LocalStore, Failure> {
-    LocalStore::open(file, key).map_err(|error| {
-        let in_use = matches!(error, StoreError::InUse { .. });
-        let failure = Failure::from(error);
-        if in_use {
-            failure.hint("stop nautes-api, nautes-controller or nautes local first")
-        } else {
-            failure
-        }
-    })
+    LocalStore::open(file, key).map_err(held)
 }
 
 fn shown(copied: &Copied) -> serde_json::Value {

@@ -51,6 +51,46 @@ fn scope() -> GrantScope {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_local_store_gets_a_new_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let held = filled(&data).await;
+    let key = || std::fs::read_to_string(data.join("store.key")).unwrap();
+    let before = key();
+    let rekey = || -> Run {
+        let mut command = program(dir.path());
+        run(
+            command.args(["secrets", "rekey", "--data", &data.display().to_string()]),
+            "",
+        )
+    };
+    let in_use = rekey();
+    assert_eq!(in_use.code, 5, "{}", in_use.err);
+    assert!(in_use.err.contains("stop nautes-api"), "{}", in_use.err);
+    assert_eq!(key(), before);
+    drop(held);
+    let done = rekey();
+    assert_eq!(done.code, 0, "{}", done.err);
+    assert!(done.out.contains("has a new master key"), "{}", done.out);
+    assert_ne!(key(), before);
+    assert!(!done.out.contains(key().trim()) && !done.err.contains(key().trim()));
+    let master = MasterKey::load_or_create(&data.join("store.key")).unwrap();
+    let store = LocalStore::open(&data.join("store.redb"), &master).unwrap();
+    let at = path("git/gitlab/repo-1/default/readonly");
+    assert_eq!(
+        store.read(&at).await.unwrap().unwrap().values,
+        values(at.as_str())
+    );
+    let none = run(
+        program(dir.path()).args(["secrets", "rekey", "--data", "none"]),
+        "",
+    );
+    assert_eq!(none.code, 1, "{}", none.err);
+    assert!(none.err.contains("there is no such file"), "{}", none.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_local_store_moves_into_vault_as_a_whole_and_shows_nothing() {
     let Some(bao) = openbao() else {
         return;

@@ -25,6 +25,17 @@ pub(in crate::manifest) fn check(field: &str, of_labels: bool, entries: &[Entry]
             let path = join(field, &entry.key);
             faults.add(rule::FIELD_VALUE, entry.at, &path, message, Some(hint.to_owned()));
         }
+        if let Some((what, hint)) = crate::annotation::check(&entry.key, text).filter(|_| !of_labels) {
+            let message = format!("{} {what}", quoted(text));
+            let path = join(field, &entry.key);
+            faults.add(
+                rule::FIELD_VALUE,
+                entry.node.at,
+                &path,
+                message,
+                Some(hint.to_owned()),
+            );
+        }
         if of_labels && !(text.is_empty() || is_word(text)) {
             let message = format!("{} is not the value of a label", quoted(text));
             let hint =

@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use nautes_gitops::host::DeployKeySpec;
 use nautes_gitops::{HostError, RepoPath, Session};
 use nautes_model::Secret;
+use nautes_vault::SecretStore;
 use nautes_vault::keys::{self, RepoCredential, RepoId};
-use nautes_vault::{Expect, SecretStore};
+use nautes_vault::rotation::Slot;
 use rand::TryRngCore as _;
 use rand::rngs::OsRng;
 use ssh_key::private::{Ed25519Keypair, KeypairData};
@@ -16,6 +17,7 @@ use ssh_key::{LineEnding, PrivateKey};
 use zeroize::Zeroizing;
 
 use super::ForgeError;
+use super::ring::{Kept, Turn};
 use steps::Step;
 
 /// The levels that have a key of their own.
@@ -34,63 +36,134 @@ pub(super) struct WantedKey {
 /// Keys by title.
 pub(super) type WantedKeys = BTreeMap<String, WantedKey>;
 
-/// The title of a key on the forge.
-pub(super) fn title(id: &RepoId, level: RepoCredential) -> String {
-    format!("{id}-{}", level.segment())
+/// The title of a key on the forge: the first of a level has no number.
+pub(super) fn title(id: &RepoId, level: RepoCredential, generation: u64) -> String {
+    match generation {
+        0 | 1 => format!("{id}-{}", level.segment()),
+        n => format!("{id}-{}-{n}", level.segment()),
+    }
 }
 
 /// Whether a title is of the form that Nautes gives. Such titles are Nautes' own within its groups: a key that
 /// has one and is not wanted is a right that nobody has any more.
 pub(super) fn is_managed(title: &str) -> bool {
+    let numbered = title.rsplit_once('-').filter(|(_, number)| {
+        let n: Option<u64> = number.parse().ok();
+        n.is_some_and(|n| n > 1 && n.to_string() == *number)
+    });
+    let plain = numbered.map_or(title, |(rest, _)| rest);
     LEVELS.iter().any(|level| {
-        title
+        plain
             .strip_suffix(level.segment())
             .and_then(|rest| rest.strip_suffix('-'))
             .is_some_and(|id| !id.is_empty())
     })
 }
 
-/// Returns the public half of the key that a repository has at a level; `None` if it has none.
-pub(super) async fn find_pair(
-    store: &dyn SecretStore,
-    provider: &str,
-    id: &RepoId,
+/// The pairs of a repository at a level.
+#[derive(Debug)]
+pub(super) struct Pairs {
+    pub(super) kept: Kept,
+    id: RepoId,
     level: RepoCredential,
-) -> Result<Option<String>, ForgeError> {
-    let at = keys::repo(provider, id, level).map_err(|_| ForgeError::Provider(provider.to_owned()))?;
-    let found = store.resolve(&at).await.map_err(|source| ForgeError::Store {
-        action: format!("read the {} key of {id}", level.segment()),
-        source,
-    })?;
-    found.map(|private| public_half(&private, id)).transpose()
 }
 
-/// Makes sure that a repository has a key at a level. Returns the public half, and whether it was made now.
-pub(super) async fn ensure_pair(
-    store: &dyn SecretStore,
-    provider: &str,
-    id: &RepoId,
-    level: RepoCredential,
-) -> Result<(String, bool), ForgeError> {
-    let at = keys::repo(provider, id, level).map_err(|_| ForgeError::Provider(provider.to_owned()))?;
-    let store_error = |source| ForgeError::Store {
-        action: format!("keep the {} key of {id}", level.segment()),
-        source,
-    };
-    if let Some(found) = store.resolve(&at).await.map_err(store_error)? {
-        return Ok((public_half(&found, id)?, false));
+impl Pairs {
+    /// Reads them; `None` if there is none.
+    pub(super) async fn find(
+        store: &dyn SecretStore,
+        provider: &str,
+        id: &RepoId,
+        level: RepoCredential,
+    ) -> Result<Option<Self>, ForgeError> {
+        let at = keys::repo(provider, id, level).map_err(|_| ForgeError::Provider(provider.to_owned()))?;
+        let found = Kept::read(store, &at, &[]).await;
+        let found = found.map_err(|source| ForgeError::Store {
+            action: format!("read the {} key of {id}", level.segment()),
+            source,
+        })?;
+        Ok(found.map(|kept| Self {
+            kept,
+            id: id.clone(),
+            level,
+        }))
     }
-    let (private, public) = generate(id)?;
-    let values = BTreeMap::from([(at.key.clone(), private)]);
-    match store.write(&at.path, values, Expect::Absent).await {
-        Ok(_) => Ok((public, true)),
-        // Somebody was faster: his key counts.
-        Err(nautes_vault::StoreError::Conflict { .. }) => {
-            let found = store.resolve(&at).await.map_err(store_error)?;
-            let found = found.ok_or_else(|| ForgeError::BadKey(id.to_string()))?;
-            Ok((public_half(&found, id)?, false))
+
+    /// Makes sure that there is one, and that a next one is there where it is due. Returns how many were made.
+    pub(super) async fn ensure(
+        store: &dyn SecretStore,
+        provider: &str,
+        id: &RepoId,
+        level: RepoCredential,
+        turn: &Turn<'_>,
+    ) -> Result<(Self, u64), ForgeError> {
+        let mut made = 0;
+        // Whoever was faster has made one that counts.
+        for _ in 0..2 {
+            let found = Self::find(store, provider, id, level).await?;
+            let mut pairs = match found {
+                Some(pairs) if !turn.begins(&pairs.kept.ring) => return Ok((pairs, made)),
+                Some(mut pairs) => {
+                    pairs.kept.ring.begin(Slot::new(generate(id)?));
+                    pairs
+                }
+                None => {
+                    let at = keys::repo(provider, id, level)
+                        .map_err(|_| ForgeError::Provider(provider.to_owned()))?;
+                    let kept = Kept::first(&at, Slot::new(generate(id)?), 1, turn.now);
+                    let (id, level) = (id.clone(), level);
+                    Self { kept, id, level }
+                }
+            };
+            if pairs.write(store).await? {
+                made += 1;
+                return Ok((pairs, made));
+            }
         }
-        Err(source) => Err(store_error(source)),
+        let found = Self::find(store, provider, id, level).await?;
+        Ok((found.ok_or_else(|| ForgeError::BadKey(id.to_string()))?, made))
+    }
+
+    pub(super) async fn write(&mut self, store: &dyn SecretStore) -> Result<bool, ForgeError> {
+        self.kept.write(store).await.map_err(|source| ForgeError::Store {
+            action: format!("keep the {} key of {}", self.level.segment(), self.id),
+            source,
+        })
+    }
+
+    /// Every key that has to work, for a repository that the keys belong to.
+    pub(super) fn wanted(&self, home: &RepoPath) -> Result<WantedKeys, ForgeError> {
+        let of = |(generation, slot): (u64, &Slot)| {
+            let key = WantedKey {
+                public_key: public_half(&slot.value, &self.id)?,
+                can_push: self.level == RepoCredential::Readwrite,
+                home: home.clone(),
+            };
+            Ok((title(&self.id, self.level, generation), key))
+        };
+        self.kept.ring.working().map(of).collect()
+    }
+
+    /// Whether the next key works on a repository of which the current one does; so also where neither does.
+    pub(super) async fn has_arrived(
+        &self,
+        session: &dyn Session,
+        path: &RepoPath,
+    ) -> Result<bool, ForgeError> {
+        let ring = &self.kept.ring;
+        let Some(next) = ring.next() else { return Ok(false) };
+        let failed =
+            |source| ForgeError::host(format!("look for the new key of {} on {path}", self.id), source);
+        let present = match session.deploy_keys(path).await {
+            Err(HostError::NotFound { .. }) => return Ok(true),
+            listed => listed.map_err(failed)?,
+        };
+        let right = |slot: &Slot| -> Result<Option<bool>, ForgeError> {
+            let public_key = public_half(&slot.value, &self.id)?;
+            let found = present.iter().find(|key| key.public_key == public_key);
+            Ok(found.map(|key| key.can_push))
+        };
+        Ok(right(ring.current())? <= right(next)?)
     }
 }
 
@@ -233,17 +306,15 @@ async fn id_elsewhere(session: &dyn Session, public_key: &str) -> Result<Option<
     Ok(None)
 }
 
-fn generate(id: &RepoId) -> Result<(Secret, String), ForgeError> {
+/// Makes a private key.
+fn generate(id: &RepoId) -> Result<Secret, ForgeError> {
     let broken = || ForgeError::BadKey(id.to_string());
     let mut seed = Zeroizing::new([0u8; 32]);
     OsRng.try_fill_bytes(&mut *seed).map_err(|_| broken())?;
     let pair = KeypairData::Ed25519(Ed25519Keypair::from_seed(&seed));
     let key = PrivateKey::new(pair, id.as_str()).map_err(|_| broken())?;
     let text = key.to_openssh(LineEnding::LF).map_err(|_| broken())?;
-    Ok((
-        Secret::new(text.as_bytes()),
-        public_text(&key).ok_or_else(broken)?,
-    ))
+    Ok(Secret::new(text.as_bytes()))
 }
 
 fn public_half(private: &Secret, id: &RepoId) -> Result<String, ForgeError> {
@@ -270,21 +341,33 @@ mod tests {
 
     #[test]
     fn a_generated_pair_is_read_back_and_no_two_are_the_same() {
-        let (private, public) = generate(&id()).unwrap();
-        assert!(public.starts_with("ssh-ed25519 AAAA"));
-        assert_eq!(public.split(' ').count(), 2, "no comment");
-        assert_eq!(public_half(&private, &id()).unwrap(), public);
-        assert_ne!(generate(&id()).unwrap().1, public);
+        let public = || public_half(&generate(&id()).unwrap(), &id()).unwrap();
+        assert!(public().starts_with("ssh-ed25519 AAAA"));
+        assert_eq!(public().split(' ').count(), 2, "no comment");
+        assert_ne!(public(), public());
         let error = public_half(&Secret::from("canary"), &id()).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("canary"));
     }
 
     #[test]
     fn only_titles_of_our_form_are_managed() {
-        for ours in ["demo-api-readonly", "repo-7-readwrite"] {
+        for generation in [1, 2, 10] {
+            for level in LEVELS {
+                assert!(is_managed(&title(&id(), level, generation)));
+            }
+        }
+        for ours in ["demo-api-readonly", "repo-7-readwrite", "repo-7-readwrite-2"] {
             assert!(is_managed(ours), "{ours}");
         }
-        for other in ["laptop", "readonly", "-readonly", "ci-readonly-2"] {
+        for other in [
+            "laptop",
+            "readonly",
+            "-readonly",
+            "readonly-2",
+            "ci-readonly-1",
+            "ci-readonly-02",
+            "ci-readonly-x",
+        ] {
             assert!(!is_managed(other), "{other}");
         }
     }

@@ -1,11 +1,13 @@
 //! A repository on the forge: created, recognised, brought in line, archived or deleted.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use nautes_gitops::host::{RepoChange, RepoSpec, Repository, Visibility};
 use nautes_gitops::{RepoPath, Session};
-use nautes_model::Identity;
-use nautes_model::kinds::{self, CodeRepo, Retention};
+use nautes_model::kinds::{self, CodeRepo};
+use nautes_model::{Identity, annotation};
 use nautes_vault::keys::legacy_number;
 
+use super::super::removal::Step;
 use super::ForgeError;
 
 /// What Nautes leaves in a repository to know it again.
@@ -14,10 +16,12 @@ pub(crate) fn marker(identity: &Identity) -> String {
 }
 
 /// Whether a repository was made by Nautes for this resource: by its marker, or because the Go version named
-/// the resource after the id on the forge.
-pub(super) fn is_ours(found: &Repository, identity: &Identity) -> bool {
+/// the resource after the id on the forge; or whether its manifest takes it over. One that was made for another resource
+/// cannot be taken over.
+pub(super) fn is_ours(found: &Repository, identity: &Identity, declared: &ObjectMeta) -> bool {
     found.marker.as_deref() == Some(&marker(identity))
         || legacy_number(identity.name.as_str()).is_some_and(|number| number == found.id)
+        || found.marker.is_none() && annotation::adopted(declared) == Some(found.id)
 }
 
 /// Makes sure that the repository is there and is what is declared. Returns it and how many writes it took.
@@ -27,6 +31,7 @@ pub(super) async fn ensure(
     declared: &CodeRepo,
     path: &RepoPath,
     known_id: Option<&str>,
+    is_kept: bool,
 ) -> Result<(Repository, u64), ForgeError> {
     let failed = |source| ForgeError::host(format!("make the repository {path}"), source);
     let Some(found) = session.repository(path).await.map_err(failed)? else {
@@ -49,14 +54,19 @@ pub(super) async fn ensure(
     if !session.abilities().manages {
         return Ok((found, 0));
     }
-    if !is_ours(&found, identity) {
-        return Err(ForgeError::NotOurs(path.clone()));
+    if !is_ours(&found, identity, &declared.metadata) {
+        return Err(ForgeError::NotOurs {
+            path: path.clone(),
+            id: found.id,
+            is_marked: found.marker.is_some(),
+        });
     }
     let mut writes = 0;
     let mut repository = found;
     if repository.archived {
-        // It was seen before, so somebody archived it since; one that is declared once more was not.
-        if known_id.is_some() {
+        // It was seen before, so somebody archived it since; one that is declared once more was not, nor was one that
+        // was kept for a time.
+        if known_id.is_some() && !is_kept {
             return Err(ForgeError::Archived(path.clone()));
         }
         repository = session.archive_repository(path, false).await.map_err(failed)?;
@@ -77,20 +87,16 @@ pub(super) async fn ensure(
 }
 
 /// Archives or deletes a repository that Nautes made and nobody declares any more. Returns how many writes it took.
-pub(super) async fn retire(
-    session: &dyn Session,
-    found: &Repository,
-    retention: Retention,
-) -> Result<u64, ForgeError> {
+pub(super) async fn retire(session: &dyn Session, found: &Repository, step: Step) -> Result<u64, ForgeError> {
     let path = &found.path;
     let failed = |source| ForgeError::host(format!("retire the repository {path}"), source);
-    match retention {
-        Retention::Delete => {
+    match step {
+        Step::Delete => {
             session.delete_repository(path).await.map_err(failed)?;
             Ok(1)
         }
-        Retention::Archive if found.archived => Ok(0),
-        Retention::Archive => {
+        Step::Archive | Step::Keep(_) if found.archived => Ok(0),
+        Step::Archive | Step::Keep(_) => {
             session.archive_repository(path, true).await.map_err(failed)?;
             Ok(1)
         }
@@ -115,4 +121,40 @@ fn description(declared: &CodeRepo) -> Option<&str> {
         .as_ref()?
         .description
         .as_deref()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_nobody_else_has_is_taken_over_and_only_by_its_id() {
+        let identity: Identity = Identity::product(
+            nautes_model::Kind::CodeRepo,
+            "shop".parse().unwrap(),
+            "web".parse().unwrap(),
+        );
+        let with = |id: &str| ObjectMeta {
+            annotations: Some([(annotation::ADOPT.to_owned(), id.to_owned())].into()),
+            ..ObjectMeta::default()
+        };
+        let mut found = Repository {
+            id: 7,
+            path: "shop/web".parse().unwrap(),
+            visibility: Visibility::Private,
+            description: String::new(),
+            archived: false,
+            marker: None,
+            default_branch: "main".to_owned(),
+            http_url: String::new(),
+            ssh_url: None,
+        };
+        assert!(!is_ours(&found, &identity, &ObjectMeta::default()));
+        assert!(!is_ours(&found, &identity, &with("8")));
+        assert!(is_ours(&found, &identity, &with("7")));
+        found.marker = Some("nautes:CodeRepo/shop/other".to_owned());
+        assert!(!is_ours(&found, &identity, &with("7")));
+        found.marker = Some(marker(&identity));
+        assert!(is_ours(&found, &identity, &ObjectMeta::default()));
+    }
 }

@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use nautes_gitops::host::{DeployKey, HookEvent};
 use nautes_gitops::survey::{Survey, Surveyed};
-use nautes_model::Resource;
 use nautes_model::kinds::code_repo::{CodeRepoSpec, Webhook};
 use nautes_model::kinds::product::ProductSpec;
 use nautes_model::kinds::project::ProjectSpec;
 use nautes_model::kinds::{CodeRepo, GitSpec, GitlabSpec, Product, Project, Visibility};
 use nautes_model::name::{NameError, ProductName, ResourceName};
+use nautes_model::{Resource, annotation};
+use nautes_vault::keys::legacy_number;
 
 /// What manifests are made of, besides what the group has.
 #[derive(Clone, Debug)]
@@ -55,7 +57,10 @@ impl Draft {
             git: git(group.visibility, &group.description),
             ..ProductSpec::default()
         };
-        let declared = Box::new(Product::new(draft.product.as_str(), declared));
+        let mut declared = Box::new(Product::new(draft.product.as_str(), declared));
+        if group.marker.is_none() {
+            adopt(&mut declared.metadata, group.id);
+        }
         draft.resources.push(Resource::Product(declared));
         match &found.default_project {
             None => draft.note(
@@ -148,8 +153,12 @@ impl Draft {
             git: git(found.visibility, &found.description),
             ..CodeRepoSpec::default()
         };
-        self.resources
-            .push(Resource::CodeRepo(Box::new(CodeRepo::new(&name, spec))));
+        let mut declared = Box::new(CodeRepo::new(&name, spec));
+        // One that is named after its id is known by that.
+        if found.marker.is_none() && legacy_number(&name) != Some(found.id) {
+            adopt(&mut declared.metadata, found.id);
+        }
+        self.resources.push(Resource::CodeRepo(declared));
     }
 
     /// Says what becomes of hooks, and returns the names of the events of which they tell.
@@ -226,6 +235,12 @@ fn shared_keys(all: &[Surveyed]) -> BTreeMap<u64, Vec<String>> {
 }
 
 /// Says what a group or repository is like, as far as it is not as everybody's.
+/// Says that this very one is meant: Nautes takes nothing over by its name.
+fn adopt(metadata: &mut ObjectMeta, id: u64) {
+    let annotations = metadata.annotations.get_or_insert_default();
+    annotations.insert(annotation::ADOPT.to_owned(), id.to_string());
+}
+
 fn git(visibility: Visibility, description: &str) -> Option<GitSpec> {
     let description = Some(description.trim()).filter(|text| !text.is_empty());
     let visibility = Some(visibility).filter(|visibility| *visibility != Visibility::Private);
