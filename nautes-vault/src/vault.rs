@@ -18,6 +18,7 @@
 //! * A secret may be 4 MiB large, a server may take less: raft storage has 1 MiB (`max_entry_size`).
 //! * Service accounts are bound by the label of their product's namespaces, which OpenBao knows, and Vault from 1.16.
 
+pub mod checkup;
 mod cluster;
 mod codec;
 mod fault;
@@ -45,6 +46,7 @@ use serde_json::json;
 use tokio::sync::OnceCell;
 use vaultrs::api;
 
+pub use self::checkup::Checkup;
 pub use self::cluster::ClusterAuth;
 pub(crate) use self::codec::encoded;
 pub use self::settings::{ENGINES, Home, Login, POD_TOKEN, Pace, VaultSettings};
