@@ -1,6 +1,7 @@
 //! The command line as it is typed: one struct a command, and nothing decided yet.
 
 pub mod contexts;
+pub mod doctor;
 pub mod live;
 pub mod offline;
 pub mod secrets;
@@ -129,6 +130,8 @@ pub enum Command {
     Init(offline::Init),
     /// Prints the custom resource definitions.
     Crds(Crds),
+    /// Looks at what an installation stands on, and says what is wrong and what to do.
+    Doctor(Box<doctor::Doctor>),
     /// Looks after the secret store.
     Secrets(Box<secrets::Secrets>),
     /// The whole platform on this machine.

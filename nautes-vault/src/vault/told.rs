@@ -175,6 +175,30 @@ impl Told {
         self.address.is_some()
     }
 
+    /// Returns the address of the server.
+    #[must_use]
+    pub const fn address(&self) -> Option<&Url> {
+        self.address.as_ref()
+    }
+
+    /// Returns the file of certificates that are trusted for the server.
+    #[must_use]
+    pub fn ca_file(&self) -> Option<&Path> {
+        self.ca_file.as_deref()
+    }
+
+    /// Returns the file with the credential, where one is named.
+    #[must_use]
+    pub fn login_file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// Whether everything is written by a vault-proxy, so that the login need only read.
+    #[must_use]
+    pub const fn is_proxied(&self) -> bool {
+        self.proxy.is_some()
+    }
+
     /// Returns what does not go together, each with the settings that it is about and the way out.
     #[must_use]
     pub fn faults(&self) -> Vec<String> {
