@@ -14,10 +14,12 @@ use serde::Deserialize;
 use serde_json::json;
 use vaultrs::api;
 
+use super::cluster::Config;
 use super::fault::Fault;
 use super::link::{Ask, Link};
 use super::own::{Mounted, Own};
 use super::policy;
+use super::role::Method;
 use super::settings::ENGINES;
 use super::{VaultStore, names};
 use crate::StoreError;
@@ -87,6 +89,8 @@ pub enum Engine {
 pub struct AuthMount {
     /// Where.
     pub mount: String,
+    /// The method that it has to be of, by the settings.
+    pub wanted: &'static str,
     /// The method that is there; `None` where there is none.
     pub method: Option<String>,
     /// Whether it knows how to tell who logs in; `None` where that cannot be read.
@@ -327,26 +331,6 @@ async fn rights(link: &Arc<Link>, writes: bool) -> Result<Vec<Right>, StoreError
     Ok(needed.iter().map(right).collect())
 }
 
-/// What says that a mount can tell who logs in.
-#[derive(Deserialize)]
-struct Config {
-    #[serde(default)]
-    kubernetes_host: String,
-    #[serde(default)]
-    jwks_url: String,
-    #[serde(default)]
-    oidc_discovery_url: String,
-    #[serde(default)]
-    jwt_validation_pubkeys: Vec<String>,
-}
-
-impl Config {
-    fn is_complete(&self) -> bool {
-        let texts = [&self.kubernetes_host, &self.jwks_url, &self.oidc_discovery_url];
-        texts.iter().any(|text| !text.is_empty()) || !self.jwt_validation_pubkeys.is_empty()
-    }
-}
-
 async fn auth(
     link: &Arc<Link>,
     clusters: &[ClusterName],
@@ -374,6 +358,7 @@ async fn auth(
             };
             let found = AuthMount {
                 mount,
+                wanted: Method::of(&link.settings, names::of_cluster(&cluster)).name(),
                 method,
                 configured,
             };

@@ -4,6 +4,7 @@ mod canary;
 mod checkup;
 mod faults;
 pub(crate) mod grants;
+mod jwt;
 mod kubernetes;
 mod login;
 mod proxy;

@@ -231,7 +231,7 @@ checks! {
         "give the login of Nautes the policy of docs/guide/vault.md";
     VAULT_AUTH, "VaultAuth", [Error, Warning],
         "every cluster has an auth mount that can tell who logs in",
-        "configure the mount of the cluster: see \"What Nautes grants\" in docs/guide/vault.md";
+        "configure the mount of the cluster: see \"What Nautes grants\" and \"Clusters that Vault cannot ask\" in docs/guide/vault.md";
     CLUSTER_ACCESS, "ClusterAccess", [Error],
         "there is a kubeconfig of every cluster that can be used",
         "register the cluster again with a kubeconfig that has its credentials in it (nautes apply)";

@@ -226,29 +226,36 @@ fn auth(subject: &str, found: &Result<AuthMount, StoreError>) -> Verdict {
         ),
         Ok(AuthMount {
             mount,
+            wanted,
             method: Some(method),
             configured,
-        }) => match (method.as_str(), configured) {
-            ("kubernetes" | "jwt", Some(false)) => VAULT_AUTH.bad(
+        }) => match configured {
+            _ if !matches!(method.as_str(), "kubernetes" | "jwt") => {
+                let message =
+                    format!("the auth mount {mount} is of the method {method}, which is none for clusters");
+                let found = VAULT_AUTH.bad(subject, message);
+                found.remedy("move it away, or give Nautes mounts of its own with --vault-prefix")
+            }
+            _ if method != wanted => {
+                let message = format!(
+                    "the auth mount {mount} is of the method {method}, and by the settings of {wanted}"
+                );
+                let found = VAULT_AUTH.bad(subject, message);
+                found.remedy(format!(
+                    "correct --vault-jwt-clusters, or remove the mount (vault auth disable {mount}): all of it is made again"
+                ))
+            }
+            Some(true) => VAULT_AUTH.good(subject, format!("{mount} is of the method {method}")),
+            Some(false) => VAULT_AUTH.bad(
                 subject,
                 format!(
                     "the auth mount {mount} ({method}) does not know the cluster: it has no configuration"
                 ),
             ),
-            ("kubernetes" | "jwt", Some(true)) => {
-                VAULT_AUTH.good(subject, format!("{mount} is of the method {method}"))
-            }
-            ("kubernetes" | "jwt", None) => VAULT_AUTH.skipped(
+            None => VAULT_AUTH.skipped(
                 subject,
                 format!("the login of Nautes may not read auth/{mount}/config"),
             ),
-            _ => {
-                let message =
-                    format!("the auth mount {mount} is of the method {method}, which is none for clusters");
-                VAULT_AUTH
-                    .bad(subject, message)
-                    .remedy("move it away, or give Nautes mounts of its own with --vault-prefix")
-            }
         },
         Err(error) => VAULT_AUTH.skipped(subject, chain(error)),
     }
@@ -390,6 +397,7 @@ mod tests {
             with(|f| {
                 let found = AuthMount {
                     mount: "live".to_owned(),
+                    wanted: "kubernetes",
                     method: method.map(str::to_owned),
                     configured,
                 };
@@ -397,7 +405,13 @@ mod tests {
             })
         };
         assert_eq!(mount(Some("kubernetes"), Some(true)), []);
-        assert_eq!(mount(Some("jwt"), Some(false)), [("VaultAuth", "error")]);
+        assert_eq!(mount(Some("kubernetes"), Some(false)), [("VaultAuth", "error")]);
+        assert_eq!(mount(Some("kubernetes"), None), []);
+        assert_eq!(
+            mount(Some("jwt"), Some(true)),
+            [("VaultAuth", "error")],
+            "the settings say otherwise"
+        );
         assert_eq!(mount(Some("approle"), None), [("VaultAuth", "error")]);
         assert_eq!(mount(None, None), [("VaultAuth", "warning")]);
     }
