@@ -8,6 +8,7 @@
 //! | [`host`] | the forge as a trait ([`GitHost`], one [`Session`] per caller), and the local forge |
 //! | [`place`] | [`RepoRef`]: the tenant's repository or a product's, and what its paths are for |
 //! | [`change`] | [`ChangeSet`]: what one request changes, as edits of files |
+//! | [`checkup`] | what a forge lets the platform's account do, read without changing anything |
 //! | [`publish`] | [`Publisher`]: one change, one commit, by compare-and-swap |
 //! | [`repo`] | [`Mirror`]: a bare repository that is read and written without a work tree |
 //! | [`survey`](mod@survey) | what a group on a forge has, read without changing anything |
@@ -53,6 +54,7 @@
 //! ```
 
 pub mod change;
+pub mod checkup;
 pub mod conformance;
 pub mod feed;
 pub mod folder;

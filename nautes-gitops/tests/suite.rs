@@ -5,6 +5,7 @@ mod suite {
     pub(crate) mod kit;
 
     mod canary;
+    mod checkup;
     mod conformance;
     mod feed;
     mod folder;

@@ -1,8 +1,8 @@
 //! The secret store in Vault, and in OpenBao, which has the same protocol.
 //!
 //! Secrets are in KV engines of version 2, one for each first segment of a path; who may read them follows from
-//! policies and from roles of the Kubernetes auth method, one auth mount for each cluster. Mounts, paths, keys and
-//! policies are called as existing installations have them ([`names`], [`keys`](crate::keys)).
+//! policies and from roles of the Kubernetes auth method (or the JWT one), one auth mount for each cluster. Mounts,
+//! paths, keys and policies are called as existing installations have them ([`names`], [`keys`](crate::keys)).
 //!
 //! # Guarantees
 //! * **Absent is confirmed.** Only an empty "not found" of an engine that was seen to be a KV engine of version 2
@@ -18,6 +18,7 @@
 //! * A secret may be 4 MiB large, a server may take less: raft storage has 1 MiB (`max_entry_size`).
 //! * Service accounts are bound by the label of their product's namespaces, which OpenBao knows, and Vault from 1.16.
 
+pub mod checkup;
 mod cluster;
 mod codec;
 mod fault;
@@ -45,7 +46,8 @@ use serde_json::json;
 use tokio::sync::OnceCell;
 use vaultrs::api;
 
-pub use self::cluster::ClusterAuth;
+pub use self::checkup::Checkup;
+pub use self::cluster::{ClusterAuth, ClusterIssuer, IssuerKeys};
 pub(crate) use self::codec::encoded;
 pub use self::settings::{ENGINES, Home, Login, POD_TOKEN, Pace, VaultSettings};
 
@@ -140,6 +142,22 @@ impl VaultStore {
         auth: &ClusterAuth,
     ) -> Result<(), StoreError> {
         cluster::configure(&self.0.link, cluster, auth).await
+    }
+
+    /// Tells the server by which keys the tokens of a cluster are signed whose accounts log in by the JWT method
+    /// ([`VaultSettings::jwt_clusters`]), and enables the mount if it is not there. The server need not reach the cluster
+    /// where the keys are given themselves.
+    ///
+    /// # Errors
+    /// The settings do not say so of the cluster, or its mount is of the other method ([`StoreError::BadSetting`]); another
+    /// method is mounted there ([`StoreError::Foreign`]); the server does not answer, does not reach the keys, or does not
+    /// allow it.
+    pub async fn trust_cluster(
+        &self,
+        cluster: &ClusterName,
+        issuer: &ClusterIssuer,
+    ) -> Result<(), StoreError> {
+        cluster::trust(&self.0.link, cluster, issuer).await
     }
 
     /// Removes the auth mount of a cluster that is gone, with the roles that Nautes made there. It is `false` if

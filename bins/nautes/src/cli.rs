@@ -1,6 +1,7 @@
 //! The command line as it is typed: one struct a command, and nothing decided yet.
 
 pub mod contexts;
+pub mod doctor;
 pub mod live;
 pub mod offline;
 pub mod secrets;
@@ -131,6 +132,8 @@ pub enum Command {
     Crds(Crds),
     /// Asks for the credentials of code repositories to be replaced: deploy keys, webhook tokens, access tokens.
     Rotate(live::Rotate),
+    /// Looks at what an installation stands on, and says what is wrong and what to do.
+    Doctor(Box<doctor::Doctor>),
     /// Looks after the secret store.
     Secrets(Box<secrets::Secrets>),
     /// The whole platform on this machine.

@@ -8,6 +8,7 @@ pub mod convert;
 pub mod crds;
 pub mod delete;
 pub mod deployments;
+pub mod doctor;
 mod edit;
 pub mod explain;
 pub mod follow;

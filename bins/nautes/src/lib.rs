@@ -5,6 +5,7 @@ pub mod client;
 pub mod cmd;
 pub mod config;
 pub mod credential;
+pub mod doctor;
 pub mod exit;
 pub mod input;
 #[cfg(feature = "local")]
@@ -94,6 +95,7 @@ async fn run(cli: Cli) -> Outcome {
         Command::Init(args) => cmd::init::run(&args),
         Command::Crds(args) => cmd::crds::run(&args),
         Command::Rotate(args) => cmd::rotate::run(&settings, &args).await,
+        Command::Doctor(args) => cmd::doctor::run(&settings, &args, &environment).await,
         Command::Secrets(args) => cmd::secrets::run(&args, &environment).await,
         #[cfg(feature = "local")]
         Command::Local(args) => local::run(args, &environment).await,

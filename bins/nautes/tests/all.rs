@@ -15,6 +15,9 @@ mod bad_input;
 mod contexts;
 #[path = "all/convert.rs"]
 mod convert;
+#[cfg(feature = "local")]
+#[path = "all/doctor.rs"]
+mod doctor;
 #[path = "all/import.rs"]
 mod import;
 #[path = "all/inputs.rs"]

@@ -106,6 +106,24 @@ pub struct CommitStatus {
     pub branch: Option<String>,
 }
 
+/// What a forge says of a hook that it calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HookHealth {
+    /// Whether it is called; `None` where the forge does not say.
+    pub enabled: Option<bool>,
+    /// The last delivery; `None` where there was none lately, or the forge does not say.
+    pub last: Option<Delivered>,
+}
+
+/// What became of a delivery to a hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivered {
+    /// The receiver answered with this status.
+    Answered(u16),
+    /// There was no answer.
+    Unanswered,
+}
+
 /// What some forges can do beyond [`Session`](super::Session). The rules of its contract hold here, too.
 #[async_trait]
 pub trait Extended: Send + Sync {
@@ -114,6 +132,14 @@ pub trait Extended: Send + Sync {
 
     /// Returns the version of the forge.
     async fn version(&self) -> Result<String, HostError>;
+
+    /// Returns whether the caller may make groups that are in no other; `None` where the forge does not say.
+    async fn creates_groups(&self) -> Result<Option<bool>, HostError> {
+        Ok(None)
+    }
+
+    /// Returns what the forge says of a hook. Needs [`AccessLevel::Maintainer`].
+    async fn hook_health(&self, path: &RepoPath, id: u64) -> Result<HookHealth, HostError>;
 
     /// Returns the tokens of a repository, by id. Needs [`AccessLevel::Maintainer`].
     async fn access_tokens(&self, path: &RepoPath) -> Result<Vec<AccessToken>, HostError>;

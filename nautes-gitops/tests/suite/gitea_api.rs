@@ -60,6 +60,16 @@ pub(crate) async fn beyond(world: &World) {
     extended.unprotect_branch(&app, &branch.name).await.unwrap();
     assert!(extended.protected_branches(&app).await.unwrap().is_empty());
 
+    let hook = HookSpec {
+        url: "http://127.0.0.1:1/hooks/demo/app".to_owned(),
+        events: vec![HookEvent::Push],
+        secret: Secret::from("s"),
+    };
+    let hook = session.create_hook(&app, &hook).await.unwrap();
+    let health = extended.hook_health(&app, hook.id).await.unwrap();
+    assert_eq!((health.enabled, health.last), (Some(true), None));
+    session.delete_hook(&app, hook.id).await.unwrap();
+
     let mirror = Mirror::open_or_create(world.dir.path().join("m.git"))
         .await
         .unwrap();

@@ -2,7 +2,8 @@
 //! answer is held against GitLab's own OpenAPI file, named by `NAUTES_GITLAB_OPENAPI`.
 
 use nautes_gitops::conformance;
-use nautes_gitops::host::extended::{AccessTokenSpec, CommitState, CommitStatus, ProtectedBranch};
+use nautes_gitops::host::extended::{AccessTokenSpec, CommitState, CommitStatus, Delivered, ProtectedBranch};
+use nautes_gitops::host::{HookEvent, HookSpec};
 use nautes_gitops::{AccessLevel, Mirror};
 
 use super::gitlab::World;
@@ -61,6 +62,17 @@ async fn beyond(world: &World) {
     let (app, extended) = (path("demo/app"), session.extended().unwrap());
     extended.credential().await.unwrap();
     extended.version().await.unwrap();
+    assert_eq!(extended.creates_groups().await.unwrap(), Some(true));
+    let hook = HookSpec {
+        url: "http://127.0.0.1:1/hooks/demo/app".to_owned(),
+        events: vec![HookEvent::Push],
+        secret: "secret".into(),
+    };
+    let hook = session.create_hook(&app, &hook).await.unwrap();
+    world.fake.set_hook(hook.id, "executable", Some("200"));
+    let health = extended.hook_health(&app, hook.id).await.unwrap();
+    assert_eq!(health.last, Some(Delivered::Answered(200)));
+    session.delete_hook(&app, hook.id).await.unwrap();
     let spec = AccessTokenSpec {
         name: "events".to_owned(),
         scopes: vec!["read_repository".to_owned()],
@@ -117,5 +129,5 @@ async fn every_request_and_answer_is_as_gitlab_describes_it() {
     session.delete_repository(&path("demo/app")).await.unwrap();
     let routes = description.check_all(&world.fake.exchanges());
     // All that the adapter knows to ask.
-    assert_eq!(routes.len(), 40, "{routes:#?}");
+    assert_eq!(routes.len(), 42, "{routes:#?}");
 }

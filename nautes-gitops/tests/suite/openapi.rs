@@ -186,7 +186,9 @@ impl Description {
                     }
                 }
             }
-            (Some("string"), Value::String(_)) | (Some("integer" | "number"), Value::Number(_)) => {}
+            // GitLab writes down the types of Ruby in places.
+            (Some("string" | "symbol"), Value::String(_))
+            | (Some("integer" | "number"), Value::Number(_)) => {}
             (Some("boolean"), Value::Bool(_)) => {}
             (Some("string"), Value::Number(_)) if self.numbers.contains(&field) => {}
             (None, _) => {}

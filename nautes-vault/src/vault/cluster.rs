@@ -1,4 +1,4 @@
-//! The auth mount of one cluster: how the server asks the cluster who logs in.
+//! The auth mount of one cluster: how the server knows who logs in, by asking the cluster or by the signature of its tokens.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,10 +12,11 @@ use vaultrs::api;
 use vaultrs::auth::kubernetes;
 
 use super::fault::Fault;
-use super::grants;
+use super::grants::{self, Stop};
 use super::link::{Ask, Link, each};
 use super::names;
 use super::own::Own;
+use super::role::Method;
 use crate::StoreError;
 
 /// How a server asks a cluster about service accounts.
@@ -30,10 +31,112 @@ pub struct ClusterAuth {
     pub reviewer: Option<Secret>,
 }
 
-#[derive(Deserialize)]
-struct Config {
-    #[serde(default)]
+/// How a server knows the tokens of a cluster by their signature. Exactly one way is told.
+#[derive(Clone, Debug)]
+pub struct ClusterIssuer {
+    /// Where the public keys are.
+    pub keys: IssuerKeys,
+    /// Who the tokens say that issued them (`iss`), if that is looked at.
+    pub issuer: Option<String>,
+}
+
+/// Where the public keys of a cluster are.
+#[derive(Clone, Debug)]
+pub enum IssuerKeys {
+    /// At an address (`/openid/v1/jwks` of the API server), as the secret store reaches it.
+    Jwks {
+        /// The address.
+        url: String,
+        /// The certificate authority of the address, as PEM; that of the system where there is none.
+        ca: Option<String>,
+    },
+    /// Where the issuer says (`/.well-known/openid-configuration`).
+    Discovery {
+        /// The address of the issuer.
+        url: String,
+        /// The certificate authority of the address, as PEM; that of the system where there is none.
+        ca: Option<String>,
+    },
+    /// Here, as PEM each.
+    Pem(Vec<String>),
+}
+
+/// The configuration of a mount, of either method.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Config {
     kubernetes_host: String,
+    jwks_url: String,
+    oidc_discovery_url: String,
+    jwt_validation_pubkeys: Vec<String>,
+}
+
+impl Config {
+    /// Whether it tells who logs in.
+    pub(super) fn is_complete(&self) -> bool {
+        let texts = [&self.kubernetes_host, &self.jwks_url, &self.oidc_discovery_url];
+        texts.iter().any(|text| !text.is_empty()) || !self.jwt_validation_pubkeys.is_empty()
+    }
+}
+
+/// Enables the mount of a cluster for a method, and returns where it is.
+async fn mounted(
+    link: &Arc<Link>,
+    cluster: &ClusterName,
+    method: Method,
+    action: &str,
+) -> Result<String, StoreError> {
+    let name = names::of_cluster(cluster);
+    let told = Method::of(&link.settings, name);
+    if told != method {
+        return Err(StoreError::BadSetting {
+            setting: "jwt_clusters",
+            reason: format!(
+                "by the settings cluster {cluster} is one of the method {}",
+                told.name()
+            ),
+        });
+    }
+    let mount = link.settings.mount(name);
+    let made = grants::mount(link, &BTreeSet::from([(mount.clone(), method)])).await;
+    made.map_err(|stop| stop.error(link, action.to_owned()))?;
+    Ok(mount)
+}
+
+/// Writes the configuration of the mount of a cluster whose tokens are judged by their signature.
+pub(super) async fn trust(
+    link: &Arc<Link>,
+    cluster: &ClusterName,
+    issuer: &ClusterIssuer,
+) -> Result<(), StoreError> {
+    let action = format!("configure the logins of cluster {cluster}");
+    let mount = mounted(link, cluster, Method::Jwt, &action).await?;
+    let mut body = json!({
+        "jwks_url": "",
+        "jwks_ca_pem": "",
+        "oidc_discovery_url": "",
+        "oidc_discovery_ca_pem": "",
+        "jwt_validation_pubkeys": [],
+        "bound_issuer": issuer.issuer.as_deref().unwrap_or_default(),
+        "default_role": "",
+    });
+    match &issuer.keys {
+        IssuerKeys::Jwks { url, ca } => {
+            body["jwks_url"] = url.as_str().into();
+            body["jwks_ca_pem"] = ca.as_deref().unwrap_or_default().into();
+        }
+        IssuerKeys::Discovery { url, ca } => {
+            body["oidc_discovery_url"] = url.as_str().into();
+            body["oidc_discovery_ca_pem"] = ca.as_deref().unwrap_or_default().into();
+        }
+        IssuerKeys::Pem(keys) => body["jwt_validation_pubkeys"] = keys.as_slice().into(),
+    }
+    // Keys are public.
+    let written = link.call(Ask::PLAIN, |client| {
+        let request = Own::<()>::post(format!("auth/{mount}/config"), body.clone());
+        async move { api::exec_with_empty(&*client, request).await }
+    });
+    written.await.map_err(|fault| link.error(action, fault))
 }
 
 /// Writes the configuration of the mount of a cluster.
@@ -42,10 +145,8 @@ pub(super) async fn configure(
     cluster: &ClusterName,
     auth: &ClusterAuth,
 ) -> Result<(), StoreError> {
-    let action = || format!("configure the logins of cluster {cluster}");
-    let mount = link.settings.mount(names::of_cluster(cluster));
-    let mounted = grants::mount(link, &BTreeSet::from([mount.clone()])).await;
-    mounted.map_err(|stop| stop.error(link, action()))?;
+    let action = format!("configure the logins of cluster {cluster}");
+    let mount = mounted(link, cluster, Method::Kubernetes, &action).await?;
     let ClusterAuth { host, ca, reviewer } = auth;
     let reviewer = match reviewer.as_ref().map(Secret::expose_str) {
         None => "",
@@ -68,7 +169,7 @@ pub(super) async fn configure(
         let request = Own::<()>::post(format!("auth/{mount}/config"), body.clone());
         async move { api::exec_with_empty(&*client, request).await }
     });
-    written.await.map_err(|fault| link.error(action(), fault))
+    written.await.map_err(|fault| link.error(action, fault))
 }
 
 /// Removes the roles of ours on the mount of a cluster, and the mount if it has no others.
@@ -84,8 +185,15 @@ pub(super) async fn retire(link: &Arc<Link>, cluster: &ClusterName) -> Result<bo
         Ok(config) if !config.kubernetes_host.is_empty() => {}
         Err(Fault::NoRoute(text)) if text.contains("no handler") => return Ok(true),
         Ok(_) | Err(Fault::Absent | Fault::NoRoute(_)) => {
-            let mounted = grants::mount(link, &BTreeSet::from([mount.clone()])).await;
-            mounted.map_err(|stop| stop.error(link, format!("remove the logins of cluster {cluster}")))?;
+            let method = Method::of(&link.settings, names::of_cluster(cluster));
+            let mounted = grants::mount(link, &BTreeSet::from([(mount.clone(), method)])).await;
+            match mounted {
+                // A cluster that is to change its method.
+                Ok(()) | Err(Stop::Method(_, Method::Kubernetes)) => {}
+                Err(stop) => {
+                    return Err(stop.error(link, format!("remove the logins of cluster {cluster}")));
+                }
+            }
         }
         Err(fault) => return Err(failed(fault)),
     }

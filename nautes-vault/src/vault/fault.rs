@@ -143,7 +143,7 @@ impl Fault {
         }
     }
 
-    fn transport(error: &(dyn std::error::Error + 'static)) -> Self {
+    pub(super) fn transport(error: &(dyn std::error::Error + 'static)) -> Self {
         let mut next = Some(error);
         while let Some(error) = next {
             if let Some(error) = error.downcast_ref::<reqwest::Error>() {

@@ -28,7 +28,7 @@ use super::fault::Fault;
 use super::link::Link;
 use super::policy::Policy;
 use super::record::{self, Record};
-use super::role::Role;
+use super::role::{Method, Role};
 use crate::store::check_grants;
 use crate::{GrantChange, StoreError};
 
@@ -39,6 +39,8 @@ const ROUNDS: usize = 32;
 pub(super) enum Stop {
     Fault(Fault),
     Foreign(&'static str, String),
+    /// A mount is of the other of the methods that clusters can have.
+    Method(String, Method),
 }
 
 impl From<Fault> for Stop {
@@ -55,6 +57,14 @@ impl Stop {
                 what,
                 name,
                 store: link.settings.label(),
+            },
+            Self::Method(mount, found) => StoreError::BadSetting {
+                setting: "jwt_clusters",
+                reason: format!(
+                    "the auth mount {mount} is of the method {}; a cluster changes its method when the mount is removed \
+                     (vault auth disable {mount}), and all of it is made again",
+                    found.name()
+                ),
             },
         }
     }

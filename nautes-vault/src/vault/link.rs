@@ -153,6 +153,22 @@ impl Link {
             .unwrap_or_else(|_| Err(Fault::NoAnswer("the time for this operation is over".to_owned())))
     }
 
+    /// Asks what everybody may ask: without a token, in the root namespace, once.
+    pub(super) async fn unauthenticated<T: serde::de::DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<T, Fault> {
+        let address = self.settings.address.as_str().trim_end_matches('/');
+        let sent = self.http.get(format!("{address}/v1/{path}")).send();
+        let answer = sent.await.map_err(|error| Fault::transport(&error))?;
+        let status = answer.status();
+        if !status.is_success() {
+            return Err(Fault::Refused(status.as_u16(), String::new()));
+        }
+        let answer = answer.json().await;
+        answer.map_err(|_| Fault::Strange("it is not the expected JSON".to_owned()))
+    }
+
     /// Says what failed as an error of the store.
     pub(super) fn error(&self, action: impl Into<String>, fault: Fault) -> StoreError {
         let (action, store) = (action.into(), self.settings.label());

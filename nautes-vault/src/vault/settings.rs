@@ -1,11 +1,12 @@
 //! How to reach a Vault server, and who Nautes is there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use nautes_model::Secret;
+use nautes_model::name::ProductName;
 use url::{Host, Url};
 
 use crate::StoreError;
@@ -37,6 +38,12 @@ pub struct VaultSettings {
     pub adopt: bool,
     /// Which service account each component of the platform is, by the component's name.
     pub components: BTreeMap<String, Home>,
+    /// Of which clusters the tokens are judged by their signature (the JWT method) instead of by asking the cluster (the
+    /// Kubernetes method), by the name of the cluster or the tenant mount: the audiences of which a token needs one.
+    pub jwt_clusters: BTreeMap<String, BTreeSet<String>>,
+    /// For those clusters, by cluster and product: the namespaces from which the product's accounts log in, besides its
+    /// own one. A signed token does not tell whose its namespace is.
+    pub jwt_namespaces: BTreeMap<(String, ProductName), BTreeSet<String>>,
     /// How long to wait, and how often to ask.
     pub pace: Pace,
 }
@@ -55,6 +62,8 @@ impl VaultSettings {
             allow_plain_http: false,
             adopt: false,
             components: BTreeMap::new(),
+            jwt_clusters: BTreeMap::new(),
+            jwt_namespaces: BTreeMap::new(),
             pace: Pace::default(),
         }
     }
@@ -108,6 +117,32 @@ impl VaultSettings {
             return bad(
                 "namespace",
                 "it is empty, or has characters that no namespace has",
+            );
+        }
+        if self
+            .jwt_clusters
+            .iter()
+            .any(|(name, audiences)| !is_segment(name) || audiences.is_empty())
+        {
+            return bad(
+                "jwt_clusters",
+                "each has a name and an audience at least: without one, tokens for other services would log in",
+            );
+        }
+        let unknown = self
+            .jwt_namespaces
+            .keys()
+            .find(|(cluster, _)| !self.jwt_clusters.contains_key(cluster));
+        if unknown.is_some()
+            || !self
+                .jwt_namespaces
+                .values()
+                .flatten()
+                .all(|name| is_segment(name))
+        {
+            return bad(
+                "jwt_namespaces",
+                "it names namespaces, of clusters that are among the jwt_clusters",
             );
         }
         self.login.check()

@@ -5,20 +5,23 @@
 
 #[cfg(feature = "clap")]
 mod arguments;
+mod open;
 mod values;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
-use nautes_model::{Class, Secret};
+use nautes_model::name::ProductName;
 use url::Url;
 
-use self::values::{Method, components, count, filled, method, parsed, some_time, truth};
+use self::values::{
+    Method, audiences, components, count, filled, method, namespaces, parsed, some_time, truth,
+};
+use super::StoreError;
 use super::settings::{Home, Login, POD_TOKEN, Pace, VaultSettings};
-use super::{StoreError, VaultStore};
-use crate::{ProxiedStore, ProxySettings, SecretStore};
+
+pub use self::open::Opened;
 
 /// One setting.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +64,8 @@ pub struct Told {
     plain_http: bool,
     adopt: bool,
     components: BTreeMap<String, Home>,
+    jwt_clusters: BTreeMap<String, BTreeSet<String>>,
+    jwt_namespaces: BTreeMap<(String, ProductName), BTreeSet<String>>,
     proxy: Option<Url>,
     proxy_cert_file: Option<PathBuf>,
     proxy_key_file: Option<PathBuf>,
@@ -129,6 +134,14 @@ settings! {
         "The service accounts of the platform's components, as in `controller=nautes/nautes-controller,api=nautes/nautes-api`; \
          one that is not listed is called like the component, in the namespace `nautes`.",
         |t, text| t.components = components(text)?;
+    "vault-jwt-clusters", "NAUTES_VAULT_JWT_CLUSTERS", "LIST", None,
+        "The clusters whose tokens are judged by their signature (the JWT method) and not by asking the cluster, each with the \
+         audiences of which a token needs one, as in `live=vault,edge=vault+backup`; the tenant mount names the tenant cluster.",
+        |t, text| t.jwt_clusters = audiences(text)?;
+    "vault-jwt-namespaces", "NAUTES_VAULT_JWT_NAMESPACES", "LIST", None,
+        "For those clusters: the namespaces from which the accounts of a product log in besides its own one, as in \
+         `live/shop=shop-web+shop-jobs`.",
+        |t, text| t.jwt_namespaces = namespaces(text)?;
     "vault-proxy-address", "NAUTES_VAULT_PROXY_ADDRESS", "URL", None,
         "The address of a vault-proxy, by which everything is written then; the login at Vault need only read.",
         |t, text| t.proxy = Some(parsed(text)?);
@@ -175,6 +188,30 @@ impl Told {
         self.address.is_some()
     }
 
+    /// Returns the address of the server.
+    #[must_use]
+    pub const fn address(&self) -> Option<&Url> {
+        self.address.as_ref()
+    }
+
+    /// Returns the file of certificates that are trusted for the server.
+    #[must_use]
+    pub fn ca_file(&self) -> Option<&Path> {
+        self.ca_file.as_deref()
+    }
+
+    /// Returns the file with the credential, where one is named.
+    #[must_use]
+    pub fn login_file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// Whether everything is written by a vault-proxy, so that the login need only read.
+    #[must_use]
+    pub const fn is_proxied(&self) -> bool {
+        self.proxy.is_some()
+    }
+
     /// Returns what does not go together, each with the settings that it is about and the way out.
     #[must_use]
     pub fn faults(&self) -> Vec<String> {
@@ -189,6 +226,8 @@ impl Told {
                 "prefix" => "vault-prefix",
                 "namespace" => "vault-namespace",
                 "login" => "vault-role and vault-login-mount",
+                "jwt_clusters" => "vault-jwt-clusters",
+                "jwt_namespaces" => "vault-jwt-namespaces",
                 _ => "vault-address",
             };
             // What is missing was said already.
@@ -228,6 +267,12 @@ impl Told {
                 "vault-prefix does not go with vault-proxy-address: a vault-proxy knows no prefix".to_owned(),
             );
         }
+        if !self.jwt_clusters.is_empty() {
+            faults.push(
+                "vault-jwt-clusters does not go with vault-proxy-address: a vault-proxy knows the Kubernetes method only"
+                    .to_owned(),
+            );
+        }
     }
 
     /// What is set for a server that is not there.
@@ -240,6 +285,8 @@ impl Told {
             ("vault-prefix", !self.prefix.is_empty()),
             ("vault-ca-file", self.ca_file.is_some()),
             ("vault-components", !self.components.is_empty()),
+            ("vault-jwt-clusters", !self.jwt_clusters.is_empty()),
+            ("vault-jwt-namespaces", !self.jwt_namespaces.is_empty()),
             ("vault-proxy-address", self.proxy.is_some()),
             ("vault-proxy-cert-file", self.proxy_cert_file.is_some()),
             ("vault-proxy-key-file", self.proxy_key_file.is_some()),
@@ -312,6 +359,8 @@ impl Told {
             allow_plain_http: self.plain_http,
             adopt: self.adopt,
             components: self.components.clone(),
+            jwt_clusters: self.jwt_clusters.clone(),
+            jwt_namespaces: self.jwt_namespaces.clone(),
             pace: Pace {
                 connect: self.connect,
                 request: self.request,
@@ -343,105 +392,6 @@ impl Told {
             settings.ca_bundle = Some(read("vault-ca-file", file).await?);
         }
         Ok(Some(settings))
-    }
-
-    async fn proxy(&self) -> Result<Option<ProxySettings>, StoreError> {
-        let files = self.proxy_cert_file.as_ref().zip(self.proxy_key_file.as_ref());
-        let Some((address, (certificate, key))) = self.proxy.clone().zip(files) else {
-            return Ok(None);
-        };
-        Ok(Some(ProxySettings {
-            address,
-            certificate: read("vault-proxy-cert-file", certificate).await?,
-            key: Secret::new(read("vault-proxy-key-file", key).await?),
-            ca_bundle: match &self.proxy_ca_file {
-                Some(file) => Some(read("vault-proxy-ca-file", file).await?),
-                None => None,
-            },
-            timeout: self.request,
-        }))
-    }
-
-    /// Makes the store; `None` where there is no server, which need not answer yet.
-    ///
-    /// # Errors
-    /// The settings cannot be used, or a file cannot be read.
-    pub async fn store(&self) -> Result<Option<Opened>, StoreError> {
-        let Some(settings) = self.settings().await? else {
-            return Ok(None);
-        };
-        Ok(Some(match self.proxy().await? {
-            Some(proxy) => {
-                let store = ProxiedStore::new(settings, &proxy)?;
-                Opened {
-                    vault: store.vault().clone(),
-                    store: Arc::new(store),
-                    writes: false,
-                }
-            }
-            None => {
-                let vault = VaultStore::new(settings)?;
-                Opened {
-                    store: Arc::new(vault.clone()),
-                    vault,
-                    writes: true,
-                }
-            }
-        }))
-    }
-
-    /// Makes the store and enables the engines that are missing; `None` where there is no server. A server that does not
-    /// answer yet, or does not let Nautes enable engines, is only told of in the log: whoever uses a secret is told again.
-    ///
-    /// # Errors
-    /// The settings cannot be used, or something else is mounted where an engine should be.
-    pub async fn open(&self) -> Result<Option<Opened>, StoreError> {
-        let Some(opened) = self.store().await? else {
-            return Ok(None);
-        };
-        match opened.prepare().await {
-            Ok(()) => {}
-            Err(error @ StoreError::NoEngine { .. }) => return Err(error),
-            Err(error) if error.class() == Class::Unreachable => {
-                let hint = error.hint().unwrap_or_default();
-                let source = std::error::Error::source(&error).map(tracing::field::display);
-                tracing::warn!(%error, source, hint, "the engines of the secret store were not looked at");
-            }
-            Err(error) => return Err(error),
-        }
-        Ok(Some(opened))
-    }
-}
-
-/// A store on a server.
-#[derive(Clone, Debug)]
-pub struct Opened {
-    /// The store.
-    pub store: Arc<dyn SecretStore>,
-    vault: VaultStore,
-    /// Whether Nautes itself writes to the server, and not a proxy.
-    writes: bool,
-}
-
-impl Opened {
-    /// Enables the engines that are missing; nothing behind a proxy, whose installation has them.
-    ///
-    /// # Errors
-    /// See [`VaultStore::prepare`].
-    pub async fn prepare(&self) -> Result<(), StoreError> {
-        if self.writes {
-            self.vault.prepare().await
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Ends the login.
-    ///
-    /// # Errors
-    /// See [`VaultStore::log_out`].
-    pub async fn log_out(&self) -> Result<(), StoreError> {
-        self.vault.log_out().await
     }
 }
 
@@ -528,6 +478,14 @@ mod tests {
                 &["vault-prefix: "],
             ),
             (
+                vec![
+                    ADDRESS,
+                    ("vault-role", "r"),
+                    ("vault-jwt-namespaces", "live/shop=web"),
+                ],
+                &["vault-jwt-namespaces: "],
+            ),
+            (
                 vec![ADDRESS, ("vault-role", "r"), ("vault-proxy-address", "https://p")],
                 &["needs vault-proxy-cert-file", "needs vault-proxy-key-file"],
             ),
@@ -554,6 +512,10 @@ mod tests {
             ("vault-components", "api"),
             ("vault-components", "api=nautes"),
             ("vault-components", "api=a/b/c"),
+            ("vault-jwt-clusters", "live"),
+            ("vault-jwt-clusters", "live="),
+            ("vault-jwt-namespaces", "shop=web"),
+            ("vault-jwt-namespaces", "live/Shop=web"),
             ("vault-attempts", "0"),
             ("vault-request-timeout", "0s"),
             ("vault-request-timeout", "15"),
@@ -566,6 +528,16 @@ mod tests {
             "api=nautes/nautes-api, controller=c/nautes-controller",
         )]);
         assert_eq!(read.unwrap().components["controller"].namespace, "c");
+        let read = told(&[
+            ("vault-jwt-clusters", "live=vault+backup, edge=vault"),
+            ("vault-jwt-namespaces", "live/shop=web+jobs"),
+        ]);
+        let read = read.unwrap();
+        assert_eq!(read.jwt_clusters["live"].len(), 2);
+        assert_eq!(
+            read.jwt_namespaces[&("live".to_owned(), "shop".parse().unwrap())].len(),
+            2
+        );
     }
 
     #[cfg(feature = "clap")]

@@ -1,8 +1,10 @@
 //! The store in Vault, on real servers of OpenBao. Where there is no such server, these tests say so and are skipped.
 
 mod canary;
+mod checkup;
 mod faults;
 pub(crate) mod grants;
+mod jwt;
 mod kubernetes;
 mod login;
 mod proxy;

@@ -13,7 +13,8 @@ use super::failure::Task;
 use super::wire::{WireRule, WireStatus, WireToken};
 use crate::host::HostError;
 use crate::host::extended::{
-    AccessToken, AccessTokenSpec, CommitState, CommitStatus, Credential, Extended, ProtectedBranch,
+    AccessToken, AccessTokenSpec, CommitState, CommitStatus, Credential, Extended, HookHealth,
+    ProtectedBranch,
 };
 use crate::host::types::{AccessLevel, RepoPath};
 use crate::oid::Oid;
@@ -21,6 +22,12 @@ use crate::oid::Oid;
 #[derive(Deserialize)]
 struct Version {
     version: String,
+}
+
+#[derive(Deserialize)]
+struct Hook {
+    #[serde(default)]
+    active: Option<bool>,
 }
 
 /// Reads the state of a commit's work.
@@ -135,6 +142,17 @@ impl Extended for Api {
         let task = Task::new("ask for", "the version");
         let version: Version = self.ask(Method::GET, &["version"], &[], None, &task).await?;
         Ok(version.version)
+    }
+
+    async fn hook_health(&self, path: &RepoPath, id: u64) -> Result<HookHealth, HostError> {
+        let task = Task::new("look at", format!("hook {id} of {path}")).needs(AccessLevel::Maintainer);
+        let at = ["repos", path.group(), path.name(), "hooks", &id.to_string()];
+        let hook: Hook = self.ask(Method::GET, &at, &[], None, &task).await?;
+        // Gitea keeps deliveries, and shows them on its pages only.
+        Ok(HookHealth {
+            enabled: hook.active,
+            last: None,
+        })
     }
 
     async fn access_tokens(&self, path: &RepoPath) -> Result<Vec<AccessToken>, HostError> {

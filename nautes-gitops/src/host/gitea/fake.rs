@@ -134,6 +134,11 @@ impl FakeGitea {
         Ok(token)
     }
 
+    /// Says of a hook that it is not active. It is called all the same.
+    pub fn put_hook_to_sleep(&self, id: u64) {
+        self.world.state().sleeping.insert(id);
+    }
+
     /// Makes the next requests that match go wrong.
     pub fn inject(&self, injection: Injection) {
         self.world.sky.forecast().injections.push(injection);

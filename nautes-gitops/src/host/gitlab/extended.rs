@@ -12,7 +12,8 @@ use super::failure::Task;
 use super::wire::{WireLevel, WireProtected, WireStatus, WireToken, level, number};
 use crate::host::HostError;
 use crate::host::extended::{
-    AccessToken, AccessTokenSpec, CommitState, CommitStatus, Credential, Extended, ProtectedBranch,
+    AccessToken, AccessTokenSpec, CommitState, CommitStatus, Credential, Delivered, Extended, HookHealth,
+    ProtectedBranch,
 };
 use crate::host::types::{AccessLevel, RepoPath};
 use crate::oid::Oid;
@@ -30,6 +31,28 @@ const STATES: [(CommitState, &str); 6] = [
 #[derive(Deserialize)]
 struct Version {
     version: String,
+}
+
+#[derive(Deserialize)]
+struct Rights {
+    #[serde(default)]
+    can_create_group: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Alert {
+    /// `executable`, `disabled` or `temporarily_disabled`; from version 17.3 on.
+    #[serde(default)]
+    alert_status: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Delivery {
+    #[serde(default)]
+    created_at: String,
+    /// A number, or words where there was no answer.
+    #[serde(default)]
+    response_status: String,
 }
 
 #[derive(Deserialize)]
@@ -94,6 +117,33 @@ impl Extended for Api {
         let task = Task::new("ask for", "the version");
         let version: Version = self.ask(Method::GET, &["version"], &[], None, &task).await?;
         Ok(version.version)
+    }
+
+    async fn creates_groups(&self) -> Result<Option<bool>, HostError> {
+        let task = Task::new("ask", "whether the caller may make groups");
+        let rights: Rights = self.ask(Method::GET, &["user"], &[], None, &task).await?;
+        Ok(rights.can_create_group)
+    }
+
+    async fn hook_health(&self, path: &RepoPath, id: u64) -> Result<HookHealth, HostError> {
+        let task = Task::new("look at", format!("hook {id} of {path}")).needs(AccessLevel::Maintainer);
+        let (full, id) = (path.to_string(), id.to_string());
+        let at = ["projects", &full, "hooks", &id];
+        let alert: Alert = self.ask(Method::GET, &at, &[], None, &task).await?;
+        let at = ["projects", &full, "hooks", &id, "events"];
+        // Older versions keep deliveries and do not show them here.
+        let deliveries: Option<Vec<Delivery>> = self.look(&at, &[], &task).await?;
+        let last = deliveries
+            .into_iter()
+            .flatten()
+            .max_by(|a, b| a.created_at.cmp(&b.created_at));
+        Ok(HookHealth {
+            enabled: alert.alert_status.map(|status| status == "executable"),
+            last: last.map(|delivery| {
+                let status = delivery.response_status.parse();
+                status.map_or(Delivered::Unanswered, Delivered::Answered)
+            }),
+        })
     }
 
     async fn access_tokens(&self, path: &RepoPath) -> Result<Vec<AccessToken>, HostError> {

@@ -137,6 +137,26 @@ impl FakeGitlab {
         Ok(token)
     }
 
+    /// Says until which day (`2030-01-31`) a token that [`FakeGitlab::create_token`] made is valid.
+    pub fn set_expiry(&self, token: &Secret, day: &str) {
+        if let Some(record) = self.world.state().tokens.get_mut(&state::text(token)) {
+            record.expires = Some(day.to_owned());
+        }
+    }
+
+    /// Says whether users may make groups that are in no other.
+    pub fn set_group_creation(&self, allowed: bool) {
+        self.world.state().no_groups = !allowed;
+    }
+
+    /// Says what is told of a hook: `executable`, `disabled` or `temporarily_disabled`, and the status of the last
+    /// delivery.
+    pub fn set_hook(&self, id: u64, alert: &'static str, last: Option<&str>) {
+        let last = last.map(str::to_owned);
+        let told = state::HookTold { alert, last };
+        self.world.state().told.insert(id, told);
+    }
+
     /// Makes the next requests that match go wrong.
     pub fn inject(&self, injection: Injection) {
         self.world.sky.forecast().injections.push(injection);

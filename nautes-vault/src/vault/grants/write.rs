@@ -11,7 +11,7 @@ use crate::vault::fault::Fault;
 use crate::vault::link::{Ask, Link, each};
 use crate::vault::own::{Mounted, Own};
 use crate::vault::policy::Policy;
-use crate::vault::role::Role;
+use crate::vault::role::{Method, Role};
 
 /// One thing to write.
 pub(super) enum Write {
@@ -23,10 +23,10 @@ pub(super) enum Write {
 
 /// Writes policies before the roles that give them, and removes roles before policies that nobody has any more.
 pub(super) async fn write(link: &Arc<Link>, writes: Vec<Write>) -> Result<(), Stop> {
-    let mounts: BTreeSet<String> = writes
+    let mounts: BTreeSet<(String, Method)> = writes
         .iter()
         .filter_map(|write| match write {
-            Write::PutRole(role) => Some(role.mount.clone()),
+            Write::PutRole(role) => Some((role.mount.clone(), role.method())),
             Write::PutPolicy(_) | Write::DropPolicy(_) | Write::DropRole(_) => None,
         })
         .collect();
@@ -88,28 +88,36 @@ async fn write_one(link: &Arc<Link>, write: Write) -> Result<(), Fault> {
     }
 }
 
-/// Enables the Kubernetes method on each mount that is not there. What is there and is another method belongs to
-/// somebody else: some have roles of the same path, which would let in who knows whom.
-pub(in crate::vault) async fn mount(link: &Arc<Link>, mounts: &BTreeSet<String>) -> Result<(), Stop> {
+/// Enables the method on each mount that is not there. What is there and is another method belongs to somebody else: some
+/// have roles of the same path, which would let in who knows whom.
+pub(in crate::vault) async fn mount(
+    link: &Arc<Link>,
+    mounts: &BTreeSet<(String, Method)>,
+) -> Result<(), Stop> {
     let known = link
         .call(Ask::PLAIN, |client| async move {
             let request = Own::<BTreeMap<String, Mounted>>::get("sys/auth");
             api::exec_with_result(&*client, request).await
         })
         .await?;
-    for mount in mounts {
+    for (mount, method) in mounts {
         match known.get(&format!("{mount}/")) {
-            Some(mounted) if mounted.kind == "kubernetes" => {}
-            Some(_) => return Err(Stop::Foreign("auth mount", mount.clone())),
-            None => enable(link, mount).await?,
+            Some(mounted) if mounted.kind == method.name() => {}
+            Some(mounted) => {
+                return Err(match Method::named(&mounted.kind) {
+                    Some(found) => Stop::Method(mount.clone(), found),
+                    None => Stop::Foreign("auth mount", mount.clone()),
+                });
+            }
+            None => enable(link, mount, *method).await?,
         }
     }
     Ok(())
 }
 
-async fn enable(link: &Arc<Link>, mount: &str) -> Result<(), Fault> {
+async fn enable(link: &Arc<Link>, mount: &str, method: Method) -> Result<(), Fault> {
     let body =
-        serde_json::json!({"type": "kubernetes", "description": "Logins of one cluster, made by Nautes"});
+        serde_json::json!({"type": method.name(), "description": "Logins of one cluster, made by Nautes"});
     let enabled = link.call(Ask::PLAIN, |client| {
         let request = Own::<()>::post(format!("sys/auth/{mount}"), body.clone());
         async move { api::exec_with_empty(&*client, request).await }

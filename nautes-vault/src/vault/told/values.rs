@@ -1,8 +1,10 @@
 //! The values of settings, read from texts. What is wrong with a text is said as the end of a sentence about it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 use std::time::Duration;
+
+use nautes_model::name::ProductName;
 
 use crate::vault::settings::Home;
 
@@ -92,4 +94,38 @@ pub(super) fn components(text: &str) -> Result<BTreeMap<String, Home>, String> {
             read.ok_or_else(|| format!("has {part:?}, which is not NAME=NAMESPACE/ACCOUNT"))
         })
         .collect()
+}
+
+/// Reads `NAME=A+B, ..`, with what is not empty on both sides.
+fn lists<'t>(text: &'t str, form: &str) -> Result<Vec<(&'t str, BTreeSet<String>)>, String> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts
+        .map(|part| {
+            let read = part.split_once('=').and_then(|(name, values)| {
+                let values: Vec<&str> = values.split('+').map(str::trim).collect();
+                let good = !name.trim().is_empty() && values.iter().all(|value| !value.is_empty());
+                good.then(|| (name.trim(), values.into_iter().map(str::to_owned).collect()))
+            });
+            read.ok_or_else(|| format!("has {part:?}, which is not {form}"))
+        })
+        .collect()
+}
+
+pub(super) fn audiences(text: &str) -> Result<BTreeMap<String, BTreeSet<String>>, String> {
+    let read = lists(text, "CLUSTER=AUDIENCE+AUDIENCE")?;
+    Ok(read
+        .into_iter()
+        .map(|(name, all)| (name.to_owned(), all))
+        .collect())
+}
+
+pub(super) fn namespaces(text: &str) -> Result<BTreeMap<(String, ProductName), BTreeSet<String>>, String> {
+    const FORM: &str = "CLUSTER/PRODUCT=NAMESPACE+NAMESPACE";
+    let read = lists(text, FORM)?.into_iter().map(|(name, all)| {
+        let split = name.split_once('/').and_then(|(cluster, product)| {
+            Some(((cluster.to_owned(), ProductName::new(product).ok()?), all))
+        });
+        split.ok_or_else(|| format!("has {name:?}, which is not {FORM}"))
+    });
+    read.collect()
 }

@@ -295,7 +295,7 @@ async fn a_signed_token_of_an_identity_provider_logs_in() {
 }
 
 /// Returns the PEM of a public key on the curve P-256, given as a point.
-fn public_pem(point: &[u8]) -> String {
+pub(super) fn public_pem(point: &[u8]) -> String {
     // SubjectPublicKeyInfo { ecPublicKey, prime256v1 }, up to the point.
     let mut der = vec![
         0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,

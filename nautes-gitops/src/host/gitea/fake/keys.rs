@@ -113,6 +113,12 @@ pub(super) async fn hooks(
             let shown = hooks.iter().map(|hook| shown_hook(world, hook)).collect();
             Ok(page(world, asked, true, shown))
         }
+        ("GET", [id]) => {
+            let id: u64 = id.parse().map_err(|_| unknown())?;
+            let hooks = caller.session.hooks(path).await?;
+            let hook = hooks.iter().find(|hook| hook.id == id).ok_or_else(unknown)?;
+            Ok(Answer::new(200, shown_hook(world, hook)))
+        }
         ("POST", []) => create_hook(world, caller, repository, asked).await,
         ("DELETE", [id]) => {
             let id: u64 = id.parse().map_err(|_| unknown())?;
@@ -188,7 +194,7 @@ fn shown_hook(world: &World, hook: &Hook) -> Value {
         "type": "gitea",
         "config": { "url": record.map(|record| &record.url), "content_type": "json" },
         "events": record.map(|record| &record.events),
-        "active": true,
+        "active": !state.sleeping.contains(&hook.id),
         "branch_filter": "*",
         "authorization_header": "",
     })

@@ -37,6 +37,8 @@ pub(super) struct State {
     /// By repository and public key: the id of the deploy key.
     pub(super) rows: BTreeMap<(u64, u64), u64>,
     pub(super) hooks: BTreeMap<u64, HookRecord>,
+    /// Hooks that are not called.
+    pub(super) sleeping: BTreeSet<u64>,
     /// By the number in the address that the local forge calls: the hook.
     pub(super) relays: BTreeMap<u64, u64>,
     /// Repositories that are not private.
@@ -56,6 +58,7 @@ impl Default for State {
             teams: BTreeMap::new(),
             rows: BTreeMap::new(),
             hooks: BTreeMap::new(),
+            sleeping: BTreeSet::new(),
             relays: BTreeMap::new(),
             open: BTreeSet::new(),
             rules: BTreeMap::new(),

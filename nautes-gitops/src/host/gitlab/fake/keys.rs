@@ -141,8 +141,29 @@ pub(super) async fn hooks(
             Ok(page(
                 world,
                 asked,
-                hooks.iter().map(|hook| shown_hook(project, hook)).collect(),
+                hooks
+                    .iter()
+                    .map(|hook| shown_hook(world, project, hook))
+                    .collect(),
             ))
+        }
+        ("GET", [id]) => {
+            let id = number(id)?;
+            let hooks = caller.session.hooks(path).await?;
+            let hook = hooks.iter().find(|hook| hook.id == id);
+            let hook = hook.ok_or_else(|| Answer::missing("Not"))?;
+            Ok(Answer::new(200, shown_hook(world, project, hook)))
+        }
+        ("GET", [id, "events"]) => {
+            let id = number(id)?;
+            let hooks = caller.session.hooks(path).await?;
+            if hooks.iter().all(|hook| hook.id != id) {
+                return Err(Answer::missing("Not"));
+            }
+            let told = world.state().told.get(&id).cloned();
+            let status = told.and_then(|told| told.last);
+            let events = status.map(|status| delivery(id, &status));
+            Ok(page(world, asked, events.into_iter().collect()))
         }
         ("POST", []) => {
             let url = asked.text("url").ok_or_else(|| Answer::lacks("url"))?;
@@ -160,7 +181,7 @@ pub(super) async fn hooks(
                 HostError::Invalid { .. } => Answer::new(422, json!({ "error": "Invalid url given" })),
                 error => error.into(),
             })?;
-            Ok(Answer::new(201, shown_hook(project, &hook)))
+            Ok(Answer::new(201, shown_hook(world, project, &hook)))
         }
         ("DELETE", [id]) => {
             caller.session.delete_hook(path, number(id)?).await?;
@@ -170,8 +191,20 @@ pub(super) async fn hooks(
     }
 }
 
-fn shown_hook(project: &Repository, hook: &Hook) -> Value {
+fn delivery(hook: u64, status: &str) -> Value {
+    json!({
+        "id": hook,
+        "trigger": "push_hooks",
+        "created_at": "2024-01-01T00:00:00.000Z",
+        "response_status": status,
+    })
+}
+
+fn shown_hook(world: &World, project: &Repository, hook: &Hook) -> Value {
+    let told = world.state().told.get(&hook.id).cloned();
+    let alert = told.map_or("executable", |told| told.alert);
     let mut shown = json!({
+        "alert_status": alert,
         "id": hook.id,
         "url": hook.url,
         "project_id": project.id,

@@ -63,7 +63,7 @@ async fn answer(world: &World, asked: &Asked, headers: &HeaderMap) -> Result {
     let caller = caller(world, headers).await?;
     scope(&caller, method, &segments)?;
     match (method, segments.as_slice()) {
-        ("GET", ["user"]) => Ok(Answer::new(200, own(&caller.user))),
+        ("GET", ["user"]) => Ok(Answer::new(200, own(world, &caller.user))),
         ("GET", ["users"]) => Ok(users(world, asked)),
         ("GET", ["version"]) => Ok(Answer::new(
             200,
@@ -120,8 +120,9 @@ pub(super) fn basic(user: &User) -> Value {
     })
 }
 
-fn own(user: &User) -> Value {
+fn own(world: &World, user: &User) -> Value {
     let mut shown = basic(user);
+    shown["can_create_group"] = (!world.state().no_groups).into();
     shown["email"] = user.email.as_str().into();
     shown["commit_email"] = user.email.as_str().into();
     shown

@@ -48,6 +48,14 @@ pub(super) struct Protected {
     pub(super) force: bool,
 }
 
+/// What is said of a hook.
+#[derive(Clone, Debug)]
+pub(super) struct HookTold {
+    pub(super) alert: &'static str,
+    /// The status of the last delivery.
+    pub(super) last: Option<String>,
+}
+
 pub(super) struct State {
     last_id: u64,
     /// By the token itself.
@@ -60,6 +68,9 @@ pub(super) struct State {
     /// By project and commit.
     pub(super) statuses: BTreeMap<(u64, String), Vec<Value>>,
     pub(super) marked: BTreeSet<u64>,
+    /// By hook, where it is otherwise than it is at first.
+    pub(super) told: BTreeMap<u64, HookTold>,
+    pub(super) no_groups: bool,
     pub(super) delayed_deletion: bool,
     pub(super) page_size: usize,
     pub(super) exchanges: Vec<Exchange>,
@@ -75,6 +86,8 @@ impl Default for State {
             keys: BTreeMap::new(),
             statuses: BTreeMap::new(),
             marked: BTreeSet::new(),
+            told: BTreeMap::new(),
+            no_groups: false,
             delayed_deletion: false,
             page_size: 100,
             exchanges: Vec::new(),
