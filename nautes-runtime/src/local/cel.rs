@@ -70,11 +70,10 @@ fn cause(error: &kube_cel::ValidationError, object: &Value) -> Cause {
     } else {
         error.field_path.as_str()
     };
-    let shown = match lookup(object, &error.field_path) {
-        Some(Value::Object(_)) | None => Value::from("object"),
-        Some(Value::Array(_)) => Value::from("array"),
-        Some(other) => other.clone(),
-    };
+    // Lists and objects are not shown.
+    let shown = lookup(object, &error.field_path).filter(|v| !v.is_object() && !v.is_array());
+    let quoted = shown.map(|v| format!("{v}: ")).unwrap_or_default();
+    let shown = shown.cloned().unwrap_or_default();
     match error.reason.as_deref() {
         Some("FieldValueForbidden") => Cause::forbidden(field, &error.message),
         Some("FieldValueRequired") => Cause::required(field, &error.message),
@@ -82,7 +81,7 @@ fn cause(error: &kube_cel::ValidationError, object: &Value) -> Cause {
         _ => Cause::new(
             "FieldValueInvalid",
             field,
-            format!("Invalid value: {}", error.message),
+            format!("Invalid value: {quoted}{}", error.message),
         ),
     }
 }

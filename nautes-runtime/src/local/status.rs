@@ -36,11 +36,22 @@ impl Cause {
     }
 
     pub(crate) fn invalid(field: impl Into<String>, value: &Value, detail: impl AsRef<str>) -> Self {
-        Self::new(
-            "FieldValueInvalid",
-            field,
-            format!("Invalid value: {value}: {}", detail.as_ref()),
-        )
+        Self::invalid_shown(field, &value.to_string(), detail)
+    }
+
+    /// An invalid value that is shown in another form than its own.
+    pub(crate) fn invalid_shown(field: impl Into<String>, shown: &str, detail: impl AsRef<str>) -> Self {
+        let message = format!("Invalid value: {shown}: {}", detail.as_ref());
+        Self::new("FieldValueInvalid", field, message)
+    }
+
+    /// The cause, found in a part of an object, for the place of that part.
+    pub(crate) fn below(mut self, place: &str) -> Self {
+        self.field = match self.field.as_str() {
+            "" | "<nil>" => place.to_owned(),
+            field => format!("{place}.{field}"),
+        };
+        self
     }
 
     pub(crate) fn forbidden(field: impl Into<String>, detail: impl AsRef<str>) -> Self {

@@ -8,7 +8,7 @@ mod rescale;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub(crate) use self::{
     change::{change, patched, update},
@@ -119,7 +119,7 @@ fn check_type(scope: &Scope<'_>, object: &mut Value) -> Result<(), Status> {
     let kind = json::text(object, &["kind"]).to_owned();
     let foreign = !found.is_empty() && found != wanted || !kind.is_empty() && kind != scope.kind.kind;
     if foreign && !scope.kind.custom && !kind.is_empty() && !found.is_empty() {
-        return Err(foreign_kind(scope, &found, &kind));
+        return Err(foreign_kind(scope, object, &found, &kind));
     }
     if !found.is_empty() && found != wanted {
         return Err(Status::bad_request(format!(
@@ -154,13 +154,21 @@ fn check_type(scope: &Scope<'_>, object: &mut Value) -> Result<(), Status> {
 }
 
 /// An object of another kind than the path names, as the decoder of built-in kinds words it.
-fn foreign_kind(scope: &Scope<'_>, api_version: &str, kind: &str) -> Status {
+fn foreign_kind(scope: &Scope<'_>, object: &Value, api_version: &str, kind: &str) -> Status {
     let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
     let wanted = &scope.kind.kind;
     let known = TYPES
         .iter()
-        .any(|t| t.group == group && t.version == version && t.kind == kind);
-    let why = if known {
+        .find(|t| t.group == group && t.version == version && t.kind == kind);
+    // What a patch has made is read as what it says it is.
+    let patched = scope.call.verb == "patch" && !scope.call.is_apply();
+    let misread = known
+        .filter(|_| patched)
+        .and_then(|t| schema::builtin(&t.definition))
+        .and_then(|schema| schema::decode_error(object, schema.view(), kind));
+    let why = if let Some(why) = misread {
+        why
+    } else if known.is_some() {
         let package = scope
             .kind
             .group
@@ -174,6 +182,9 @@ fn foreign_kind(scope: &Scope<'_>, api_version: &str, kind: &str) -> Status {
             "no kind {kind:?} is registered for version {api_version:?} in scheme \"pkg/runtime/scheme.go\""
         )
     };
+    if patched {
+        return undecodable(scope, Some(object), &why);
+    }
     Status::bad_request(format!(
         "{kind} in version {version:?} cannot be handled as a {wanted}: {why}"
     ))
@@ -202,10 +213,11 @@ fn check_shape(scope: &Scope<'_>, object: &mut Value, warnings: &mut Vec<String>
     }
     let sent = (scope.call.verb == "patch").then(|| object.clone());
     if scope.kind.custom {
-        let meta = json!({"metadata": object.get("metadata").cloned().unwrap_or_default()});
-        if let Some(why) = schema::decode_error(&meta, view, &scope.kind.kind) {
+        let meta = object.get("metadata").cloned().unwrap_or_default();
+        if let Some(why) = schema::decode_error(&meta, view.field("metadata"), "ObjectMeta") {
             return Err(undecodable(scope, sent.as_ref(), &why));
         }
+        json::whole_numbers(object);
         if !scope.call.is_apply()
             && let Some(meta) = object.get_mut("metadata")
         {
@@ -213,6 +225,9 @@ fn check_shape(scope: &Scope<'_>, object: &mut Value, warnings: &mut Vec<String>
         }
     } else {
         if !scope.kind.is(crd::GROUP, crd::PLURAL) {
+            if !scope.call.is_apply() {
+                schema::empty_texts(object, view);
+            }
             json::drop_nulls(object);
             if !scope.call.is_apply() {
                 schema::drop_empty(object, view);
@@ -411,13 +426,24 @@ pub(crate) fn track(scope: &Scope<'_>, object: &mut Value) {
 fn validate(scope: &Scope<'_>, object: &Value, old: Option<&Value>) -> Result<(), Status> {
     let mut causes = Vec::new();
     if scope.subresource().is_empty() {
-        causes.extend(names::metadata_causes(object, &scope.kind));
+        let told = names::times_told(&scope.kind, old.is_some());
+        for cause in names::metadata_causes(object, &scope.kind) {
+            let words = ["metadata.labels", "metadata.annotations"].contains(&cause.field.as_str());
+            causes.extend(std::iter::repeat_n(cause, if words { told } else { 1 }));
+        }
     }
     let faced = read::faced(object, &scope.kind, &scope.version);
     let subject = faced.as_ref().unwrap_or(object);
     if scope.kind.custom {
         let before = causes.len();
-        let mut by_schema = schema::validate(subject, scope.version.schema.view());
+        let view = scope.version.schema.view();
+        let mut by_schema = match subject.get("status") {
+            Some(status) if scope.subresource() == "status" => {
+                let found = schema::validate(status, view.field("status"));
+                found.into_iter().map(|c| c.below("status")).collect()
+            }
+            _ => schema::validate(subject, view),
+        };
         if let Some(old) = old {
             by_schema.retain(|c| !was_so_before(c, old, subject));
         }

@@ -360,11 +360,13 @@ pub(crate) fn store_update(
     let dry_run = scope.call.is_dry_run()?;
     let mut new = assemble(scope, old, new);
     fill(scope, &mut new);
-    if scope.kind.is(crd::GROUP, crd::PLURAL)
-        && crd::causes(&new, Some(old)).is_empty()
-        && !json::is_terminating(old)
-    {
-        crd::set_status(&mut new, &state.registry);
+    if scope.kind.is(crd::GROUP, crd::PLURAL) {
+        if scope.subresource().is_empty() {
+            crd::note_stored(&mut new);
+        }
+        if crd::causes(&new, Some(old)).is_empty() && !json::is_terminating(old) {
+            crd::set_status(&mut new, &state.registry);
+        }
     }
     count_generation(scope, old, &mut new);
     check_finalizers(scope, old, &new)?;
