@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     builtin::Sort,
-    cel::Rules,
+    cel::{self, Rules},
     json,
     kinds::{Column, Registry, ResourceType, ScalePaths, Version, rank},
     names,
@@ -171,9 +171,7 @@ fn version_causes(definition: &Value, causes: &mut Vec<Cause>) {
             continue;
         }
         causes.extend(defaults::causes(document, &path));
-        if let Err(found) = Rules::compile(document, &path) {
-            causes.extend(found);
-        }
+        causes.extend(cel::causes(document, &path));
     }
 }
 
@@ -350,7 +348,7 @@ fn version(version: &Value) -> Version {
     let document = json::at(version, &["schema", "openAPIV3Schema"])
         .cloned()
         .unwrap_or_else(|| json!({}));
-    let rules = Rules::compile(&document, "").ok().flatten().map(Arc::new);
+    let rules = Rules::of(&document).map(Arc::new);
     let path = |text: &str| -> Vec<String> {
         text.trim_start_matches('.')
             .split('.')

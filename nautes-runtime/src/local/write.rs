@@ -423,7 +423,12 @@ pub(crate) fn track(scope: &Scope<'_>, object: &mut Value) {
 }
 
 /// What is wrong with an object, in every respect.
-fn validate(scope: &Scope<'_>, object: &Value, old: Option<&Value>) -> Result<(), Status> {
+fn validate(
+    scope: &Scope<'_>,
+    object: &Value,
+    old: Option<&Value>,
+    warnings: &mut Vec<String>,
+) -> Result<(), Status> {
     let mut causes = Vec::new();
     if scope.subresource().is_empty() {
         let told = names::times_told(&scope.kind, old.is_some());
@@ -451,11 +456,13 @@ fn validate(scope: &Scope<'_>, object: &Value, old: Option<&Value>) -> Result<()
         causes.extend(scale::causes(object, &scope.version));
         if let Some(rules) = &scope.version.rules {
             let blocked = causes[before..].iter().any(|c| BLOCKING.contains(&c.reason));
-            causes.extend(if blocked {
-                vec![rules_not_checked()]
+            if blocked {
+                causes.push(rules_not_checked());
             } else {
-                rules.check(object, old)
-            });
+                let said = rules.check(object, old);
+                causes.extend(said.causes);
+                warnings.extend(said.warnings);
+            }
         }
     } else {
         // What is checked by hand is said in the words of that check, at its place.

@@ -37,9 +37,8 @@ fn judge(default: &Value, document: &Value, at: &str) -> Vec<Cause> {
     let by_schema = schema::validate(default, schema.view());
     let sound = by_schema.is_empty();
     causes.extend(by_schema.into_iter().map(|c| c.below(at)));
-    // Rules that do not compile are told where they stand.
-    if sound && let Ok(Some(rules)) = Rules::compile(document, at) {
-        causes.extend(rules.check(default, None).into_iter().map(|c| c.below(at)));
+    if sound && let Some(rules) = Rules::of(document) {
+        causes.extend(rules.check(default, None).causes.into_iter().map(|c| c.below(at)));
     }
     causes
 }

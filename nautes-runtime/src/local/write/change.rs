@@ -180,7 +180,7 @@ fn apply(
     let mut shown = live.as_ref().clone();
     shown["apiVersion"] = scope.api_version().into();
     let new = managed::apply(Some(&shown), &config, &writer, force, view, &fold)?;
-    let object = store_update(scope, state, &live, new, false)?;
+    let object = store_update(scope, state, &live, new, false, warnings)?;
     Ok((200, object))
 }
 
@@ -234,7 +234,7 @@ pub(crate) fn update(
         });
     }
     check_preconditions(scope, &old, &new, whole)?;
-    store_update(scope, state, &old, new, true)
+    store_update(scope, state, &old, new, true, warnings)
 }
 
 fn check_preconditions(scope: &Scope<'_>, old: &Value, new: &Value, whole: bool) -> Result<(), Status> {
@@ -356,6 +356,7 @@ pub(crate) fn store_update(
     old: &Arc<Value>,
     new: Value,
     tracked: bool,
+    warnings: &mut Vec<String>,
 ) -> Result<Arc<Value>, Status> {
     let dry_run = scope.call.is_dry_run()?;
     let mut new = assemble(scope, old, new);
@@ -375,7 +376,7 @@ pub(crate) fn store_update(
         track_write(scope, Some(old), &mut new);
     }
     admit(scope, state, Operation::Update, &mut new, Some(old), dry_run)?;
-    validate(scope, &new, Some(old))?;
+    validate(scope, &new, Some(old), warnings)?;
     if scope.kind.is("", "services") && scope.subresource().is_empty() {
         services::allocate(state, &mut new, Some(old));
     }
