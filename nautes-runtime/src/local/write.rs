@@ -13,7 +13,7 @@ use serde_json::Value;
 pub(crate) use self::{
     change::{change, patched, update},
     create::create,
-    delete::{delete, delete_collection},
+    delete::{DeleteOptions, delete, delete_collection, delete_one},
     rescale::apply_scale,
 };
 use super::{
@@ -61,7 +61,7 @@ fn summary(body: &[u8]) -> String {
     }
 }
 
-fn parse_any(content_type: &str, body: &Bytes, wanted: &str) -> Result<Value, Status> {
+pub(crate) fn parse_any(content_type: &str, body: &Bytes, wanted: &str) -> Result<Value, Status> {
     let media = content_type.split(';').next().unwrap_or_default().trim();
     let known = [
         "",
@@ -166,28 +166,32 @@ fn foreign_kind(scope: &Scope<'_>, object: &Value, api_version: &str, kind: &str
         .filter(|_| patched)
         .and_then(|t| schema::builtin(&t.definition))
         .and_then(|schema| schema::decode_error(object, schema.view(), kind));
-    let why = if let Some(why) = misread {
-        why
-    } else if known.is_some() {
-        let package = scope
-            .kind
-            .group
-            .split('.')
-            .next()
-            .filter(|g| !g.is_empty())
-            .unwrap_or("core");
-        format!("converting ({version}.{kind}) to ({package}.{wanted}): unknown conversion")
-    } else {
-        format!(
-            "no kind {kind:?} is registered for version {api_version:?} in scheme \"pkg/runtime/scheme.go\""
-        )
-    };
+    let why = misread.unwrap_or_else(|| unconverted(api_version, kind, &scope.kind.group, wanted));
     if patched {
         return undecodable(scope, Some(object), &why);
     }
     Status::bad_request(format!(
         "{kind} in version {version:?} cannot be handled as a {wanted}: {why}"
     ))
+}
+
+/// Why an object of one kind cannot be read as one of another.
+pub(crate) fn unconverted(api_version: &str, kind: &str, group: &str, wanted: &str) -> String {
+    let (of, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+    let known = TYPES
+        .iter()
+        .any(|t| t.group == of && t.version == version && t.kind == kind);
+    if !known {
+        return format!(
+            "no kind {kind:?} is registered for version {api_version:?} in scheme \"pkg/runtime/scheme.go\""
+        );
+    }
+    let package = group
+        .split('.')
+        .next()
+        .filter(|g| !g.is_empty())
+        .unwrap_or("core");
+    format!("converting ({version}.{kind}) to ({package}.{wanted}): unknown conversion")
 }
 
 /// Unknown fields, wrong types, pruning and defaults: what decoding does.
@@ -466,7 +470,10 @@ fn validate(
         }
     } else {
         // What is checked by hand is said in the words of that check, at its place.
-        let own = prepare::causes(object, old, &scope.kind);
+        let mut own = prepare::causes(object, old, &scope.kind);
+        if scope.kind.is("", "pods") {
+            own.extend(prepare::pod_changes(object, old, scope.subresource()));
+        }
         let mut present = subject.clone();
         json::drop_nulls(&mut present);
         let mut by_schema = schema::validate(&present, scope.version.schema.view());

@@ -296,6 +296,26 @@ fn copy_field(from: &Value, to: &mut Value, field: &str) {
     };
 }
 
+/// A pod with the amounts of another.
+fn resized(old: &Value, new: &Value) -> Value {
+    let mut result = old.clone();
+    for list in ["containers", "initContainers"] {
+        let wanted = json::list(new, &["spec", list]);
+        let containers = result
+            .pointer_mut(&format!("/spec/{list}"))
+            .and_then(Value::as_array_mut);
+        for container in containers.into_iter().flatten() {
+            let same = wanted.iter().find(|w| w["name"] == container["name"]);
+            for field in ["resources", "resizePolicy"] {
+                if let Some(from) = same {
+                    copy_field(from, container, field);
+                }
+            }
+        }
+    }
+    result
+}
+
 /// Puts together the object that an update through this door makes.
 fn assemble(scope: &Scope<'_>, old: &Value, mut new: Value) -> Value {
     match scope.subresource() {
@@ -330,6 +350,13 @@ fn assemble(scope: &Scope<'_>, old: &Value, mut new: Value) -> Value {
             );
             return result;
         }
+        "ephemeralcontainers" => {
+            let mut result = old.clone();
+            let given = json::at(&new, &["spec"]).cloned().unwrap_or_default();
+            copy_field(&given, &mut result["spec"], "ephemeralContainers");
+            return result;
+        }
+        "resize" => return resized(old, &new),
         _ => {}
     }
     if scope.version.status {
