@@ -62,6 +62,7 @@ mod discovery;
 mod duplicates;
 mod durable;
 mod events;
+mod evictions;
 pub mod fault;
 mod fields;
 mod http;

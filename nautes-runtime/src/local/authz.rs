@@ -1,10 +1,11 @@
 //! Role-based access control, evaluated on the role and binding objects of the cluster.
 
 mod defaults;
+mod grants;
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub(crate) use self::defaults::seed;
 use super::{
@@ -328,16 +329,14 @@ pub(crate) fn check_escalation(
         return Err(Status::not_found(&scope.kind, &role));
     }
     let own = rules_of(state, user, namespace);
-    let missing: Vec<Value> = rules.into_iter().filter(|rule| !covers(&own, rule)).collect();
-    if missing.is_empty() {
+    let Some(missing) = grants::missing(&own, &rules) else {
         return Ok(());
-    }
-    let shown: Vec<String> = missing.iter().map(shown_rule).collect();
+    };
+    let groups: Vec<String> = user.groups.iter().map(|g| format!("{g:?}")).collect();
     let detail = format!(
-        "user {:?} (groups={}) is attempting to grant RBAC permissions not currently held:\n{}",
+        "user {:?} (groups=[{}]) is attempting to grant RBAC permissions not currently held:\n{missing}",
         user.name,
-        json!(user.groups),
-        shown.join("\n")
+        groups.join(" "),
     );
     Err(Status::forbidden(&scope.kind, json::name(object), &detail))
 }
@@ -349,63 +348,6 @@ fn role_exists(state: &State, binding: &Value, namespace: &str) -> bool {
     } else {
         state.store.opened(ROLES, namespace, name).is_some()
     }
-}
-
-fn shown_rule(rule: &Value) -> String {
-    let fields = [
-        ("APIGroups", "apiGroups"),
-        ("Resources", "resources"),
-        ("ResourceNames", "resourceNames"),
-        ("NonResourceURLs", "nonResourceURLs"),
-        ("Verbs", "verbs"),
-    ];
-    let parts: Vec<String> = fields
-        .iter()
-        .filter(|(_, key)| !json::list(rule, &[key]).is_empty())
-        .filter_map(|(shown, key)| Some(format!("{shown}:{}", rule.get(*key)?)))
-        .collect();
-    format!("{{{}}}", parts.join(", "))
-}
-
-/// True where every single access that a rule gives is given by one of the others.
-fn covers(own: &[Value], rule: &Value) -> bool {
-    let or_any = |field: &str| -> Vec<String> {
-        let list = json::texts(rule, &[field]);
-        if list.is_empty() {
-            vec![String::new()]
-        } else {
-            list.into_iter().map(str::to_owned).collect()
-        }
-    };
-    let verbs = or_any("verbs");
-    let urls = json::texts(rule, &["nonResourceURLs"]);
-    if !urls.is_empty() {
-        return verbs.iter().all(|verb| {
-            urls.iter().all(|url| {
-                own.iter().any(|o| {
-                    has(o, "verbs", verb)
-                        && json::texts(o, &["nonResourceURLs"])
-                            .iter()
-                            .any(|u| u == url || u.strip_suffix('*').is_some_and(|p| url.starts_with(p)))
-                })
-            })
-        });
-    }
-    verbs.iter().all(|verb| {
-        or_any("apiGroups").iter().all(|group| {
-            or_any("resources").iter().all(|resource| {
-                or_any("resourceNames").iter().all(|name| {
-                    own.iter().any(|o| {
-                        let names = json::texts(o, &["resourceNames"]);
-                        has(o, "verbs", verb)
-                            && has(o, "apiGroups", group)
-                            && has(o, "resources", resource)
-                            && (names.is_empty() || names.contains(&name.as_str()))
-                    })
-                })
-            })
-        })
-    })
 }
 
 /// Sums aggregated roles up; true where one changed.

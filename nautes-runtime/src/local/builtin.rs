@@ -128,5 +128,6 @@ pub(crate) static TYPES: LazyLock<Vec<Builtin>> = LazyLock::new(|| {
         kind::<discovery::EndpointSlice>(true, Plain, &[], &[]),
         kind::<autoscaling::Scale>(true, Hidden, &[], &[]),
         kind::<authentication::TokenRequest>(true, Hidden, &[], &[]),
+        kind::<policy::Eviction>(true, Hidden, &[], &[]),
     ]
 });

@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    authz, crd, json, plugins,
+    authz, crd, json, namespace, plugins,
     server::{Server, State},
     write,
 };
@@ -38,7 +38,8 @@ fn settle(state: &mut State) -> bool {
     let definitions = empty_definitions(state);
     let garbage = collect(state);
     let roles = authz::aggregate(state);
-    namespaces || definitions || garbage || roles
+    let accounts = namespace::default_accounts(state);
+    namespaces || definitions || garbage || roles || accounts
 }
 
 /// Begins (or completes) the deletion of one object.
@@ -87,9 +88,20 @@ fn empty_namespaces(state: &mut State) -> bool {
         for (storage, object) in &content {
             wrote |= delete(state, storage, object);
         }
-        let left = state.store.everything().any(|(_, (space, _), _)| space == name);
-        if !left {
-            let mut last = namespace.as_ref().clone();
+        let left: Vec<(Arc<str>, Arc<Value>)> = state
+            .store
+            .everything()
+            .filter(|(_, (space, _), _)| space == name)
+            .map(|(storage, _, kept)| (storage.clone(), kept.open()))
+            .collect();
+        let mut told = namespace.as_ref().clone();
+        let is_news = namespace::tell_what_is_left(&mut told, &left);
+        if is_news {
+            state.store.put(&"namespaces".into(), told.clone());
+            wrote = true;
+        }
+        if left.is_empty() {
+            let mut last = told;
             let list = json::path_mut(&mut last, &["spec"])
                 .get_mut("finalizers")
                 .and_then(Value::as_array_mut);
@@ -278,7 +290,7 @@ fn marked(state: &State, finalizer: &str) -> Vec<(Arc<str>, Arc<Value>)> {
 
 /// Sets up what every cluster starts with.
 pub(crate) fn seed(state: &mut State) {
-    super::namespace::seed(state);
+    namespace::seed(state);
     authz::seed(state);
     plugins::seed(state);
     let storage = format!("{}.{}", crd::PLURAL, crd::GROUP);

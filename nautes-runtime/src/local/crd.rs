@@ -1,12 +1,15 @@
 //! Custom resource definitions: checks, names, conditions, and the kinds they bring.
 
+mod defaults;
+mod quoted;
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::{
     builtin::Sort,
-    cel::Rules,
+    cel::{self, Rules},
     json,
     kinds::{Column, Registry, ResourceType, ScalePaths, Version, rank},
     names,
@@ -103,21 +106,27 @@ fn immutable(definition: &Value, old: &Value, causes: &mut Vec<Cause>) {
 
 fn version_causes(definition: &Value, causes: &mut Vec<Cause>) {
     let versions = json::list(definition, &["spec", "versions"]);
-    let stored = versions
+    let marked: Vec<&str> = versions
         .iter()
         .filter(|v| v.get("storage") == Some(&Value::Bool(true)))
-        .count();
-    if stored != 1 {
-        causes.push(Cause::new(
-            "FieldValueInvalid",
+        .map(|v| json::text(v, &["name"]))
+        .collect();
+    if marked.len() != 1 {
+        causes.push(Cause::invalid_shown(
             "spec.versions",
-            "Invalid value: must have exactly one version marked as storage version",
+            &quoted::versions(versions),
+            "must have exactly one version marked as storage version",
         ));
     }
-    for (index, stored) in json::texts(definition, &["status", "storedVersions"])
-        .into_iter()
-        .enumerate()
-    {
+    let ever = json::texts(definition, &["status", "storedVersions"]);
+    if ever.is_empty() {
+        let detail = "must have at least one stored version";
+        causes.push(Cause::invalid("status.storedVersions", &Value::Null, detail));
+    } else if let Some(last) = marked.last().filter(|m| !ever.contains(m)) {
+        let detail = format!("must have the storage version {last}");
+        causes.push(Cause::invalid("status.storedVersions", &json!(ever), detail));
+    }
+    for (index, stored) in ever.into_iter().enumerate() {
         if versions.iter().all(|v| json::text(v, &["name"]) != stored) {
             let why = format!(
                 "missing from spec.versions; {stored} was previously a storage version, and must remain in \
@@ -131,7 +140,11 @@ fn version_causes(definition: &Value, causes: &mut Vec<Cause>) {
     for (index, version) in versions.iter().enumerate() {
         let at = format!("spec.versions[{index}]");
         let name = json::text(version, &["name"]);
-        if let Some(why) = names::dns_label(name) {
+        if let Some(why) = names::dns_1035_label(name) {
+            // The first version is that of the definition too.
+            if index == 0 {
+                causes.push(Cause::invalid("spec.version", &Value::from(name), &why));
+            }
             causes.push(Cause::invalid(format!("{at}.name"), &Value::from(name), why));
         }
         if versions[..index].iter().any(|v| json::text(v, &["name"]) == name) {
@@ -153,20 +166,41 @@ fn version_causes(definition: &Value, causes: &mut Vec<Cause>) {
             format!("{at}.schema.openAPIV3Schema")
         };
         let found = schema::structural_causes(document, &path);
-        let sound = found.is_empty();
-        causes.extend(found);
-        if sound && let Err(found) = Rules::compile(document, &path) {
+        if !found.is_empty() {
             causes.extend(found);
+            continue;
         }
+        causes.extend(defaults::causes(document, &path));
+        causes.extend(cel::causes(document, &path));
+    }
+}
+
+/// The first version that is marked as the one to store in.
+fn storage_version(definition: &Value) -> Option<String> {
+    json::list(definition, &["spec", "versions"])
+        .iter()
+        .find(|v| v.get("storage") == Some(&Value::Bool(true)))
+        .map(|v| json::text(v, &["name"]).to_owned())
+}
+
+/// Notes the version that objects are stored in among those that they ever were.
+pub(crate) fn note_stored(definition: &mut Value) {
+    let Some(storage) = storage_version(definition).map(Value::from) else {
+        return;
+    };
+    let status = json::path_mut(definition, &["status"]);
+    let stored = status.entry("storedVersions").or_insert(Value::Null);
+    if stored.is_null() {
+        *stored = json!([]);
+    }
+    if let Some(list) = stored.as_array_mut().filter(|l| !l.contains(&storage)) {
+        list.push(storage);
     }
 }
 
 /// The status of a definition that nobody has looked at yet.
 pub(crate) fn start_status(definition: &mut Value) {
-    let storage = json::list(definition, &["spec", "versions"])
-        .iter()
-        .find(|v| v.get("storage") == Some(&Value::Bool(true)))
-        .map(|v| json::text(v, &["name"]).to_owned());
+    let storage = storage_version(definition);
     json::object_mut(definition).insert(
         "status".to_owned(),
         json!({"acceptedNames": {"kind": "", "plural": ""}, "conditions": null,
@@ -178,10 +212,6 @@ pub(crate) fn start_status(definition: &mut Value) {
 pub(crate) fn set_status(definition: &mut Value, registry: &Registry) {
     let (accepted, conflict) = accepted_names(definition, registry);
     let now = json::now();
-    let storage = json::list(definition, &["spec", "versions"])
-        .iter()
-        .find(|v| v.get("storage") == Some(&Value::Bool(true)))
-        .map(|v| json::text(v, &["name"]).to_owned());
     let condition = |ty: &str, ok: bool, reason: &str, message: &str| {
         json!({"type": ty, "status": if ok { "True" } else { "False" }, "reason": reason, "message": message,
                "lastTransitionTime": now})
@@ -214,17 +244,7 @@ pub(crate) fn set_status(definition: &mut Value, registry: &Registry) {
     let all: Vec<Value> = conditions.iter().cloned().chain(others).collect();
     status.insert("conditions".to_owned(), all.into());
     status.insert("acceptedNames".to_owned(), accepted);
-    let mut stored: Vec<Value> = status
-        .get("storedVersions")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default();
-    if let Some(storage) = storage.map(Value::from)
-        && !stored.contains(&storage)
-    {
-        stored.push(storage);
-    }
-    status.insert("storedVersions".to_owned(), stored.into());
+    note_stored(definition);
 }
 
 /// A condition that says the same as before keeps its time.
@@ -328,7 +348,7 @@ fn version(version: &Value) -> Version {
     let document = json::at(version, &["schema", "openAPIV3Schema"])
         .cloned()
         .unwrap_or_else(|| json!({}));
-    let rules = Rules::compile(&document, "").ok().flatten().map(Arc::new);
+    let rules = Rules::of(&document).map(Arc::new);
     let path = |text: &str| -> Vec<String> {
         text.trim_start_matches('.')
             .split('.')

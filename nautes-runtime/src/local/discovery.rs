@@ -113,7 +113,10 @@ fn subresources(kind: &ResourceType, version: &Version) -> Vec<Sub> {
         subs.push(("scale", of("autoscaling", "v1", "Scale"), change()));
     }
     if kind.is("", "pods") {
+        subs.push(("ephemeralcontainers", own(), change()));
+        subs.push(("eviction", of("policy", "v1", "Eviction"), vec!["create"]));
         subs.push(("log", own(), vec!["get"]));
+        subs.push(("resize", own(), change()));
     }
     if kind.is("", "namespaces") {
         subs.push(("finalize", own(), vec!["update"]));

@@ -116,6 +116,27 @@ pub(crate) fn syntax_error(text: &[u8], error: &serde_json::Error) -> String {
     )
 }
 
+/// Writes numbers without a fraction as whole ones (`2.0` as 2), at any depth, as the encoder of the API server does.
+pub(crate) fn whole_numbers(value: &mut Value) {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            // Beyond this a number has no fraction, and cannot be told from its neighbours.
+            const EXACT: f64 = 9_007_199_254_740_992.0;
+            let float = number.as_f64().filter(|f| f.fract() == 0.0 && f.abs() < EXACT);
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "it is a whole number in the range"
+            )]
+            if let Some(whole) = float.map(|f| f as i64) {
+                *value = whole.into();
+            }
+        }
+        Value::Object(map) => map.values_mut().for_each(whole_numbers),
+        Value::Array(list) => list.iter_mut().for_each(whole_numbers),
+        _ => {}
+    }
+}
+
 /// Removes nulls from maps, at any depth (JSON null is the absence of a value in built-in kinds).
 pub(crate) fn drop_nulls(value: &mut Value) {
     match value {

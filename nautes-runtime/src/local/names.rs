@@ -7,6 +7,9 @@ use super::{json, kinds::ResourceType, status::Cause};
 const LABEL_MESSAGE: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', \
     and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for \
     validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
+const LABEL_1035_MESSAGE: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start \
+    with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used \
+    for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
 const SUBDOMAIN_MESSAGE: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric \
     characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex \
     used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
@@ -32,6 +35,15 @@ pub(crate) fn dns_label(text: &str) -> Option<String> {
         return Some("must be no more than 63 bytes".to_owned());
     }
     (!is_label(text)).then(|| LABEL_MESSAGE.to_owned())
+}
+
+/// Why a text is no DNS label that begins with a letter.
+pub(crate) fn dns_1035_label(text: &str) -> Option<String> {
+    if text.len() > 63 {
+        return Some("must be no more than 63 bytes".to_owned());
+    }
+    let begins = text.starts_with(|c: char| c.is_ascii_lowercase());
+    (!begins || !is_label(text)).then(|| LABEL_1035_MESSAGE.to_owned())
 }
 
 /// Why a text is no DNS subdomain.
@@ -109,6 +121,31 @@ const STANDARD_FINALIZERS: &[&str] = &[
     "foregroundDeletion",
     super::crd::FINALIZER,
 ];
+
+/// How often a label or annotation that cannot be is told: the checks of an update that all kinds share and those of
+/// the kind itself each look at them.
+pub(crate) fn times_told(kind: &ResourceType, is_update: bool) -> usize {
+    match (kind.group.as_str(), kind.plural.as_str()) {
+        _ if !is_update => 1,
+        ("policy", "poddisruptionbudgets") => 2,
+        ("", plural)
+            if ![
+                "events",
+                "limitranges",
+                "replicationcontrollers",
+                "resourcequotas",
+                "services",
+            ]
+            .contains(&plural) =>
+        {
+            4
+        }
+        ("batch", "jobs")
+        | ("networking.k8s.io", "ingresses" | "ingressclasses")
+        | ("rbac.authorization.k8s.io", _) => 4,
+        _ => 3,
+    }
+}
 
 /// What is wrong with the metadata of an object.
 pub(crate) fn metadata_causes(object: &Value, kind: &ResourceType) -> Vec<Cause> {

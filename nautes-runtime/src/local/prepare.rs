@@ -1,6 +1,7 @@
 //! What the server fills in and checks of built-in kinds, beyond their schema.
 
 mod causes;
+mod changes;
 mod limits;
 mod pods;
 mod webhooks;
@@ -8,7 +9,7 @@ mod webhooks;
 use base64::Engine as _;
 use serde_json::{Map, Value, json};
 
-pub(crate) use self::causes::causes;
+pub(crate) use self::{causes::causes, changes::pod_changes};
 use super::{autoscalers, crd, json, kinds::ResourceType, plugins};
 
 /// The kinds whose conditions always tell their times, of `Deployment` two.

@@ -19,8 +19,8 @@ use serde_json::Value;
 
 pub(crate) use amounts::canonical_amounts;
 pub(crate) use builtin::{builtin, definitions};
-pub(crate) use compile::{compile, structural_causes};
-pub(crate) use fill::{drop_empty, fill_defaults, prune};
+pub(crate) use compile::{compile, compile_part, structural_causes};
+pub(crate) use fill::{drop_empty, empty_texts, fill_defaults, prune};
 pub(crate) use typed::{go_value, typed_errors};
 pub(crate) use validate::{decode_error, validate};
 

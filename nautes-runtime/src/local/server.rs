@@ -22,6 +22,7 @@ use super::{
     call::{Call, Target, User},
     discovery,
     duplicates::Twice,
+    evictions,
     fault::{self, Effect, Faults, Lost},
     kinds::{Registry, ResourceType, Version},
     logs, openapi, plugins, read, review, scale,
@@ -159,8 +160,9 @@ pub(crate) fn fail(status: &Status) -> Response<Body> {
         response.headers_mut().insert("www-authenticate", challenge);
     }
     if matches!(status.code, 429 | 503) {
-        let seconds = http::HeaderValue::from_static("1");
-        response.headers_mut().insert("retry-after", seconds);
+        response
+            .headers_mut()
+            .insert("retry-after", status.retry_after().into());
     }
     response
 }
@@ -407,6 +409,16 @@ async fn route(server: &Arc<Server>, scope: &Scope<'_>, body: &Bytes) -> Result<
             kept(server, judged(scope, || scale::change(scope, body)).await).await
         }
         ("log", "get") if scope.kind.is("", "pods") => logs::get(scope),
+        ("eviction", "create") if scope.kind.is("", "pods") => {
+            kept(server, judged(scope, || evictions::evict(scope, body)).await).await
+        }
+        ("ephemeralcontainers" | "resize", "get") if scope.kind.is("", "pods") => read::get(scope),
+        ("ephemeralcontainers" | "resize", "update" | "patch") if scope.kind.is("", "pods") => {
+            kept(server, judged(scope, || write::change(scope, body)).await).await
+        }
+        ("ephemeralcontainers" | "eviction" | "resize", _) if scope.kind.is("", "pods") => {
+            Err(Status::method_not_allowed())
+        }
         ("finalize", "update") if scope.kind.is("", "namespaces") => {
             kept(server, judged(scope, || write::change(scope, body)).await).await
         }

@@ -36,11 +36,22 @@ impl Cause {
     }
 
     pub(crate) fn invalid(field: impl Into<String>, value: &Value, detail: impl AsRef<str>) -> Self {
-        Self::new(
-            "FieldValueInvalid",
-            field,
-            format!("Invalid value: {value}: {}", detail.as_ref()),
-        )
+        Self::invalid_shown(field, &value.to_string(), detail)
+    }
+
+    /// An invalid value that is shown in another form than its own.
+    pub(crate) fn invalid_shown(field: impl Into<String>, shown: &str, detail: impl AsRef<str>) -> Self {
+        let message = format!("Invalid value: {shown}: {}", detail.as_ref());
+        Self::new("FieldValueInvalid", field, message)
+    }
+
+    /// The cause, found in a part of an object, for the place of that part.
+    pub(crate) fn below(mut self, place: &str) -> Self {
+        self.field = match self.field.as_str() {
+            "" | "<nil>" => place.to_owned(),
+            field => format!("{place}.{field}"),
+        };
+        self
     }
 
     pub(crate) fn forbidden(field: impl Into<String>, detail: impl AsRef<str>) -> Self {
@@ -196,6 +207,24 @@ impl Status {
         self
     }
 
+    /// A request that may be made again after some seconds; after a while where nobody knows.
+    pub(crate) fn too_many_requests(message: &str, seconds: u64) -> Self {
+        let status = Self::new(429, "TooManyRequests", message).detail("", "", "");
+        match seconds {
+            0 => status,
+            _ => Self {
+                details: Some(Box::new(json!({"retryAfterSeconds": seconds}))),
+                ..status
+            },
+        }
+    }
+
+    /// After how many seconds a request may be made again.
+    pub(crate) fn retry_after(&self) -> u64 {
+        let told = self.details.as_ref().and_then(|d| d.get("retryAfterSeconds"));
+        told.and_then(Value::as_u64).unwrap_or(1)
+    }
+
     pub(crate) fn conflict(kind: &ResourceType, name: &str, detail: &str) -> Self {
         let what = kind.qualified();
         Self::new(
@@ -262,7 +291,10 @@ impl Status {
             let causes: Value = self
                 .causes
                 .iter()
-                .map(|c| json!({"reason": c.reason, "message": c.message, "field": c.field}))
+                .map(|c| match c.field.as_str() {
+                    "" => json!({"reason": c.reason, "message": c.message}),
+                    field => json!({"reason": c.reason, "message": c.message, "field": field}),
+                })
                 .collect();
             details.get_or_insert_with(|| json!({}))["causes"] = causes;
         }

@@ -8,12 +8,12 @@ mod rescale;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub(crate) use self::{
     change::{change, patched, update},
     create::create,
-    delete::{delete, delete_collection},
+    delete::{DeleteOptions, delete, delete_collection, delete_one},
     rescale::apply_scale,
 };
 use super::{
@@ -61,7 +61,7 @@ fn summary(body: &[u8]) -> String {
     }
 }
 
-fn parse_any(content_type: &str, body: &Bytes, wanted: &str) -> Result<Value, Status> {
+pub(crate) fn parse_any(content_type: &str, body: &Bytes, wanted: &str) -> Result<Value, Status> {
     let media = content_type.split(';').next().unwrap_or_default().trim();
     let known = [
         "",
@@ -119,7 +119,7 @@ fn check_type(scope: &Scope<'_>, object: &mut Value) -> Result<(), Status> {
     let kind = json::text(object, &["kind"]).to_owned();
     let foreign = !found.is_empty() && found != wanted || !kind.is_empty() && kind != scope.kind.kind;
     if foreign && !scope.kind.custom && !kind.is_empty() && !found.is_empty() {
-        return Err(foreign_kind(scope, &found, &kind));
+        return Err(foreign_kind(scope, object, &found, &kind));
     }
     if !found.is_empty() && found != wanted {
         return Err(Status::bad_request(format!(
@@ -154,29 +154,44 @@ fn check_type(scope: &Scope<'_>, object: &mut Value) -> Result<(), Status> {
 }
 
 /// An object of another kind than the path names, as the decoder of built-in kinds words it.
-fn foreign_kind(scope: &Scope<'_>, api_version: &str, kind: &str) -> Status {
+fn foreign_kind(scope: &Scope<'_>, object: &Value, api_version: &str, kind: &str) -> Status {
     let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
     let wanted = &scope.kind.kind;
     let known = TYPES
         .iter()
-        .any(|t| t.group == group && t.version == version && t.kind == kind);
-    let why = if known {
-        let package = scope
-            .kind
-            .group
-            .split('.')
-            .next()
-            .filter(|g| !g.is_empty())
-            .unwrap_or("core");
-        format!("converting ({version}.{kind}) to ({package}.{wanted}): unknown conversion")
-    } else {
-        format!(
-            "no kind {kind:?} is registered for version {api_version:?} in scheme \"pkg/runtime/scheme.go\""
-        )
-    };
+        .find(|t| t.group == group && t.version == version && t.kind == kind);
+    // What a patch has made is read as what it says it is.
+    let patched = scope.call.verb == "patch" && !scope.call.is_apply();
+    let misread = known
+        .filter(|_| patched)
+        .and_then(|t| schema::builtin(&t.definition))
+        .and_then(|schema| schema::decode_error(object, schema.view(), kind));
+    let why = misread.unwrap_or_else(|| unconverted(api_version, kind, &scope.kind.group, wanted));
+    if patched {
+        return undecodable(scope, Some(object), &why);
+    }
     Status::bad_request(format!(
         "{kind} in version {version:?} cannot be handled as a {wanted}: {why}"
     ))
+}
+
+/// Why an object of one kind cannot be read as one of another.
+pub(crate) fn unconverted(api_version: &str, kind: &str, group: &str, wanted: &str) -> String {
+    let (of, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+    let known = TYPES
+        .iter()
+        .any(|t| t.group == of && t.version == version && t.kind == kind);
+    if !known {
+        return format!(
+            "no kind {kind:?} is registered for version {api_version:?} in scheme \"pkg/runtime/scheme.go\""
+        );
+    }
+    let package = group
+        .split('.')
+        .next()
+        .filter(|g| !g.is_empty())
+        .unwrap_or("core");
+    format!("converting ({version}.{kind}) to ({package}.{wanted}): unknown conversion")
 }
 
 /// Unknown fields, wrong types, pruning and defaults: what decoding does.
@@ -202,10 +217,11 @@ fn check_shape(scope: &Scope<'_>, object: &mut Value, warnings: &mut Vec<String>
     }
     let sent = (scope.call.verb == "patch").then(|| object.clone());
     if scope.kind.custom {
-        let meta = json!({"metadata": object.get("metadata").cloned().unwrap_or_default()});
-        if let Some(why) = schema::decode_error(&meta, view, &scope.kind.kind) {
+        let meta = object.get("metadata").cloned().unwrap_or_default();
+        if let Some(why) = schema::decode_error(&meta, view.field("metadata"), "ObjectMeta") {
             return Err(undecodable(scope, sent.as_ref(), &why));
         }
+        json::whole_numbers(object);
         if !scope.call.is_apply()
             && let Some(meta) = object.get_mut("metadata")
         {
@@ -213,6 +229,9 @@ fn check_shape(scope: &Scope<'_>, object: &mut Value, warnings: &mut Vec<String>
         }
     } else {
         if !scope.kind.is(crd::GROUP, crd::PLURAL) {
+            if !scope.call.is_apply() {
+                schema::empty_texts(object, view);
+            }
             json::drop_nulls(object);
             if !scope.call.is_apply() {
                 schema::drop_empty(object, view);
@@ -408,16 +427,32 @@ pub(crate) fn track(scope: &Scope<'_>, object: &mut Value) {
 }
 
 /// What is wrong with an object, in every respect.
-fn validate(scope: &Scope<'_>, object: &Value, old: Option<&Value>) -> Result<(), Status> {
+fn validate(
+    scope: &Scope<'_>,
+    object: &Value,
+    old: Option<&Value>,
+    warnings: &mut Vec<String>,
+) -> Result<(), Status> {
     let mut causes = Vec::new();
     if scope.subresource().is_empty() {
-        causes.extend(names::metadata_causes(object, &scope.kind));
+        let told = names::times_told(&scope.kind, old.is_some());
+        for cause in names::metadata_causes(object, &scope.kind) {
+            let words = ["metadata.labels", "metadata.annotations"].contains(&cause.field.as_str());
+            causes.extend(std::iter::repeat_n(cause, if words { told } else { 1 }));
+        }
     }
     let faced = read::faced(object, &scope.kind, &scope.version);
     let subject = faced.as_ref().unwrap_or(object);
     if scope.kind.custom {
         let before = causes.len();
-        let mut by_schema = schema::validate(subject, scope.version.schema.view());
+        let view = scope.version.schema.view();
+        let mut by_schema = match subject.get("status") {
+            Some(status) if scope.subresource() == "status" => {
+                let found = schema::validate(status, view.field("status"));
+                found.into_iter().map(|c| c.below("status")).collect()
+            }
+            _ => schema::validate(subject, view),
+        };
         if let Some(old) = old {
             by_schema.retain(|c| !was_so_before(c, old, subject));
         }
@@ -425,15 +460,20 @@ fn validate(scope: &Scope<'_>, object: &Value, old: Option<&Value>) -> Result<()
         causes.extend(scale::causes(object, &scope.version));
         if let Some(rules) = &scope.version.rules {
             let blocked = causes[before..].iter().any(|c| BLOCKING.contains(&c.reason));
-            causes.extend(if blocked {
-                vec![rules_not_checked()]
+            if blocked {
+                causes.push(rules_not_checked());
             } else {
-                rules.check(object, old)
-            });
+                let said = rules.check(object, old);
+                causes.extend(said.causes);
+                warnings.extend(said.warnings);
+            }
         }
     } else {
         // What is checked by hand is said in the words of that check, at its place.
-        let own = prepare::causes(object, old, &scope.kind);
+        let mut own = prepare::causes(object, old, &scope.kind);
+        if scope.kind.is("", "pods") {
+            own.extend(prepare::pod_changes(object, old, scope.subresource()));
+        }
         let mut present = subject.clone();
         json::drop_nulls(&mut present);
         let mut by_schema = schema::validate(&present, scope.version.schema.view());

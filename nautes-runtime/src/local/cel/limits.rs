@@ -1,11 +1,12 @@
 //! The limits on what rules cost: by estimate when they are registered, by count when they run.
 
-use kube_cel::cel::Program;
+use kube_cel::cel::common::ast::IdedExpr;
 use serde_json::Value;
 
 use super::{
     cost::{self, Bound},
     shape::{self, Shape},
+    source,
 };
 use crate::local::{json, status::Cause};
 
@@ -29,7 +30,15 @@ pub(super) fn causes(document: &Value, path: &str) -> Vec<Cause> {
     let mut causes: Vec<Cause> = found
         .iter()
         .filter(|(_, cost)| *cost > EXPRESSION)
-        .map(|(at, cost)| Cause::forbidden(at, beyond("estimated rule cost", *cost, EXPRESSION)))
+        .map(|(at, cost)| {
+            let what = if at.ends_with(".rule") {
+                "rule"
+            } else {
+                "messageExpression"
+            };
+            let detail = beyond(&format!("estimated {what} cost"), *cost, EXPRESSION);
+            Cause::forbidden(at, detail)
+        })
         .collect();
     let total = found
         .iter()
@@ -63,13 +72,6 @@ fn beyond(what: &str, cost: u64, limit: u64) -> String {
     )
 }
 
-fn rules(schema: &Value) -> impl Iterator<Item = (usize, &str)> {
-    json::list(schema, &["x-kubernetes-validations"])
-        .iter()
-        .map(|rule| json::text(rule, &["rule"]))
-        .enumerate()
-}
-
 /// Whether rules can cost more than they may when they run; where not, nobody needs to count.
 pub(super) fn can_exceed(document: &Value) -> bool {
     let mut found = Vec::new();
@@ -86,11 +88,14 @@ fn estimate(schema: &Value, path: &str, times: Option<u64>, found: &mut Vec<(Str
     if !own.is_empty() {
         let shape = Shape::of_schema(schema);
         let times = times.unwrap_or_else(|| shape::most_often(schema));
-        for (index, rule) in rules(schema) {
-            if let Ok(program) = Program::compile(rule) {
-                let cost = cost_of(&program, &shape, Bound::Most);
-                let at = format!("{path}.x-kubernetes-validations[{index}].rule");
-                found.push((at, cost.saturating_mul(times)));
+        for (index, rule) in own.iter().enumerate() {
+            for part in ["rule", "messageExpression"] {
+                let text = json::text(rule, &[part]);
+                if let Ok(expression) = source::parse(text) {
+                    let cost = cost_of(&expression, &shape, Bound::Most);
+                    let at = format!("{path}.x-kubernetes-validations[{index}].{part}");
+                    found.push((at, cost.saturating_mul(times)));
+                }
             }
         }
     }
@@ -110,18 +115,18 @@ fn estimate(schema: &Value, path: &str, times: Option<u64>, found: &mut Vec<(Str
     }
 }
 
-fn cost_of(program: &Program, shape: &Shape, bound: Bound) -> u64 {
+fn cost_of(expression: &IdedExpr, shape: &Shape, bound: Bound) -> u64 {
     let mut scope = ["self", "oldSelf"]
         .map(|name| (name.to_owned(), shape.clone()))
         .to_vec();
-    cost::of(&program.expression().expr, &mut scope, bound)
+    cost::of(&expression.expr, &mut scope, bound)
 }
 
 /// The rules of a schema, made ready to count what they cost for an object.
 #[derive(Debug)]
 pub(super) struct Meter {
     ty: String,
-    rules: Vec<(String, Program)>,
+    rules: Vec<(String, IdedExpr)>,
     properties: Vec<(String, Self)>,
     items: Option<Box<Self>>,
     values: Option<Box<Self>>,
@@ -133,8 +138,10 @@ impl Meter {
         let child = |key: &str| schema.get(key).and_then(Self::of).map(Box::new);
         let meter = Self {
             ty: json::text(schema, &["type"]).to_owned(),
-            rules: rules(schema)
-                .filter_map(|(_, rule)| Some((rule.to_owned(), Program::compile(rule).ok()?)))
+            rules: json::list(schema, &["x-kubernetes-validations"])
+                .iter()
+                .map(|rule| json::text(rule, &["rule"]))
+                .filter_map(|rule| Some((rule.to_owned(), source::parse(rule).ok()?)))
                 .collect(),
             properties: shape::properties(schema)
                 .filter_map(|(name, property)| Some((name.clone(), Self::of(property)?)))
@@ -161,8 +168,8 @@ impl Meter {
             Cause::invalid(field, &Value::from(self.ty.as_str()), detail)
         };
         let shape = (!self.rules.is_empty()).then(|| Shape::of_value(value));
-        for (rule, program) in &self.rules {
-            let cost = shape.as_ref().map_or(0, |s| cost_of(program, s, Bound::Least));
+        for (rule, expression) in &self.rules {
+            let cost = shape.as_ref().map_or(0, |s| cost_of(expression, s, Bound::Least));
             *spent = spent.saturating_add(cost);
             if cost > CALL {
                 return Some(refused(format!(

@@ -7,8 +7,10 @@ use crate::local::json;
 /// What the kubelet may set in the files of a volume, as Kubernetes counts it (0644).
 const FILE_MODE: u64 = 0o644;
 
-/// The kinds of containers of a pod.
+/// The kinds of containers of a pod that ask for something.
 const LISTS: [&str; 2] = ["containers", "initContainers"];
+/// Those that are added to look at a pod.
+const LOOKING: &str = "ephemeralContainers";
 
 /// Fills in what a pod does not say.
 pub(super) fn fill(spec: &mut Map<String, Value>) {
@@ -23,7 +25,7 @@ pub(super) fn fill(spec: &mut Map<String, Value>) {
     for volume in items(spec, "volumes") {
         volume_modes(volume);
     }
-    for list in LISTS {
+    for list in LISTS.into_iter().chain([LOOKING]) {
         for of in items(spec, list) {
             container(of);
         }

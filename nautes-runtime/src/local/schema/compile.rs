@@ -13,8 +13,17 @@ use crate::local::status::Cause;
 /// Compiles the schema of a custom resource. The standard fields of `metadata` are added at the root and in
 /// embedded resources.
 pub(crate) fn compile(document: &Value) -> Schema {
+    compiled(document, true)
+}
+
+/// Compiles a part of such a schema.
+pub(crate) fn compile_part(document: &Value) -> Schema {
+    compiled(document, false)
+}
+
+fn compiled(document: &Value, root: bool) -> Schema {
     let mut compiler = Compiler::default();
-    let root = compiler.node(document, &Map::new(), true);
+    let root = compiler.node(document, &Map::new(), root);
     Schema {
         arena: Arc::new(Arena {
             nodes: compiler.nodes,

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Node, View};
+use super::{Node, Type, View};
 
 const DEPTH: usize = 200;
 
@@ -69,6 +69,36 @@ fn join(path: &str, key: &str) -> String {
         key.to_owned()
     } else {
         format!("{path}.{key}")
+    }
+}
+
+/// Makes the nulls in maps of texts empty texts, as decoders of built-in kinds do.
+pub(crate) fn empty_texts(value: &mut Value, view: View<'_>) {
+    empty_texts_at(value, view, 0);
+}
+
+fn empty_texts_at(value: &mut Value, view: View<'_>, depth: usize) {
+    if view.get().is_none() || depth > DEPTH {
+        return;
+    }
+    match value {
+        Value::Object(map) => {
+            for (key, child) in map.iter_mut() {
+                let inner = view.field(key);
+                let is_text = inner
+                    .get()
+                    .is_some_and(|n| n.ty == Some(Type::String) && n.format.is_none());
+                if child.is_null() && is_text && !view.has_field(key) {
+                    *child = Value::from("");
+                } else {
+                    empty_texts_at(child, inner, depth + 1);
+                }
+            }
+        }
+        Value::Array(list) => list
+            .iter_mut()
+            .for_each(|item| empty_texts_at(item, view.items(), depth + 1)),
+        _ => {}
     }
 }
 

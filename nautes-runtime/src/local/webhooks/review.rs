@@ -61,7 +61,7 @@ pub(super) fn request(
         false => scope.namespace(),
     };
     let named = match scope.subresource() {
-        "token" => scope.name(),
+        "eviction" | "token" => scope.name(),
         _ => question.subject.name.as_str(),
     };
     for (field, value) in [
@@ -86,6 +86,7 @@ pub(super) fn kind_of<'a>(scope: &'a Scope<'_>, version: &'a str) -> (&'a str, &
     match scope.subresource() {
         "scale" => ("autoscaling", "v1", "Scale"),
         "token" => ("authentication.k8s.io", "v1", "TokenRequest"),
+        "eviction" => ("policy", "v1", "Eviction"),
         _ => (&scope.kind.group, version, &scope.kind.kind),
     }
 }
@@ -94,7 +95,7 @@ pub(super) fn kind_of<'a>(scope: &'a Scope<'_>, version: &'a str) -> (&'a str, &
 pub(super) fn face(scope: &Scope<'_>, hook: &Hook, object: &Value) -> Value {
     match scope.subresource() {
         "scale" => scale::shown(scope, object).unwrap_or_default(),
-        "token" => object.clone(),
+        "eviction" | "token" => object.clone(),
         _ => {
             let mut object = read::shown(object, &scope.kind, &scope.version);
             object["apiVersion"] = scope.kind.api_version(&hook.version).into();

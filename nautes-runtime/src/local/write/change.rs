@@ -180,7 +180,7 @@ fn apply(
     let mut shown = live.as_ref().clone();
     shown["apiVersion"] = scope.api_version().into();
     let new = managed::apply(Some(&shown), &config, &writer, force, view, &fold)?;
-    let object = store_update(scope, state, &live, new, false)?;
+    let object = store_update(scope, state, &live, new, false, warnings)?;
     Ok((200, object))
 }
 
@@ -234,7 +234,7 @@ pub(crate) fn update(
         });
     }
     check_preconditions(scope, &old, &new, whole)?;
-    store_update(scope, state, &old, new, true)
+    store_update(scope, state, &old, new, true, warnings)
 }
 
 fn check_preconditions(scope: &Scope<'_>, old: &Value, new: &Value, whole: bool) -> Result<(), Status> {
@@ -296,6 +296,26 @@ fn copy_field(from: &Value, to: &mut Value, field: &str) {
     };
 }
 
+/// A pod with the amounts of another.
+fn resized(old: &Value, new: &Value) -> Value {
+    let mut result = old.clone();
+    for list in ["containers", "initContainers"] {
+        let wanted = json::list(new, &["spec", list]);
+        let containers = result
+            .pointer_mut(&format!("/spec/{list}"))
+            .and_then(Value::as_array_mut);
+        for container in containers.into_iter().flatten() {
+            let same = wanted.iter().find(|w| w["name"] == container["name"]);
+            for field in ["resources", "resizePolicy"] {
+                if let Some(from) = same {
+                    copy_field(from, container, field);
+                }
+            }
+        }
+    }
+    result
+}
+
 /// Puts together the object that an update through this door makes.
 fn assemble(scope: &Scope<'_>, old: &Value, mut new: Value) -> Value {
     match scope.subresource() {
@@ -330,6 +350,13 @@ fn assemble(scope: &Scope<'_>, old: &Value, mut new: Value) -> Value {
             );
             return result;
         }
+        "ephemeralcontainers" => {
+            let mut result = old.clone();
+            let given = json::at(&new, &["spec"]).cloned().unwrap_or_default();
+            copy_field(&given, &mut result["spec"], "ephemeralContainers");
+            return result;
+        }
+        "resize" => return resized(old, &new),
         _ => {}
     }
     if scope.version.status {
@@ -356,15 +383,18 @@ pub(crate) fn store_update(
     old: &Arc<Value>,
     new: Value,
     tracked: bool,
+    warnings: &mut Vec<String>,
 ) -> Result<Arc<Value>, Status> {
     let dry_run = scope.call.is_dry_run()?;
     let mut new = assemble(scope, old, new);
     fill(scope, &mut new);
-    if scope.kind.is(crd::GROUP, crd::PLURAL)
-        && crd::causes(&new, Some(old)).is_empty()
-        && !json::is_terminating(old)
-    {
-        crd::set_status(&mut new, &state.registry);
+    if scope.kind.is(crd::GROUP, crd::PLURAL) {
+        if scope.subresource().is_empty() {
+            crd::note_stored(&mut new);
+        }
+        if crd::causes(&new, Some(old)).is_empty() && !json::is_terminating(old) {
+            crd::set_status(&mut new, &state.registry);
+        }
     }
     count_generation(scope, old, &mut new);
     check_finalizers(scope, old, &new)?;
@@ -373,7 +403,7 @@ pub(crate) fn store_update(
         track_write(scope, Some(old), &mut new);
     }
     admit(scope, state, Operation::Update, &mut new, Some(old), dry_run)?;
-    validate(scope, &new, Some(old))?;
+    validate(scope, &new, Some(old), warnings)?;
     if scope.kind.is("", "services") && scope.subresource().is_empty() {
         services::allocate(state, &mut new, Some(old));
     }

@@ -53,7 +53,7 @@ pub(super) fn create_object(
         track_write(scope, None, &mut object);
     }
     admit(scope, state, Operation::Create, &mut object, None, dry_run)?;
-    validate(scope, &object, None)?;
+    validate(scope, &object, None, warnings)?;
     let (ns, name) = (
         json::namespace(&object).to_owned(),
         json::name(&object).to_owned(),

@@ -14,13 +14,13 @@ use crate::local::{
 };
 
 /// The options of a delete: from the body, else from the query.
-struct DeleteOptions {
+pub(crate) struct DeleteOptions {
     propagation: String,
     uid: String,
     resource_version: String,
     /// Seconds that the object is left to end by itself.
     grace: Option<i64>,
-    dry_run: bool,
+    pub(crate) dry_run: bool,
 }
 
 impl DeleteOptions {
@@ -30,7 +30,12 @@ impl DeleteOptions {
         } else {
             parse_any(&scope.call.content_type, body, "DeleteOptions")?
         };
-        let text = |path: &[&str]| json::text(&options, path).to_owned();
+        Self::of(scope, &options)
+    }
+
+    /// The options that are given, and those of the query.
+    pub(crate) fn of(scope: &Scope<'_>, options: &Value) -> Result<Self, Status> {
+        let text = |path: &[&str]| json::text(options, path).to_owned();
         let mut propagation = text(&["propagationPolicy"]);
         if propagation.is_empty() {
             propagation = scope.call.param("propagationPolicy").to_owned();
@@ -58,7 +63,7 @@ impl DeleteOptions {
             );
             return Err(Status::invalid("meta.k8s.io", "DeleteOptions", "", vec![cause]));
         }
-        let wanted = json::texts(&options, &["dryRun"]);
+        let wanted = json::texts(options, &["dryRun"]);
         if wanted.iter().any(|w| *w != "All") {
             let cause = Cause::not_supported("dryRun", &json!(wanted), &["All".to_owned()]);
             return Err(Status::invalid("meta.k8s.io", "DeleteOptions", "", vec![cause]));
@@ -75,6 +80,34 @@ impl DeleteOptions {
             grace,
             dry_run,
         })
+    }
+
+    /// Whether an object is the one that is meant.
+    pub(crate) fn hold(&self, scope: &Scope<'_>, old: &Value) -> Result<(), Status> {
+        let name = json::name(old).to_owned();
+        for (what, wanted, found) in [
+            ("UID", &self.uid, json::uid(old)),
+            (
+                "ResourceVersion",
+                &self.resource_version,
+                json::resource_version(old),
+            ),
+        ] {
+            if !wanted.is_empty() && wanted != found {
+                let why = if what == "UID" {
+                    "deleted and then recreated"
+                } else {
+                    "modified"
+                };
+                let message = format!(
+                    "Operation cannot be fulfilled on {} {name:?}: the {what} in the precondition ({wanted}) does not \
+                     match the {what} in record ({found}). The object might have been {why}",
+                    scope.kind.kind
+                );
+                return Err(Status::new(409, "Conflict", message).detail(&name, "", &scope.kind.kind));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -113,35 +146,14 @@ pub(crate) fn delete(scope: &Scope<'_>, body: &Bytes) -> Result<Response<Body>, 
     ))
 }
 
-fn delete_one(
+/// Deletes an object, or begins to; true where it is gone.
+pub(crate) fn delete_one(
     scope: &Scope<'_>,
     state: &mut State,
     old: &Arc<Value>,
     options: &DeleteOptions,
 ) -> Result<(Arc<Value>, bool), Status> {
-    let name = json::name(old).to_owned();
-    for (what, wanted, found) in [
-        ("UID", &options.uid, json::uid(old)),
-        (
-            "ResourceVersion",
-            &options.resource_version,
-            json::resource_version(old),
-        ),
-    ] {
-        if !wanted.is_empty() && wanted != found {
-            let why = if what == "UID" {
-                "deleted and then recreated"
-            } else {
-                "modified"
-            };
-            let message = format!(
-                "Operation cannot be fulfilled on {} {name:?}: the {what} in the precondition ({wanted}) does not \
-                 match the {what} in record ({found}). The object might have been {why}",
-                scope.kind.kind
-            );
-            return Err(Status::new(409, "Conflict", message).detail(&name, "", &scope.kind.kind));
-        }
-    }
+    options.hold(scope, old)?;
     namespace::admit_delete(&scope.kind, old)?;
     admit_delete(scope, state, old, options.dry_run)?;
     let mut new = old.as_ref().clone();

@@ -59,7 +59,8 @@ pub(crate) fn apply_scale(scope: &Scope<'_>, body: &Bytes, paths: &ScalePaths) -
     let force = scope.call.flag("force");
     let new = managed::apply(Some(&shown), &config, &writer(scope), force, view, &|_| {})
         .map_err(|refusal| as_of_a_scale(scope, paths, refusal))?;
-    store_update(scope, &mut state, &live, new, false)
+    // A scale tells nothing of the rest of its object.
+    store_update(scope, &mut state, &live, new, false, &mut Vec::new())
 }
 
 /// A conflict in the words of the scale instead of its object.
