@@ -139,6 +139,20 @@ pub trait Session: Send + Sync + fmt::Debug {
     /// Returns a repository, `None` where there is none that the caller can see.
     async fn repository(&self, path: &RepoPath) -> Result<Option<Repository>, HostError>;
 
+    /// Returns the repository with an id, wherever it is now; `None` where there is none that the caller can see. It finds
+    /// what was renamed or moved.
+    ///
+    /// # Errors
+    /// [`HostError::Unsupported`] where the forge cannot be asked so.
+    async fn repository_by_id(&self, id: u64) -> Result<Option<Repository>, HostError> {
+        let _ = id;
+        Err(HostError::unsupported(
+            "the forge",
+            "find a repository by its id",
+            "look for it by its path",
+        ))
+    }
+
     /// Returns all repositories of a group that the caller can see, archived ones included, by path.
     async fn repositories(&self, group: &str) -> Result<Vec<Repository>, HostError>;
 

@@ -52,6 +52,8 @@ async fn life(stage: &Stage) -> Outcome {
         &need("looking", stage.owner.repository(&path).await)?,
         &Some(made.clone()),
     )?;
+    let found = need("looking by its id", stage.owner.repository_by_id(made.id).await)?;
+    equal("by its id", &found, &Some(made.clone()))?;
     fails(
         "creating it again",
         stage.owner.create_repository(&path, &spec).await,
@@ -85,6 +87,8 @@ async fn life(stage: &Stage) -> Outcome {
         &need("looking", stage.owner.repository(&path).await)?,
         &None,
     )?;
+    let found = need("looking by its id", stage.owner.repository_by_id(made.id).await)?;
+    equal("by its id, after deleting", &found, &None)?;
     fails(
         "deleting it again",
         stage.owner.delete_repository(&path).await,

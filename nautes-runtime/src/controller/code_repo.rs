@@ -75,10 +75,13 @@ pub(crate) enum ForgeError {
         /// Whether it was made for something else.
         is_marked: bool,
     },
-    #[error(
-        "the repository {path} (id {id}) is not there any more: it was renamed, moved or deleted by hand"
-    )]
-    Missing { path: RepoPath, id: String },
+    #[error("the repository {path} (id {id}) is not there any more: {}", fate(.now.as_ref()))]
+    Missing {
+        path: RepoPath,
+        id: String,
+        /// Where it is now, as far as that can be seen.
+        now: Option<RepoPath>,
+    },
     #[error("the repository {0} was archived by hand: make it writable again, or remove its manifest")]
     Archived(RepoPath),
     #[error("the key of {0} cannot be used")]
@@ -120,6 +123,7 @@ impl ForgeError {
     pub(crate) fn fact(&self) -> Fact {
         let reason = match self {
             Self::NotOurs { .. } => "NotOurs",
+            Self::Missing { now: Some(_), .. } => "RepositoryMoved",
             Self::Missing { .. } => "RepositoryMissing",
             Self::Archived(_) => "RepositoryArchived",
             Self::Host { source, .. } if source.is_unsupported() => {
@@ -130,6 +134,17 @@ impl ForgeError {
             _ => return Fact::failed(ON_FORGE, self.class(), self),
         };
         Fact::new(ON_FORGE, VerdictState::Failed, reason, self.to_string())
+    }
+}
+
+/// Says what has become of a repository.
+fn fate(now: Option<&RepoPath>) -> String {
+    match now {
+        Some(now) => format!(
+            "it was renamed or moved to {now} by hand; move it back, or give its manifest the new name (repoName) where it is in \
+             the group still"
+        ),
+        None => "it was deleted by hand, or the platform's account may not see it any more".to_owned(),
     }
 }
 

@@ -219,6 +219,44 @@ pub(super) async fn what_is_archived_or_deleted_by_hand_is_told_and_deletes_noth
         .await;
 }
 
+pub(super) async fn a_repository_that_is_renamed_by_hand_is_told_with_its_new_place(on: On) {
+    let world = shop(on).await;
+    let session = world.session().await;
+    let (old, new) = (path("shop/web-deploy"), path("shop/web-moved"));
+    world.rename(&old, &new).await;
+    let identity = crate::world::identity("CodeRepo/shop/web-deploy");
+    world
+        .eventually("it is said where it is", async || {
+            world.controllers().reconcile_all().await.unwrap();
+            let tree = world.report().await;
+            match tree.get(&identity) {
+                Some(node) if node.reason == "RepositoryMoved" && node.message.contains("shop/web-moved") => {
+                    Ok(())
+                }
+                other => Err(format!("{other:#?}")),
+            }
+        })
+        .await;
+    for _ in 0..3 {
+        world.controllers().reconcile_all().await.unwrap();
+    }
+    // Nothing is made in its place, and nothing is deleted because of it.
+    assert!(session.repository(&old).await.unwrap().is_none());
+    assert!(session.repository(&new).await.unwrap().is_some());
+    assert_eq!(color(&world, "a").await.as_deref(), Some("red"));
+    world.rename(&new, &old).await;
+    world
+        .eventually("it is ready again", async || {
+            world.controllers().reconcile_all().await.unwrap();
+            let tree = world.report().await;
+            match tree.get(&identity) {
+                Some(node) if node.state == State::Ready => Ok(()),
+                other => Err(format!("{other:#?}")),
+            }
+        })
+        .await;
+}
+
 pub(super) async fn a_group_that_is_gone_is_told_and_holds_what_it_declared(on: On) {
     let world = shop(on).await;
     let session = world.session().await;
@@ -251,5 +289,6 @@ on_every_forge! {
     keys_come_back_and_rights_that_nobody_declared_go,
     a_repository_is_archived_unless_its_manifest_says_delete,
     what_is_archived_or_deleted_by_hand_is_told_and_deletes_nothing,
+    a_repository_that_is_renamed_by_hand_is_told_with_its_new_place,
     a_group_that_is_gone_is_told_and_holds_what_it_declared,
 }

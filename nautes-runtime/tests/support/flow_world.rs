@@ -397,6 +397,15 @@ impl World {
         commit
     }
 
+    /// Renames or moves a repository, as somebody does on the forge.
+    pub(crate) async fn rename(&self, from: &RepoPath, to: &RepoPath) {
+        let forge = match &self.forge {
+            Served::Local(forge, _) => forge,
+            Served::Gitlab(fake, _) => fake.forge(),
+        };
+        forge.admin().move_repository(from, to).await.unwrap();
+    }
+
     /// Tags what a branch is at, as somebody with git does.
     pub(crate) async fn tag(&self, repo: &str, tag: &str, branch: &str) {
         let path: RepoPath = repo.parse().unwrap();

@@ -23,6 +23,13 @@ impl Api {
         Ok(found.filter(|repo| repo.path().as_ref() == Some(path)))
     }
 
+    pub(super) async fn find_repo_by_id(&self, id: u64) -> Result<Option<Repository>, HostError> {
+        let task = Task::new("look up", format!("the repository with the id {id}"));
+        let found: Option<WireRepo> = self.look(&["repositories", &id.to_string()], &[], &task).await?;
+        let found = found.filter(|repo| repo.id == id);
+        Ok(found.and_then(|repo| Some(self.shown(repo.path()?, &repo))))
+    }
+
     pub(super) async fn need_repo(&self, path: &RepoPath) -> Result<WireRepo, HostError> {
         let found = self.find_repo(path).await?;
         found.ok_or_else(|| HostError::not_found(format!("repository {path}")))

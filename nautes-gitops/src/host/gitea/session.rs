@@ -92,6 +92,10 @@ impl Session for Api {
         Ok(found.map(|repo| self.shown(path.clone(), &repo)))
     }
 
+    async fn repository_by_id(&self, id: u64) -> Result<Option<Repository>, HostError> {
+        self.find_repo_by_id(id).await
+    }
+
     async fn repositories(&self, group: &str) -> Result<Vec<Repository>, HostError> {
         self.show_repos(group).await
     }

@@ -25,6 +25,13 @@ impl Api {
         Ok(found.filter(|project| project.path_with_namespace == full && !project.is_marked()))
     }
 
+    pub(super) async fn find_project_by_id(&self, id: u64) -> Result<Option<Repository>, HostError> {
+        let task = Task::new("look up", format!("the repository with the id {id}"));
+        let found: Option<WireProject> = self.look(&["projects", &id.to_string()], &[], &task).await?;
+        let found = found.filter(|project| project.id == id && !project.is_marked());
+        Ok(found.and_then(|project| Some(self.shown(project.path()?, project))))
+    }
+
     pub(super) async fn need_project(&self, path: &RepoPath) -> Result<WireProject, HostError> {
         self.find_project(path)
             .await?

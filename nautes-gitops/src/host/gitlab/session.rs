@@ -84,6 +84,10 @@ impl Session for Api {
         Ok(found.map(|project| self.shown(path.clone(), project)))
     }
 
+    async fn repository_by_id(&self, id: u64) -> Result<Option<Repository>, HostError> {
+        self.find_project_by_id(id).await
+    }
+
     async fn repositories(&self, group: &str) -> Result<Vec<Repository>, HostError> {
         self.show_projects(group).await
     }

@@ -126,6 +126,36 @@ impl<'f> Admin<'f> {
         self.inner.courier.repeat()
     }
 
+    /// Renames or moves a repository, as its owner can on a forge with pages. Nobody may write to it meanwhile.
+    ///
+    /// # Errors
+    /// There is no such repository or no such group, or the new path is taken.
+    pub async fn move_repository(&self, from: &RepoPath, to: &RepoPath) -> Result<(), HostError> {
+        let (before, after) = (self.folder(from), self.folder(to));
+        let (from, to) = (from.clone(), to.clone());
+        self.change(move |store| {
+            store.change(|state| {
+                if state.repositories.contains_key(&to) || !state.groups.contains_key(to.group()) {
+                    return Err(HostError::conflict(
+                        format!("repository {to}"),
+                        "there is one of this path, or no such group",
+                    ));
+                }
+                let moved = state.repositories.remove(&from);
+                let moved = moved.ok_or_else(|| HostError::not_found(format!("repository {from}")))?;
+                let renamed = after
+                    .parent()
+                    .map_or(Ok(()), std::fs::create_dir_all)
+                    .and_then(|()| std::fs::rename(&before, &after));
+                renamed
+                    .map_err(|error| HostError::conflict(format!("repository {to}"), error.to_string()))?;
+                state.repositories.insert(to, moved);
+                Ok(())
+            })
+        })
+        .await
+    }
+
     /// Returns the folder of a repository.
     #[must_use]
     pub fn folder(&self, path: &RepoPath) -> PathBuf {

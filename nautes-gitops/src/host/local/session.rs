@@ -216,6 +216,21 @@ impl Session for Caller {
         }
     }
 
+    async fn repository_by_id(&self, id: u64) -> Result<Option<Repository>, HostError> {
+        let path = {
+            let state = self.state()?;
+            let found = state
+                .repositories
+                .iter()
+                .find(|(_, repository)| repository.id == id);
+            found.map(|(path, _)| path.clone())
+        };
+        match path {
+            Some(path) => self.repository(&path).await,
+            None => Ok(None),
+        }
+    }
+
     async fn repositories(&self, group: &str) -> Result<Vec<Repository>, HostError> {
         let state = self.state()?;
         if !state.sees_group(self.user, group) {

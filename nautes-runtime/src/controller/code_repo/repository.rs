@@ -38,6 +38,7 @@ pub(super) async fn ensure(
         if let Some(id) = known_id {
             return Err(ForgeError::Missing {
                 path: path.clone(),
+                now: whereabouts(session, id).await?,
                 id: id.to_owned(),
             });
         }
@@ -84,6 +85,19 @@ pub(super) async fn ensure(
         writes += 1;
     }
     Ok((repository, writes))
+}
+
+/// Where a repository is now that is not at its path any more; `None` where it is nowhere to be seen.
+async fn whereabouts(session: &dyn Session, id: &str) -> Result<Option<RepoPath>, ForgeError> {
+    let Ok(number) = id.parse() else { return Ok(None) };
+    match session.repository_by_id(number).await {
+        Ok(found) => Ok(found.map(|repository| repository.path)),
+        Err(error) if error.is_unsupported() => Ok(None),
+        Err(error) => Err(ForgeError::host(
+            format!("look for the repository with the id {id}"),
+            error,
+        )),
+    }
 }
 
 /// Archives or deletes a repository that Nautes made and nobody declares any more. Returns how many writes it took.

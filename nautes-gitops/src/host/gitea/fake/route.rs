@@ -17,12 +17,13 @@ use crate::host::{GitHost as _, Session};
 /// What the paths of the API begin with.
 const ROOT: &str = "/api/v1";
 /// Scopes, by the first word of the path.
-const SCOPES: [(&str, &str); 6] = [
+const SCOPES: [(&str, &str); 7] = [
     ("user", "user"),
     ("users", "user"),
     ("orgs", "organization"),
     ("teams", "organization"),
     ("repos", "repository"),
+    ("repositories", "repository"),
     ("token", "user"),
 ];
 
@@ -85,6 +86,12 @@ async fn answer(world: &World, asked: &Asked, headers: &HeaderMap) -> Result {
         (_, ["teams", rest @ ..]) => super::members::teams(world, &caller, method, rest, asked).await,
         (_, ["repos", owner, name, rest @ ..]) => {
             super::repositories::answer(world, &caller, (owner, name), method, rest, asked).await
+        }
+        ("GET", ["repositories", id]) => {
+            let id = id.parse().map_err(|_| unknown())?;
+            let found = caller.session.repository_by_id(id).await?.ok_or_else(unknown)?;
+            let at = (found.path.group(), found.path.name());
+            super::repositories::answer(world, &caller, at, method, &[], asked).await
         }
         _ => Err(unknown()),
     }
