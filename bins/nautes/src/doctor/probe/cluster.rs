@@ -210,11 +210,9 @@ fn way(subject: &str, config: &Config) -> Option<Way> {
         )
     });
     Some(Way {
-        subject: subject.to_owned(),
-        url,
         only: bundle.is_some(),
         bundle,
-        proxy: None,
+        ..Way::new(subject, url)
     })
 }
 
