@@ -51,7 +51,7 @@ async fn whatever_is_wrong_is_found_at_once_with_its_remedy_and_no_secret() {
         .create_token("platform", &["read_api", "read_repository"])
         .await
         .unwrap();
-    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(7 * 24 + 1);
+    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(7 * 24);
     let soon = soon.strftime("%Y-%m-%d").to_string();
     world.fake.set_expiry(&token, &soon);
     world.fake.set_group_creation(false);

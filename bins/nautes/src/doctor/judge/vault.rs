@@ -119,6 +119,9 @@ fn login(subject: &str, found: &Checkup, all: &mut Vec<Verdict>) -> bool {
                         format!("the token ends in {hours} hours and cannot be renewed"),
                     )
                 }
+                Some(ttl) if given && !token.renewable => {
+                    VAULT_TOKEN.good(subject, format!("it ends in {} days", ttl.as_secs() / 86400))
+                }
                 Some(_) => VAULT_TOKEN.good(subject, "Nautes renews or replaces it"),
                 None => VAULT_TOKEN.good(subject, "it does not end"),
             });
