@@ -76,6 +76,19 @@ pub struct Told {
     attempts: u32,
 }
 
+/// Where a vault-proxy is, and what is needed to talk to it.
+#[derive(Clone, Copy, Debug)]
+pub struct ProxyFiles<'a> {
+    /// The address.
+    pub address: &'a Url,
+    /// The file of the client's certificate.
+    pub certificate: &'a Path,
+    /// The file of its key.
+    pub key: &'a Path,
+    /// The file of certificates that are trusted for the proxy.
+    pub ca: Option<&'a Path>,
+}
+
 macro_rules! settings {
     ($($name:literal, $env:literal, $value:literal, $default:expr, $description:literal,
        |$told:ident, $text:ident| $set:expr;)*) => {
@@ -206,10 +219,16 @@ impl Told {
         self.file.as_deref()
     }
 
-    /// Whether everything is written by a vault-proxy, so that the login need only read.
+    /// Returns where the vault-proxy is by which everything is written, if there is one, and the files for it. The login
+    /// need only read then.
     #[must_use]
-    pub const fn is_proxied(&self) -> bool {
-        self.proxy.is_some()
+    pub fn proxy_files(&self) -> Option<ProxyFiles<'_>> {
+        Some(ProxyFiles {
+            address: self.proxy.as_ref()?,
+            certificate: self.proxy_cert_file.as_deref()?,
+            key: self.proxy_key_file.as_deref()?,
+            ca: self.proxy_ca_file.as_deref(),
+        })
     }
 
     /// Returns what does not go together, each with the settings that it is about and the way out.

@@ -161,8 +161,8 @@ checks! {
         "the server's certificate is valid today, and for 14 days more",
         "have the server's certificate renewed; where it seems not valid yet, look at the clock of this machine";
     CA_BUNDLE, "CaBundle", [Error, Warning],
-        "the file of trusted certificates holds certificates, and none has ended",
-        "get the authority's new certificate and put it into the file; take out what has ended";
+        "a file of certificates holds certificates, and none has ended",
+        "get the new certificate and put it into the file; take out what has ended";
     CLOCK, "Clock", [Error, Warning],
         "the server's clock and that of this machine differ by less than 30 seconds",
         "let both machines take their time from a time server (chrony, systemd-timesyncd): tokens and certificates are judged by \
@@ -189,13 +189,13 @@ checks! {
     FORGE_GROUPS, "ForgeGroups", [Warning],
         "the platform's account may make groups for new products",
         "let an administrator allow the account to create groups, or make the groups of products by hand before they are declared";
-    TENANT_REPOSITORY, "TenantRepository", [Error],
+    TENANT_REPOSITORY, "TenantRepository", [Error, Warning],
         "the tenant's repository is there, can be read, and is not archived",
         "look at --tenant-repo, and make the platform's account a maintainer of the repository";
     PRODUCT_GROUP, "ProductGroup", [Error],
         "the platform's account is maintainer at least in the group of every product",
         "make the platform's account a member of the group, as owner (as maintainer where Nautes shall make no subgroups)";
-    PRODUCT_REPOSITORY, "ProductRepository", [Error],
+    PRODUCT_REPOSITORY, "ProductRepository", [Error, Warning],
         "the repository default.project of every product is there, can be read, and is not archived",
         "restore the repository, or remove the product with nautes delete product";
     PROTECTED_BRANCH, "ProtectedBranch", [Error],

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{join_all, join3, join4};
+use futures::future::{join3, join4};
 use futures::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 use kube::Config;
@@ -20,8 +20,9 @@ use nautes_runtime::platform::paths;
 use nautes_vault::vault::VaultSettings;
 use nautes_vault::{SecretStore, VaultStore, keys};
 
-use super::check::{CLUSTER_ACCESS, HOOK_RECEIVER, SETTINGS, Verdict};
+use super::check::{CLUSTER_ACCESS, HOOK_RECEIVER, SETTINGS, TENANT_REPOSITORY, Verdict};
 use super::judge;
+use super::probe::certificate::Bundle;
 use super::probe::cluster::{self, Cluster, Role};
 use super::probe::reach::{Way, reach};
 use super::probe::{api, chain, forge, private};
@@ -77,17 +78,18 @@ pub async fn examine(wanted: &Wanted) -> Result<Vec<Verdict>, Failure> {
         account(wanted, scratch.path()),
         tenant_cluster(wanted),
         receiver(wanted),
-        join3(context(wanted), local(wanted), store(wanted)),
+        join4(context(wanted), local(wanted), store(wanted), proxy(wanted)),
     );
-    let ((forge, declared), tenant, receiver, (context, local, (vault, store))) = first.await;
+    let ((forge, declared), tenant, receiver, (context, local, (vault, store, is_reached), proxy)) =
+        first.await;
     let second = join3(
         products(wanted, &declared, scratch.path()),
-        rights(wanted, &store, &declared),
+        rights(wanted, &store, is_reached, &declared),
         clusters(wanted, &store, &declared),
     );
     let (products, rights, clusters) = second.await;
     for part in [
-        context, forge, products, receiver, vault, rights, tenant, clusters, local,
+        context, forge, products, receiver, vault, rights, proxy, tenant, clusters, local,
     ] {
         all.extend(part);
     }
@@ -153,7 +155,19 @@ async fn account(wanted: &Wanted, scratch: &Path) -> (Vec<Verdict>, Declared) {
     all.extend(judge::reach::judge(&reached, now));
     if let Some((account, tenant)) = asked {
         let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
-        all.extend(judge::forge::account(subject, forge.kind, &account, today));
+        let is_reached = reached.outcome.is_ok();
+        all.extend(judge::forge::account(
+            subject, forge.kind, &account, today, is_reached,
+        ));
+        if account.session.is_err()
+            && let Some(path) = &wanted.told.config.tenant_repo
+        {
+            let subject = format!("tenant's repository {path}");
+            all.push(TENANT_REPOSITORY.skipped(
+                &subject,
+                "nobody could sign in, so that nothing is known of products and clusters",
+            ));
+        }
         if let Some(found) = tenant {
             let subject = format!("tenant's repository {}", found.path);
             all.extend(judge::forge::manifests(
@@ -303,23 +317,16 @@ pub(super) async fn look_at_receiver(subject: &str, base: &str, limit: Duration)
     let Ok(url) = url.parse() else {
         return vec![SETTINGS.bad(subject, format!("{base} is no address"))];
     };
-    let way = Way {
-        subject: subject.to_owned(),
-        url,
-        bundle: None,
-        only: false,
-        proxy: None,
-    };
-    let found = reach(way, limit).await;
+    let found = reach(Way::new(subject, url), limit).await;
     // Whether the forge trusts its certificate is the forge's to say.
     vec![judge::reach::receiver(&found)]
 }
 
 /// Looks at the way to the secret store, and prepares it.
-async fn store(wanted: &Wanted) -> (Vec<Verdict>, Option<VaultStore>) {
+async fn store(wanted: &Wanted) -> (Vec<Verdict>, Option<VaultStore>, bool) {
     let told = &wanted.told.config.vault;
     let Some(address) = told.address() else {
-        return (Vec::new(), None);
+        return (Vec::new(), None, false);
     };
     let subject = vault_subject(address);
     let mut all: Vec<Verdict> = told
@@ -327,14 +334,14 @@ async fn store(wanted: &Wanted) -> (Vec<Verdict>, Option<VaultStore>) {
         .and_then(|file| private(&subject, "--vault-login-file", file))
         .into_iter()
         .collect();
+    let health = address.join("v1/sys/health").unwrap_or_else(|_| address.clone());
     let way = Way {
-        subject: subject.clone(),
-        url: address.join("v1/sys/health").unwrap_or_else(|_| address.clone()),
         bundle: told.ca_file().map(|file| forge::bundle("--vault-ca-file", file)),
         only: told.ca_file().is_some(),
-        proxy: None,
+        ..Way::new(&subject, health)
     };
     let (reached, settings) = futures::future::join(reach(way, wanted.limit), told.settings()).await;
+    let is_reached = reached.outcome.is_ok();
     all.extend(judge::reach::judge(&reached, Timestamp::now()));
     let made = match settings {
         Ok(Some(settings)) => VaultStore::new(hasty(settings, wanted.limit)).map(Some),
@@ -342,12 +349,48 @@ async fn store(wanted: &Wanted) -> (Vec<Verdict>, Option<VaultStore>) {
         Err(error) => Err(error),
     };
     match made {
-        Ok(store) => (all, store),
+        Ok(store) => (all, store, is_reached),
         Err(error) => {
             all.push(SETTINGS.bad(&subject, chain(&error)));
-            (all, None)
+            (all, None, is_reached)
         }
     }
+}
+
+/// Looks at the way to the vault-proxy, as the client whom it knows by its certificate.
+async fn proxy(wanted: &Wanted) -> Vec<Verdict> {
+    let Some(proxy) = wanted.told.config.vault.proxy_files() else {
+        return Vec::new();
+    };
+    let subject = format!("vault-proxy at {}", forge::bare(proxy.address));
+    let mut all: Vec<Verdict> = private(&subject, "--vault-proxy-key-file", proxy.key)
+        .into_iter()
+        .collect();
+    let (own, certificate) = Bundle::read("--vault-proxy-cert-file", proxy.certificate);
+    all.push(judge::reach::bundle(&subject, &own, Timestamp::now()));
+    let key = match tokio::fs::read(proxy.key).await {
+        Ok(key) => Secret::new(key),
+        Err(error) => {
+            let name = proxy.key.display();
+            all.push(SETTINGS.bad(
+                &subject,
+                format!("{name} (--vault-proxy-key-file) cannot be read: {error}"),
+            ));
+            return all;
+        }
+    };
+    let pair = [certificate.unwrap_or_default().as_slice(), b"\n", key.expose()].concat();
+    let way = Way {
+        bundle: proxy.ca.map(|file| forge::bundle("--vault-proxy-ca-file", file)),
+        only: proxy.ca.is_some(),
+        identity: Some(Secret::new(pair)),
+        ..Way::new(subject, proxy.address.clone())
+    };
+    all.extend(judge::reach::judge(
+        &reach(way, wanted.limit).await,
+        Timestamp::now(),
+    ));
+    all
 }
 
 /// Names a store for people.
@@ -364,14 +407,19 @@ pub(super) fn hasty(mut settings: VaultSettings, limit: Duration) -> VaultSettin
     settings
 }
 
-async fn rights(wanted: &Wanted, store: &Option<VaultStore>, declared: &Declared) -> Vec<Verdict> {
+async fn rights(
+    wanted: &Wanted,
+    store: &Option<VaultStore>,
+    is_reached: bool,
+    declared: &Declared,
+) -> Vec<Verdict> {
     let told = &wanted.told.config.vault;
     let (Some(store), Some(address)) = (store, told.address()) else {
         return Vec::new();
     };
     let names: Vec<ClusterName> = declared.clusters().into_iter().map(|(name, _)| name).collect();
-    let found = store.examine(&names, !told.is_proxied()).await;
-    judge::vault::judge(&vault_subject(address), &found, Timestamp::now())
+    let found = store.examine(&names, told.proxy_files().is_none()).await;
+    judge::vault::judge(&vault_subject(address), &found, Timestamp::now(), is_reached)
 }
 
 /// Looks at the tenant cluster: the one that is named, or the one that a program with these settings would find.
@@ -405,14 +453,16 @@ async fn tenant_cluster(wanted: &Wanted) -> Vec<Verdict> {
 }
 
 async fn inferred() -> Result<Config, String> {
-    Config::infer().await.map_err(|error| chain(&error))
+    let found = Config::infer().await;
+    found.map_err(|_| "there is none that can be used, and this is no pod".to_owned())
 }
 
-/// Reads a kubeconfig of this machine.
+/// Reads a kubeconfig of this machine. What the library says of its content could show a part of it.
 pub(super) async fn config_of(file: &Path) -> Result<Config, String> {
-    let read = Kubeconfig::read_from(file).map_err(|error| chain(&error))?;
+    tokio::fs::read(file).await.map_err(|error| error.to_string())?;
+    let read = Kubeconfig::read_from(file).map_err(|_| "it is no kubeconfig".to_owned())?;
     let config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await;
-    config.map_err(|error| chain(&error))
+    config.map_err(|_| "its context, certificates or credentials cannot be used".to_owned())
 }
 
 /// Judges a cluster, and the way to it.
@@ -489,24 +539,4 @@ async fn local(wanted: &Wanted) -> Vec<Verdict> {
 #[cfg(not(feature = "local"))]
 async fn local(_: &Wanted) -> Vec<Verdict> {
     Vec::new()
-}
-
-/// Looks at several clusters with kubeconfigs of this machine.
-pub(super) async fn with_kubeconfigs(
-    all: Vec<(String, PathBuf, Role)>,
-    namespace: &str,
-    limit: Duration,
-) -> Vec<Verdict> {
-    let look = |(subject, file, role): (String, PathBuf, Role)| async move {
-        let source = file.display().to_string();
-        match config_of(&file).await {
-            Ok(config) => judged(&cluster::look((&subject, &source), config, (role, namespace), limit).await),
-            Err(why) => vec![CLUSTER_ACCESS.bad(&subject, format!("{source}: {why}"))],
-        }
-    };
-    join_all(all.into_iter().map(look))
-        .await
-        .into_iter()
-        .flatten()
-        .collect()
 }

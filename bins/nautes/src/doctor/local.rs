@@ -1,8 +1,9 @@
 //! The platform on this machine: its doors and its clusters. Its folder is read, and nothing in it is changed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use futures::future::join_all;
 use jiff::Timestamp;
 use nautes_model::Secret;
 use nautes_model::kinds::cluster::WorkerType;
@@ -10,10 +11,10 @@ use nautes_vault::VaultStore;
 use nautes_vault::vault::{Login, VaultSettings};
 use reqwest::Url;
 
-use super::check::{LOCAL_PLATFORM, SETTINGS, Verdict};
-use super::examine::{hasty, look_at_api, look_at_receiver, vault_subject, with_kubeconfigs};
+use super::check::{CLUSTER_ACCESS, LOCAL_PLATFORM, SETTINGS, Verdict};
+use super::examine::{config_of, hasty, judged, look_at_api, look_at_receiver, vault_subject};
 use super::judge;
-use super::probe::cluster::Role;
+use super::probe::cluster::{self, Role};
 use super::probe::private;
 use super::probe::reach::{Way, reach};
 use crate::local::clusters::{ALL, HOST, PIPELINES, TENANT};
@@ -80,13 +81,7 @@ async fn doors(remembered: &Remembered, limit: Duration) -> Vec<Verdict> {
         let Ok(url) = Url::parse(&format!("{forge}/")) else {
             return Vec::new();
         };
-        let way = Way {
-            subject: format!("local forge at {forge}"),
-            url,
-            bundle: None,
-            only: false,
-            proxy: None,
-        };
+        let way = Way::new(format!("local forge at {forge}"), url);
         judge::reach::judge(&reach(way, limit).await, Timestamp::now())
     };
     let subject = format!("local webhook receiver at {hooks}");
@@ -109,7 +104,27 @@ async fn store(data: &Data, remembered: &Remembered, limit: Duration) -> Vec<Ver
     let subject = format!("local {}", vault_subject(&at));
     let settings = VaultSettings::new(at, Login::TokenFile(data.at("openbao").join("token")));
     match VaultStore::new(hasty(settings, limit)) {
-        Ok(store) => judge::vault::judge(&subject, &store.examine(&[], true).await, Timestamp::now()),
+        Ok(store) => judge::vault::judge(&subject, &store.examine(&[], true).await, Timestamp::now(), true),
         Err(error) => vec![SETTINGS.bad(&subject, error.to_string())],
     }
+}
+
+/// Looks at several clusters with kubeconfigs of this machine.
+async fn with_kubeconfigs(
+    all: Vec<(String, PathBuf, Role)>,
+    namespace: &str,
+    limit: Duration,
+) -> Vec<Verdict> {
+    let look = |(subject, file, role): (String, PathBuf, Role)| async move {
+        let source = file.display().to_string();
+        match config_of(&file).await {
+            Ok(config) => judged(&cluster::look((&subject, &source), config, (role, namespace), limit).await),
+            Err(why) => vec![CLUSTER_ACCESS.bad(&subject, format!("{source}: {why}"))],
+        }
+    };
+    join_all(all.into_iter().map(look))
+        .await
+        .into_iter()
+        .flatten()
+        .collect()
 }

@@ -51,7 +51,7 @@ async fn whatever_is_wrong_is_found_at_once_with_its_remedy_and_no_secret() {
         .create_token("platform", &["read_api", "read_repository"])
         .await
         .unwrap();
-    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(7 * 24 + 1);
+    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(7 * 24);
     let soon = soon.strftime("%Y-%m-%d").to_string();
     world.fake.set_expiry(&token, &soon);
     world.fake.set_group_creation(false);
@@ -161,6 +161,63 @@ async fn a_forge_alone_is_looked_at() {
     );
     assert!(fake.exchanges().iter().all(|exchange| exchange.method == "GET"));
     assert!(!told.out.contains(token.expose_str().unwrap()));
+}
+
+#[test]
+fn what_does_not_answer_is_said_once_and_a_broken_file_shows_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let file = dir.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        file.display().to_string()
+    };
+    // A port at which nobody listens any more.
+    let gone = std::net::TcpListener::bind(("127.0.0.1", 0))
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let (forge, vault) = (format!("http://{gone}"), format!("http://{gone}"));
+    let (token, kubeconfig) = (
+        file("token", "canary"),
+        file("kube.yaml", "clusters: canary\nusers: [canary"),
+    );
+    let words = [
+        "doctor",
+        "-o",
+        "json",
+        "--limit",
+        "5s",
+        "--forge-url",
+        &forge,
+        "--forge-loopback",
+        "--forge-token-file",
+        &token,
+        "--vault-address",
+        &vault,
+        "--vault-login",
+        "token-file",
+        "--vault-login-file",
+        &token,
+        "--kubeconfig",
+        &kubeconfig,
+        "--webhook-url",
+        &forge,
+    ];
+    let told = nautes(&words, "");
+    let found = findings(&told);
+    let errors: Vec<&str> = found
+        .iter()
+        .filter(|(_, how)| how == "error")
+        .map(|(check, _)| check.as_str())
+        .collect();
+    assert_eq!(errors, ["Reachable", "Reachable", "Settings"], "{}", told.out);
+    assert!(told.out.contains("it is no kubeconfig"), "{}", told.out);
+    assert!(
+        !told.out.contains("canary") && !told.err.contains("canary"),
+        "{}{}",
+        told.out,
+        told.err
+    );
 }
 
 #[test]

@@ -41,7 +41,7 @@ struct Rights {
 
 #[derive(Deserialize)]
 struct Alert {
-    /// `executable`, `disabled` or `temporarily_disabled`; from version 17.3 on.
+    /// `executable`, `disabled` or `temporarily_disabled`; older versions do not say.
     #[serde(default)]
     alert_status: Option<String>,
 }
@@ -50,9 +50,9 @@ struct Alert {
 struct Delivery {
     #[serde(default)]
     created_at: String,
-    /// A number, or words where there was no answer.
+    /// A number, mostly as a text, or words where there was no answer.
     #[serde(default)]
-    response_status: String,
+    response_status: Value,
 }
 
 #[derive(Deserialize)]
@@ -140,7 +140,10 @@ impl Extended for Api {
         Ok(HookHealth {
             enabled: alert.alert_status.map(|status| status == "executable"),
             last: last.map(|delivery| {
-                let status = delivery.response_status.parse();
+                let status = match &delivery.response_status {
+                    Value::String(text) => text.parse().ok(),
+                    other => other.as_u64().and_then(|status| u16::try_from(status).ok()),
+                };
                 status.map_or(Delivered::Unanswered, Delivered::Answered)
             }),
         })

@@ -21,6 +21,11 @@ pub fn judge(found: &Cluster) -> Vec<Verdict> {
     let mut all = vec![CLUSTER_ACCESS.good(subject, format!("the kubeconfig is {}", found.source))];
     match &seen.version {
         Ok(version) => all.push(CLUSTER_VERSION.good(subject, version)),
+        Err(_) if found.reach.as_ref().is_some_and(|reach| reach.outcome.is_err()) => {
+            let rest = [&CLUSTER_VERSION, &CLUSTER_RIGHTS];
+            all.extend(rest.map(|check| check.skipped(subject, "the API server does not answer")));
+            return all;
+        }
         Err(why) => {
             all.push(CLUSTER_VERSION.bad(
                 subject,

@@ -28,12 +28,18 @@ const fn scopes(kind: ForgeType) -> &'static [(&'static str, &'static [&'static 
     }
 }
 
-/// Judges the account.
+/// Judges the account; `is_reached` says whether the forge answers at all, which is judged elsewhere.
 #[must_use]
-pub fn account(subject: &str, kind: ForgeType, account: &Account, today: Date) -> Vec<Verdict> {
+pub fn account(
+    subject: &str,
+    kind: ForgeType,
+    account: &Account,
+    today: Date,
+    is_reached: bool,
+) -> Vec<Verdict> {
     let known = match (&account.session, &account.known) {
         (Ok(_), Some(known)) => known,
-        (Err(error), _) => return refused(subject, error),
+        (Err(error), _) => return refused(subject, error, is_reached),
         (Ok(_), None) => return Vec::new(),
     };
     let Known {
@@ -76,7 +82,7 @@ pub fn account(subject: &str, kind: ForgeType, account: &Account, today: Date) -
 }
 
 /// Judges why nobody could sign in.
-fn refused(subject: &str, error: &HostError) -> Vec<Verdict> {
+fn refused(subject: &str, error: &HostError, is_reached: bool) -> Vec<Verdict> {
     let rest = [&FORGE_TOKEN_SCOPE, &FORGE_TOKEN_EXPIRY, &FORGE_GROUPS];
     let skip = |rest: &[&'static Check]| -> Vec<Verdict> {
         rest.iter()
@@ -92,6 +98,9 @@ fn refused(subject: &str, error: &HostError) -> Vec<Verdict> {
             let mut all = vec![FORGE_TOKEN_SCOPE.bad(subject, chain(error))];
             all.extend(skip(&rest[1..]));
             return all;
+        }
+        HostError::Unreachable { .. } if !is_reached => {
+            vec![FORGE_TOKEN.skipped(subject, "the forge does not answer")]
         }
         error => {
             let found = FORGE_TOKEN.bad(subject, format!("nobody could sign in: {}", chain(error)));
@@ -199,6 +208,15 @@ pub fn manifests(subject: &str, of: &RepoRef, found: &Manifests, branch: &str) -
             return vec![found, skip("the repository is archived")];
         }
         (Ok(Some(_)), Err(error)) => check.bad(subject, format!("{path} cannot be read: {}", chain(error))),
+        (Ok(Some(repository)), Ok(None)) if repository.default_branch != branch => {
+            let other = &repository.default_branch;
+            let message =
+                format!("{path} has no branch {branch}, which counts; its default branch is {other}");
+            let found = check.found(subject, Severity::Warning, message);
+            found.remedy(format!(
+                "push what is declared to {branch}, or name the branch that counts with --branch"
+            ))
+        }
         (Ok(Some(_)), Ok(None)) => check.good(
             subject,
             format!("{path} has no branch {branch} yet: it declares nothing"),
@@ -386,12 +404,33 @@ mod tests {
                 session: Err(error),
                 known: None,
             };
-            account("f", ForgeType::Gitlab, &found, "2026-06-01".parse().unwrap())
+            account(
+                "f",
+                ForgeType::Gitlab,
+                &found,
+                "2026-06-01".parse().unwrap(),
+                true,
+            )
         };
         let wrong = judge(HostError::Unauthenticated {
             host: "gitlab".to_owned(),
         });
         assert_eq!((wrong[0].check.id, is(&wrong[0])), ("ForgeToken", "error"));
+        let away = |is_reached| {
+            let source = "nobody".into();
+            let error = HostError::Unreachable {
+                host: "f".to_owned(),
+                action: "sign in".to_owned(),
+                source,
+            };
+            let found = Account {
+                session: Err(error),
+                known: None,
+            };
+            let today = "2026-06-01".parse().unwrap();
+            is(&account("f", ForgeType::Gitlab, &found, today, is_reached)[0])
+        };
+        assert_eq!((away(true), away(false)), ("error", "skipped"));
         assert!(wrong[1..].iter().all(|verdict| is(verdict) == "skipped"));
         let narrow = judge(HostError::Forbidden {
             user: "it".to_owned(),
@@ -461,6 +500,7 @@ mod tests {
         let of = RepoRef::Product("demo".parse().unwrap());
         let mut found = repository(AccessLevel::Owner, &[]);
         assert_eq!(is(&manifests("r", &of, &found, "main")[0]), "good");
+        assert_eq!(is(&manifests("r", &of, &found, "other")[0]), "warning");
         found.repository.as_mut().unwrap().as_mut().unwrap().archived = true;
         assert_eq!(is(&manifests("r", &of, &found, "main")[0]), "error");
         found.repository = Ok(None);

@@ -163,7 +163,9 @@ fn validity(subject: &str, now: Timestamp, until: Timestamp) -> Verdict {
     }
 }
 
-fn bundle(subject: &str, bundle: &Bundle, now: Timestamp) -> Verdict {
+/// Judges a file of certificates.
+#[must_use]
+pub fn bundle(subject: &str, bundle: &Bundle, now: Timestamp) -> Verdict {
     let place = bundle.place();
     let held = match &bundle.held {
         Ok(held) => held,

@@ -17,21 +17,28 @@ use crate::doctor::probe::chain;
 /// How long a token that nobody renews should be valid; with less than the second it is an error.
 const TIMES: (Duration, Duration) = (Duration::from_secs(7 * 24 * 3600), Duration::from_secs(24 * 3600));
 
-/// Judges a server.
+/// Judges a server; `is_reached` says whether it answers at all, which is judged elsewhere.
 #[must_use]
-pub fn judge(subject: &str, found: &Checkup, here: Timestamp) -> Vec<Verdict> {
+pub fn judge(subject: &str, found: &Checkup, here: Timestamp, is_reached: bool) -> Vec<Verdict> {
     let mut all = Vec::new();
     let usable = match &found.health {
         Ok(health) => {
+            let alone = matches!(found.token, Err(StoreError::Standby { .. }));
             let (state, good) = match (health.initialized, health.sealed, health.standby) {
                 (false, ..) => ("it was never initialised", false),
                 (_, true, _) => ("it is sealed", false),
-                (.., true) => ("it is a standby", true),
+                (.., true) if alone => ("it is a standby, and passes nothing on", false),
+                (.., true) => ("it is a standby, and passes requests on", true),
                 _ => ("it is active", true),
             };
             let shown = format!("{state}, version {}", health.version);
             all.push(if good {
                 VAULT_STATE.good(subject, shown)
+            } else if alone {
+                let found = VAULT_STATE.bad(subject, shown);
+                found.remedy(
+                    "give the address of the active server, or of a load balancer in front of the cluster",
+                )
             } else {
                 VAULT_STATE.bad(subject, shown)
             });
@@ -42,11 +49,15 @@ pub fn judge(subject: &str, found: &Checkup, here: Timestamp) -> Vec<Verdict> {
             }
             good
         }
+        Err(_) if !is_reached => {
+            all.push(VAULT_STATE.skipped(subject, "the server does not answer"));
+            false
+        }
         Err(error) => {
+            let found = VAULT_STATE.bad(subject, chain(error));
             all.push(
-                VAULT_STATE
-                    .bad(subject, chain(error))
-                    .remedy("look at what is found of the way to the server"),
+                found
+                    .remedy("is it the address of a Vault or OpenBao? a proxy in between may answer as well"),
             );
             false
         }
@@ -107,6 +118,9 @@ fn login(subject: &str, found: &Checkup, all: &mut Vec<Verdict>) -> bool {
                         severity,
                         format!("the token ends in {hours} hours and cannot be renewed"),
                     )
+                }
+                Some(ttl) if given && !token.renewable => {
+                    VAULT_TOKEN.good(subject, format!("it ends in {} days", ttl.as_secs() / 86400))
                 }
                 Some(_) => VAULT_TOKEN.good(subject, "Nautes renews or replaces it"),
                 None => VAULT_TOKEN.good(subject, "it does not end"),
@@ -308,7 +322,7 @@ mod tests {
     }
 
     fn bad(found: &Checkup) -> Vec<(&'static str, &'static str)> {
-        let verdicts = judge("v", found, Timestamp::from_second(1_000_000).unwrap());
+        let verdicts = judge("v", found, Timestamp::from_second(1_000_000).unwrap(), true);
         let bad = verdicts.into_iter().filter_map(|verdict| match verdict.outcome {
             Outcome::Bad { severity, .. } => Some((verdict.check.id, severity.word())),
             Outcome::Good(_) | Outcome::Skipped(_) => None,
@@ -332,6 +346,19 @@ mod tests {
         assert_eq!(
             with(|f| f.health.as_mut().unwrap().initialized = false),
             [("VaultState", "error")]
+        );
+        let standby = |alone: bool| {
+            with(|f| {
+                f.health.as_mut().unwrap().standby = true;
+                if alone {
+                    let (action, store) = ("look".to_owned(), "Vault".to_owned());
+                    f.token = Err(StoreError::Standby { action, store });
+                }
+            })
+        };
+        assert_eq!(
+            (standby(false), standby(true)),
+            (vec![], vec![("VaultState", "error")])
         );
         let nobody = with(|f| {
             f.token = Err(refused());

@@ -54,11 +54,8 @@ pub async fn look(
             .unwrap_or_else(|_| connection.server.clone())
     };
     let way = Way {
-        subject: subject.to_owned(),
-        url: at("healthz"),
         bundle,
-        only: false,
-        proxy: None,
+        ..Way::new(subject, at("healthz"))
     };
     let ready = ready(&way, at("readyz"), limit);
     let asked = async {

@@ -112,11 +112,12 @@ pub fn needed(role: Role, namespace: &str) -> Vec<Right> {
             namespace: namespace.map(str::to_owned),
         }));
     };
-    add("", "namespaces", WRITES, None);
     match role {
         Role::Tenant => {
+            add("", "namespaces", WRITES, None);
             for info in KINDS {
                 add(GROUP, info.plural, WRITES, Some(namespace));
+                add(GROUP, info.plural, &["update"], Some(namespace));
                 add(GROUP, info.plural, &["watch"], None);
                 add(
                     GROUP,
@@ -133,10 +134,13 @@ pub fn needed(role: Role, namespace: &str) -> Vec<Right> {
             );
         }
         Role::Host => {
-            add("apps", "statefulsets", &["get", "list"], None);
+            // What virtual clusters leave there is read, and the inventories.
+            add("apps", "statefulsets", &["list"], None);
             add("", "secrets", &["get"], None);
+            add("", "configmaps", &["list"], Some(inventory::NAMESPACE));
         }
         Role::Worker(worker) => {
+            add("", "namespaces", WRITES, None);
             add("", "configmaps", WRITES, Some(inventory::NAMESPACE));
             add("", "serviceaccounts", WRITES, None);
             add(RBAC, "rolebindings", WRITES, None);
@@ -210,11 +214,9 @@ fn way(subject: &str, config: &Config) -> Option<Way> {
         )
     });
     Some(Way {
-        subject: subject.to_owned(),
-        url,
         only: bundle.is_some(),
         bundle,
-        proxy: None,
+        ..Way::new(subject, url)
     })
 }
 
@@ -296,4 +298,31 @@ async fn review(client: &Client, right: &Right) -> Result<bool, String> {
     let answer = api.create(&PostParams::default(), &review).await;
     let answer = answer.map_err(|error| format!("the rights cannot be asked for: {}", chain(&error)))?;
     Ok(answer.status.is_some_and(|status| status.allowed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(role: Role) -> Vec<String> {
+        let mut all: Vec<String> = needed(role, "nautes").iter().map(Right::place).collect();
+        all.dedup();
+        all
+    }
+
+    #[test]
+    fn rights_are_asked_for_by_what_a_cluster_is_for() {
+        let has = |role, place: &str| places(role).iter().any(|found| found == place);
+        let (pipelines, deployments) = (Some(WorkerType::Pipeline), Some(WorkerType::Deployment));
+        assert!(has(Role::Worker(pipelines), "pipelineruns.tekton.dev"));
+        assert!(!has(Role::Worker(deployments), "pipelineruns.tekton.dev"));
+        assert!(has(Role::Worker(deployments), "groups") && !has(Role::Worker(pipelines), "groups"));
+        assert!(has(Role::Worker(None), "groups") && has(Role::Worker(None), "pipelineruns.tekton.dev"));
+        assert!(has(Role::Tenant, &format!("products.{GROUP} in nautes")));
+        let host = needed(Role::Host, "nautes");
+        assert!(
+            host.iter().all(|right| matches!(right.verb, "get" | "list")),
+            "a host is only read"
+        );
+    }
 }

@@ -38,11 +38,9 @@ pub async fn open(told: &Told) -> Option<(Forge, Vec<Verdict>)> {
         .as_deref()
         .map(|file| bundle("--forge-ca-file", file));
     let way = Way {
-        subject: subject.clone(),
-        url: url.clone(),
         bundle,
-        only: false,
         proxy: config.forge_proxy.clone(),
+        ..Way::new(&subject, url.clone())
     };
     let host = match config.forge_token_file.as_deref() {
         Some(file) => {

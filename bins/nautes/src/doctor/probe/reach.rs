@@ -25,6 +25,23 @@ pub struct Way {
     pub only: bool,
     /// The proxy.
     pub proxy: Option<Secret>,
+    /// The certificate and the key of the client, PEM, where the server asks for them.
+    pub identity: Option<Secret>,
+}
+
+impl Way {
+    /// Trusts those whom the system trusts, and goes straight.
+    #[must_use]
+    pub fn new(subject: impl Into<String>, url: Url) -> Self {
+        Self {
+            subject: subject.into(),
+            url,
+            bundle: None,
+            only: false,
+            proxy: None,
+            identity: None,
+        }
+    }
 }
 
 /// What is known of the way to a server.
@@ -126,6 +143,12 @@ pub(super) fn client(way: &Way, limit: Duration) -> Result<reqwest::Client, Sile
         let wrong = || Silence::Setting("the address of the proxy cannot be read".to_owned());
         let proxy = proxy.expose_str().map_err(|_| wrong())?;
         builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(|_| wrong())?);
+    }
+    if let Some(identity) = &way.identity {
+        let identity = reqwest::Identity::from_pem(identity.expose()).map_err(|_| {
+            Silence::Setting("the certificate and the key of the client cannot be used together".to_owned())
+        })?;
+        builder = builder.identity(identity);
     }
     if let Some((_, certificates)) = &way.bundle {
         builder = if way.only {

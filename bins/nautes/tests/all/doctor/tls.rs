@@ -11,7 +11,9 @@ use nautes::doctor::judge;
 use nautes::doctor::probe::forge::bundle;
 use nautes::doctor::probe::reach::{Way, reach};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -37,18 +39,45 @@ impl Authority {
 
     /// Serves with a certificate for a name that is valid for these years. `date` is the server's clock.
     async fn serve(&self, name: &str, years: (i32, i32), date: &'static str) -> SocketAddr {
+        self.serve_to(name, years, date, None).await
+    }
+
+    /// Makes a certificate with its key for a client, PEM.
+    fn client(&self) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let made = CertificateParams::new(vec!["nautes".to_owned()]).unwrap();
+        let made = made.signed_by(&key, &self.issuer).unwrap();
+        (made.pem(), key.serialize_pem())
+    }
+
+    /// Serves clients whom an authority knows.
+    async fn serve_to(
+        &self,
+        name: &str,
+        years: (i32, i32),
+        date: &'static str,
+        clients: Option<&Self>,
+    ) -> SocketAddr {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         (params.not_before, params.not_after) = (date_time_ymd(years.0, 1, 1), date_time_ymd(years.1, 1, 1));
         let made = params.signed_by(&key, &self.issuer).unwrap();
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
+        let config = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![made.der().clone()], key)
             .unwrap();
+        let config = match clients {
+            Some(known) => {
+                let mut roots = rustls::RootCertStore::empty();
+                let der = CertificateDer::from_pem_slice(known.pem.as_bytes()).unwrap();
+                roots.add(der).unwrap();
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                config.with_client_cert_verifier(verifier.build().unwrap())
+            }
+            None => config.with_no_client_auth(),
+        };
+        let config = config.with_single_cert(vec![made.der().clone()], key).unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -79,7 +108,10 @@ async fn found(address: SocketAddr, ca: &Path) -> Vec<(&'static str, String)> {
         url: format!("https://localhost:{}/", address.port()).parse().unwrap(),
         bundle: Some(bundle("--forge-ca-file", ca)),
         only: true,
-        proxy: None,
+        ..Way::new(
+            "server",
+            format!("https://localhost:{}/", address.port()).parse().unwrap(),
+        )
     };
     let reached = reach(way, Duration::from_secs(20)).await;
     let bad = judge::reach::judge(&reached, Timestamp::now())
@@ -150,4 +182,67 @@ async fn each_fault_of_a_certificate_is_told_from_the_others() {
         }
     });
     one(found(address, &ca).await, "Reachable", "TLS");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vault_proxy_is_looked_at_as_the_client_that_it_knows() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::new(2999);
+    let address = authority
+        .serve_to("localhost", (2000, 2999), "", Some(&authority))
+        .await;
+    let file = |name: &str, text: &str| {
+        let file = dir.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        file.display().to_string()
+    };
+    let (certificate, key) = authority.client();
+    let stranger = Authority::new(2999).client();
+    let ca = file("ca.pem", &authority.pem);
+    for ((certificate, key), good) in [((certificate, key), true), (stranger, false)] {
+        let (certificate, key) = (file("cert.pem", &certificate), file("key.pem", &key));
+        let proxy = format!("https://localhost:{}", address.port());
+        let words: Vec<String> = [
+            "doctor",
+            "-o",
+            "json",
+            "--all",
+            "--kubeconfig",
+            "none",
+            "--vault-address",
+            "http://127.0.0.1:1",
+            "--vault-login",
+            "token-file",
+            "--vault-login-file",
+            "none",
+            "--vault-proxy-address",
+            &proxy,
+            "--vault-proxy-cert-file",
+            &certificate,
+            "--vault-proxy-key-file",
+            &key,
+            "--vault-proxy-ca-file",
+            &ca,
+        ]
+        .map(str::to_owned)
+        .into();
+        let told = tokio::task::spawn_blocking(move || {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            crate::kit::nautes(&words, "")
+        });
+        let told = told.await.unwrap();
+        let report: serde_json::Value = serde_json::from_str(&told.out).unwrap();
+        let is = |list: &str, check: &str| {
+            report[list].as_array().unwrap().iter().any(|verdict| {
+                verdict["check"] == check && verdict["subject"].as_str().unwrap().starts_with("vault-proxy")
+            })
+        };
+        assert_eq!(
+            (is("good", "Reachable"), is("findings", "Reachable")),
+            (good, !good),
+            "{}",
+            told.out
+        );
+        assert!(!told.out.contains("PRIVATE KEY"));
+    }
 }
