@@ -45,8 +45,8 @@ fn kubeconfig(cluster: usize) -> String {
     let [token, password, key, user, proxy] = [0, 1, 2, 3, 4].map(|which| canary(cluster, which));
     format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: one\nclusters:\n- name: one\n  cluster: {{server: '{server}', \
-         proxy-url: 'http://u:{proxy}@127.0.0.1:1'}}\nusers:\n- name: one\n  user:\n    token: {token}\n    \
-         username: admin\n    password: {password}\n    client-key-data: {}\n- name: two\n  user: {{token: {user}}}\n\
+         proxy-url: 'http://u:{proxy}@127.0.0.1:1'}}\nusers:\n- name: one\n  user: {{token: {token}}}\n- name: two\n  user: {{username: admin, password: {password}}}\n- name: \
+         three\n  user: {{client-key-data: {}}}\n- name: four\n  user: {{token: {user}}}\n\
          contexts:\n- name: one\n  context: {{cluster: one, user: one}}\n",
         BASE64.encode(&key)
     )
