@@ -3,6 +3,7 @@
 mod cost;
 mod library;
 mod limits;
+mod literals;
 mod rule;
 mod shape;
 mod source;

@@ -199,3 +199,28 @@ async fn a_killed_process_loses_no_acknowledged_write() {
         cluster.stop().await;
     }
 }
+
+#[tokio::test]
+async fn numbers_with_fractions_are_the_same_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = local::Cluster::start(options(folder.path())).await.unwrap();
+    let client = first.client();
+    let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    install(&client, &widget_definition(&schema)).await;
+    let numbers: Vec<f64> = (1..2_000).map(|n| f64::from(n) / 7.0 * 1e-5).collect();
+    let widget = json!({"apiVersion": "example.io/v1", "kind": "Widget", "metadata": {"name": "w"}, "numbers": numbers});
+    let place = "/apis/example.io/v1/namespaces/default/widgets";
+    assert_eq!(post(&client, place, &widget).await.0, 201);
+    first.stop().await;
+    drop((first, client));
+
+    let second = local::Cluster::start(options(folder.path())).await.unwrap();
+    let (code, kept) = get(&second.client(), &format!("{place}/w")).await;
+    assert_eq!(code, 200);
+    let kept = kept["numbers"].as_array().unwrap();
+    let changed = kept
+        .iter()
+        .zip(&numbers)
+        .find(|(kept, sent)| **kept != json!(sent));
+    assert_eq!((kept.len(), changed), (numbers.len(), None));
+}

@@ -3,7 +3,7 @@
 use kube_cel::cel::common::ast::IdedExpr;
 use serde_json::Value;
 
-use super::{source, types::Type, typing};
+use super::{literals, source, types::Type, typing};
 use crate::local::{json, status::Cause};
 
 const REASONS: [&str; 4] = [
@@ -118,7 +118,10 @@ fn compiled(rule: &Value, place: &Place<'_>, path: &str, causes: &mut Vec<Cause>
         match typing::type_of(&expression, &variables) {
             Err(errors) => Err(Some(source::told(text, &errors))),
             Ok(ty) if ty != wanted && ty != Type::Dyn => Err(None),
-            Ok(_) => Ok(expression),
+            Ok(_) => match literals::errors(&expression) {
+                none if none.is_empty() => Ok(expression),
+                errors => Err(Some(source::told(text, &errors))),
+            },
         }
     };
     let uses_old = match compile(text("rule"), Type::Bool) {

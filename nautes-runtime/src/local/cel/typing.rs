@@ -117,12 +117,12 @@ impl Checker {
         let Some(all) = all else {
             return part;
         };
-        if self.bindings.assign(&all, &part) {
-            self.bindings.general(&all, &part)
-        } else {
+        let fits = self.bindings.assign(&all, &part);
+        let (before, now) = (self.bindings.resolved(&all), self.bindings.resolved(&part));
+        if !fits || before != now && ![&before, &now].contains(&&Type::Error) {
             let _ = self.mismatch(id, &all, &part);
-            all
         }
+        all
     }
 
     fn list(&mut self, list: &ListExpr) -> Type {
