@@ -25,6 +25,7 @@ mod conditions;
 mod deploy;
 mod facts;
 mod grants;
+mod logins;
 mod product;
 mod queue;
 mod readers;

@@ -32,7 +32,7 @@ use self::client::{Client, Fault};
 use self::place::Place;
 use crate::digest::DigestKey;
 use crate::store::check_values;
-use crate::vault::{ClusterAuth, VaultSettings, VaultStore};
+use crate::vault::{ClusterAuth, ClusterLogins, VaultSettings, VaultStore};
 use crate::{
     Expect, GrantChange, Promise, SecretDigest, SecretStore, StoreError, VersionInfo, Versioned, Written,
 };
@@ -210,6 +210,10 @@ impl fmt::Debug for ProxiedStore {
 impl SecretStore for ProxiedStore {
     fn name(&self) -> &'static str {
         "vault-proxy"
+    }
+
+    fn logins(&self) -> Option<&dyn ClusterLogins> {
+        Some(self)
     }
 
     fn lacks(&self) -> &'static [Promise] {

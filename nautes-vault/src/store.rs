@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use nautes_model::Secret;
 use nautes_model::secret::{Grant, GrantScope, Principal, SecretPath, SecretRef};
 
+use crate::vault::ClusterLogins;
 use crate::{SecretDigest, StoreError};
 
 /// The longest key within a secret, in bytes.
@@ -248,6 +249,11 @@ pub trait SecretStore: fmt::Debug + Send + Sync {
     /// # Errors
     /// See [`read`](Self::read).
     async fn digest(&self, reference: &SecretRef) -> Result<Option<SecretDigest>, StoreError>;
+
+    /// Returns how accounts of clusters log in to the store by themselves; `None` where none can.
+    fn logins(&self) -> Option<&dyn ClusterLogins> {
+        None
+    }
 
     /// Reads one current value; `None` if the secret or the key is absent.
     ///

@@ -24,6 +24,7 @@ mod codec;
 mod fault;
 mod grants;
 mod link;
+mod logins;
 pub mod names;
 mod own;
 mod policy;
@@ -49,6 +50,7 @@ use vaultrs::api;
 pub use self::checkup::Checkup;
 pub use self::cluster::{ClusterAuth, ClusterIssuer, IssuerKeys};
 pub(crate) use self::codec::encoded;
+pub use self::logins::ClusterLogins;
 pub use self::settings::{ENGINES, Home, Login, POD_TOKEN, Pace, VaultSettings};
 
 use self::fault::Fault;
@@ -316,6 +318,10 @@ impl fmt::Debug for VaultStore {
 impl SecretStore for VaultStore {
     fn name(&self) -> &'static str {
         "vault"
+    }
+
+    fn logins(&self) -> Option<&dyn ClusterLogins> {
+        Some(self)
     }
 
     async fn read(&self, path: &SecretPath) -> Result<Option<Versioned>, StoreError> {

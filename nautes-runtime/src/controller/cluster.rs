@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::ControlError;
 use super::facts::{Fact, Facts};
+use super::logins;
 use super::state::{Next, Shared, Unit, cluster_identity, count};
 use super::sync::cluster_fact;
 use crate::apply;
@@ -22,6 +23,8 @@ use crate::projection::Projection;
 
 /// The condition that says whether a cluster answers.
 const REACHABLE: &str = "Reachable";
+/// The condition that says why accounts of a cluster cannot log in at the secret store.
+const LOGINS: &str = "Logins";
 
 /// Why a cluster cannot be worked on now.
 #[derive(Debug, thiserror::Error)]
@@ -101,12 +104,40 @@ pub(super) async fn pass(shared: &Shared, name: &ClusterName) -> Result<Next, Co
         wake(shared, name);
     }
     if let Some(declared) = declared {
-        cluster_fact(shared, name, facts(shared, &declared, looked.as_ref().err()));
+        let mut facts = facts(shared, &declared, looked.as_ref().err());
+        if answers && declared.spec.usage == ClusterUsage::Worker {
+            facts.facts.extend(logins_of(shared, name).await);
+        }
+        cluster_fact(shared, name, facts);
     } else {
         let never_had = matches!(&looked, Err(ClusterError::Access(AccessError::NoKubeconfig(_))));
         return leave(shared, name, never_had).await;
     }
     Ok(Next::unless(!answers))
+}
+
+/// Lets the accounts of a cluster log in at the secret store, where that can be; returns what is wrong with it. It does not
+/// make a cluster less ready: what is put into it by us works all the same.
+async fn logins_of(shared: &Shared, name: &ClusterName) -> Option<Fact> {
+    let client = within(
+        shared.platform.timing().call,
+        shared.platform.clusters().client(name),
+    )
+    .await;
+    match logins::keep(shared, name, &client.ok()?).await {
+        Ok(writes) => {
+            count(&shared.writes.grants, writes);
+            None
+        }
+        Err(error) => {
+            let said = format!(
+                "its accounts cannot log in at the secret store: {}",
+                super::facts::chain(&error)
+            );
+            tracing::warn!(cluster = %name, message = said, "logins are not configured");
+            Some(Fact::new(LOGINS, VerdictState::Ready, "NotConfigured", said))
+        }
+    }
 }
 
 type Looked = (crate::plan::Claims, std::collections::BTreeSet<apply::Unit>);
@@ -217,6 +248,13 @@ async fn leave(shared: &Shared, name: &ClusterName, never_had: bool) -> Result<N
             .await
             .map_err(ControlError::Projection)?;
         count(&shared.writes.projection, writes);
+        match logins::forget(shared, name).await {
+            Ok(writes) => count(&shared.writes.grants, writes),
+            Err(error) => {
+                let message = super::facts::chain(&error);
+                tracing::warn!(cluster = %name, message, "its logins stay at the secret store");
+            }
+        }
         forget_kubeconfig(shared, name).await?;
         shared.forget_cluster(name);
         return Ok(Next::Done);

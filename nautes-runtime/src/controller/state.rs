@@ -15,6 +15,7 @@ use nautes_validate::Access;
 use tokio::sync::watch;
 
 use super::facts::{Board, Facts, Source};
+use super::logins::Configured;
 use super::queue::Queue;
 use super::readers::InLine;
 use crate::apply;
@@ -192,6 +193,8 @@ pub(crate) struct Shared {
     pub(crate) watched: watch::Sender<BTreeSet<RepoPath>>,
     /// Which clusters have every secret that they get, and since when.
     pub(crate) in_line: Mutex<InLine>,
+    /// Until when the secret store knows how to ask each cluster.
+    pub(crate) logins: Mutex<Configured>,
     forge_turns: Mutex<BTreeMap<ProductName, Arc<tokio::sync::Mutex<()>>>>,
 }
 
@@ -219,6 +222,7 @@ impl Shared {
             failures: Mutex::default(),
             watched: watch::Sender::new(BTreeSet::new()),
             in_line: Mutex::default(),
+            logins: Mutex::default(),
             forge_turns: Mutex::default(),
         }
     }

@@ -5,14 +5,17 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
+use k8s_openapi::api::authentication::v1::TokenRequest;
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::api::{Api, ListParams, PostParams};
 use nautes::local::demo::stage::Stage;
 use nautes::local::demo::steps::{self, STEPS};
 use nautes::local::instance::Instance;
 use nautes::local::secrets::{Kind, Options};
 use nautes::settings::Environment;
-use nautes_model::secret::Principal;
+use nautes_model::secret::{Grant, Principal};
 use nautes_vault::vault::names;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::kit::{self, Run, openbao, program, run};
 use crate::story::{collect, no_canary};
@@ -45,6 +48,68 @@ async fn grants_are_roles(instance: &Instance) {
         }
     }
     assert!(accounts > 0, "no account of a runtime has a grant");
+}
+
+/// An account of a runtime logs in with the token that its pod has, and reads what was granted to it, and nothing else.
+async fn an_account_reads_its_secret(instance: &Instance) {
+    let scopes = instance.store().grant_scopes().await.unwrap();
+    let mut grants = Vec::new();
+    for scope in scopes {
+        grants.extend(instance.store().grants(&scope).await.unwrap());
+    }
+    let is_account = |grant: &&Grant| matches!(grant.principal, Principal::Account { .. });
+    let grant = grants.iter().find(is_account).expect("an account has a grant");
+    let Principal::Account { cluster, account, .. } = &grant.principal else {
+        unreachable!()
+    };
+    let client = instance.clusters().get(cluster.as_str()).unwrap().client();
+    let accounts: Api<ServiceAccount> = Api::all(client.clone());
+    let found = accounts.list(&ListParams::default()).await.unwrap().items;
+    let found = found
+        .into_iter()
+        .find(|found| found.metadata.name.as_deref() == Some(account.as_str()))
+        .expect("the account is in its cluster");
+    let namespace = found.metadata.namespace.unwrap();
+    let token = async |name: &str| {
+        let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), &namespace);
+        let asked = accounts
+            .create_token_request(name, &PostParams::default(), &TokenRequest::default())
+            .await;
+        asked.unwrap().status.unwrap().token.unwrap()
+    };
+    let address = instance.secrets().openbao().unwrap().address().clone();
+    let http = reqwest::Client::new();
+    let mount = names::mount(&grant.principal, "nautes");
+    let log_in = async |jwt: String| {
+        let body = json!({ "role": names::role(&grant.principal), "jwt": jwt });
+        let login = http
+            .post(format!("{address}v1/auth/{mount}/login"))
+            .json(&body)
+            .send()
+            .await;
+        login.unwrap()
+    };
+    let login = log_in(token(account.as_str()).await).await;
+    let status = login.status();
+    let said: Value = login.json().await.unwrap();
+    assert!(status.is_success(), "{said}");
+    let session = said["auth"]["client_token"].as_str().unwrap();
+    let read = async |secret: &str| {
+        let (engine, rest) = secret.split_once('/').unwrap();
+        let request = http.get(format!("{address}v1/{engine}/data/{rest}"));
+        request
+            .header("X-Vault-Token", session)
+            .send()
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
+    };
+    assert_eq!(read(grant.secret.as_str()).await, 200);
+    let kubeconfig = nautes_vault::keys::kubeconfig(&cluster.as_str().parse().unwrap());
+    assert_eq!(read(kubeconfig.path.as_str()).await, 403);
+    // Another account of the same namespace is not it.
+    assert!(log_in(token("default").await).await.status().is_client_error());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -81,6 +146,7 @@ async fn the_main_process_holds_with_secrets_in_openbao_and_nowhere_else() {
                 "the kubeconfig is in OpenBao"
             );
             grants_are_roles(&instance).await;
+            an_account_reads_its_secret(&instance).await;
         }
         if let Err(failure) = steps::take(step.number, &mut stage, &mut saw).await {
             panic!("step {}: {failure:?}\nsaw: {saw:#?}", step.number);
