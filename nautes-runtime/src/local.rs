@@ -100,7 +100,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
@@ -116,6 +116,7 @@ pub use self::{
     tls::TlsError,
 };
 use self::{
+    authn::SigningKey,
     call::User,
     kinds::Registry,
     server::{Server, State},
@@ -299,7 +300,7 @@ impl Cluster {
                 })?),
                 None => None,
             };
-        let token_key = token_key(data.as_deref()).map_err(|e| StartError::Data {
+        let signing = SigningKey::load(data.as_deref()).map_err(|e| StartError::Data {
             name: name.clone(),
             source: DataError::Folder(e),
         })?;
@@ -327,7 +328,7 @@ impl Cluster {
             faults,
             tokens: RwLock::new(BTreeMap::new()),
             logs: logs::Logs::default(),
-            token_key,
+            signing,
             follow_up: Notify::new(),
             stopped: CancellationToken::new(),
         });
@@ -486,24 +487,5 @@ impl Cluster {
             let _ = task.await;
         }
         self.inner.server.state().store.close();
-    }
-}
-
-/// The key that signs service account tokens; kept where there is a folder.
-fn token_key(folder: Option<&Path>) -> std::io::Result<[u8; 32]> {
-    let fresh: [u8; 32] = rand::random();
-    let Some(folder) = folder else {
-        return Ok(fresh);
-    };
-    let path = folder.join("token.key");
-    match std::fs::read(&path) {
-        Ok(bytes) => bytes
-            .try_into()
-            .map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "token.key has not 32 bytes")),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            tls::write_private(&path, &fresh)?;
-            Ok(fresh)
-        }
-        Err(error) => Err(error),
     }
 }

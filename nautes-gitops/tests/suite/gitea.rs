@@ -89,7 +89,7 @@ async fn the_adapter_conforms_in_the_words_of_gitea() {
     conformance::run(&world.subject()).await;
     let routes = description().check_all(&world.fake.exchanges());
     // All that the adapter knows to ask.
-    assert_eq!(routes.len(), 41, "{routes:#?}");
+    assert_eq!(routes.len(), 42, "{routes:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,11 @@
 //! Who asks: bearer tokens, service account tokens, impersonation.
 
+mod signing;
 mod tokens;
 
 use http::HeaderMap;
 
+pub(crate) use self::signing::SigningKey;
 pub(crate) use self::tokens::token_request;
 use super::{
     authz::{self, Attributes},

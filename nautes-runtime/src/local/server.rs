@@ -18,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Admission,
     audit::{self, Audit},
-    authn, authz,
+    authn::{self, SigningKey},
+    authz,
     call::{Call, Target, User},
     discovery,
     duplicates::Twice,
@@ -61,7 +62,7 @@ pub(crate) struct Server {
     pub(crate) faults: Faults,
     pub(crate) tokens: RwLock<BTreeMap<String, User>>,
     pub(crate) logs: logs::Logs,
-    pub(crate) token_key: [u8; 32],
+    pub(crate) signing: SigningKey,
     /// Rung after writes that the controllers of the server may have to follow up.
     pub(crate) follow_up: Notify,
     pub(crate) stopped: CancellationToken,

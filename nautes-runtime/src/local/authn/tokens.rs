@@ -1,12 +1,9 @@
 //! Tokens of service accounts: JSON Web Tokens with the claims of Kubernetes, which end with their account and with what
 //! they are bound to.
 
-use base64::Engine as _;
 use bytes::Bytes;
-use hmac::{Hmac, Mac as _};
 use http::Response;
 use serde_json::{Value, json};
-use sha2::Sha256;
 
 use super::{ISSUER, account_user};
 use crate::local::{
@@ -22,10 +19,6 @@ use crate::local::{
     write,
 };
 
-type Signature = Hmac<Sha256>;
-
-/// `{"alg":"HS256","typ":"JWT"}`: tokens are signed with a key that only the server has.
-const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
 const HOUR: i64 = 3_600;
 /// More than this cannot be asked for, in seconds.
 const MOST: i64 = 1 << 32;
@@ -38,21 +31,10 @@ const LEEWAY: i64 = 60;
 /// What a token can be bound to: kind, resource and claim.
 const BINDING: [(&str, &str, &str); 2] = [("Pod", "pods", "pod"), ("Secret", "secrets", "secret")];
 
-fn sign(server: &Server, claims: &str) -> Option<Signature> {
-    let mut signature = Signature::new_from_slice(&server.token_key).ok()?;
-    signature.update(format!("{HEADER}.{claims}").as_bytes());
-    Some(signature)
-}
-
 /// The user that a token is of, and whom it is meant for. It holds its claims and a signature over them; it is good until
 /// it expires, or its account or what it is bound to is gone.
 pub(super) fn user_of(server: &Server, token: &str) -> Option<(User, Vec<String>)> {
-    let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    let (claims, signature) = token.strip_prefix(HEADER)?.strip_prefix('.')?.split_once('.')?;
-    sign(server, claims)?
-        .verify_slice(&engine.decode(signature).ok()?)
-        .ok()?;
-    let claims: Value = serde_json::from_slice(&engine.decode(claims).ok()?).ok()?;
+    let claims: Value = serde_json::from_slice(&server.signing.claims(token)?).ok()?;
     let expires = claims.get("exp").and_then(Value::as_i64)?;
     let now = jiff::Timestamp::now().as_second();
     if expires <= now {
@@ -245,13 +227,8 @@ pub(crate) fn token_request(scope: &Scope<'_>, body: &Bytes) -> Result<Response<
         "kubernetes.io": private,
         "sub": format!("system:serviceaccount:{}:{}", scope.namespace(), scope.name()),
     });
-    let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    let claims = engine.encode(claims.to_string());
-    let signature = sign(scope.server, &claims).ok_or_else(|| Status::internal("cannot sign the token"))?;
-    let token = format!(
-        "{HEADER}.{claims}.{}",
-        engine.encode(signature.finalize().into_bytes())
-    );
+    let token = scope.server.signing.token(&claims.to_string());
+    let token = token.ok_or_else(|| Status::internal("cannot sign the token"))?;
     let until = jiff::Timestamp::from_second(told)
         .map(|t| t.to_string())
         .unwrap_or_default();
