@@ -24,6 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::routing::{any, post};
+use axum::serve::ListenerExt as _;
 use nautes_model::Secret;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -31,7 +32,7 @@ use tokio::task::JoinHandle;
 use crate::host::HostError;
 pub use crate::host::fake::{Exchange, Injection, Weather};
 use crate::host::fake::{Sky, blow};
-use crate::host::local::{LocalForge, Options};
+use crate::host::local::{LocalForge, Options, at_once};
 
 use state::State;
 
@@ -91,7 +92,7 @@ impl FakeGitea {
             .fallback_service(world.forge.router())
             .layer(axum::middleware::from_fn_with_state(Arc::clone(&world.sky), blow));
         let task = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, app).await {
+            if let Err(error) = axum::serve(listener.tap_io(at_once), app).await {
                 tracing::error!(%error, "the Gitea for tests has stopped serving");
             }
         });

@@ -27,12 +27,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::any;
+use axum::serve::ListenerExt as _;
 use nautes_model::Secret;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::host::HostError;
-use crate::host::local::{LocalForge, Options};
+use crate::host::local::{LocalForge, Options, at_once};
 
 pub use crate::host::fake::{Exchange, Injection, Weather};
 use crate::host::fake::{Sky, blow};
@@ -96,7 +97,7 @@ impl FakeGitlab {
             ))
             .layer(axum::middleware::from_fn_with_state(Arc::clone(&world.sky), blow));
         let task = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, app).await {
+            if let Err(error) = axum::serve(listener.tap_io(at_once), app).await {
                 tracing::error!(%error, "the GitLab for tests has stopped serving");
             }
         });
