@@ -163,8 +163,8 @@ pub struct Rotate {
 const ROTATE: &str = "\
 The wish is an annotation of the manifests (nautes.resource.nautes.io/rotate-before or revoke-before), written in one \
 commit: who asked, and when, is in the history. The controllers make new credentials, put them everywhere, hand them \
-out, and end the old ones last; what is in place is in the status of each repository (nautes get coderepo NAME -o yaml on \
-the tenant cluster: kubectl get coderepoes -n product-PRODUCT).
+out, and end the old ones last; what is in place is in the status of each repository in the \
+tenant cluster: kubectl get coderepoes -n product-PRODUCT NAME -o yaml.
 
 Examples:
   nautes rotate web-source -p shop            a new deploy key, webhook token and access token, without a gap
