@@ -42,8 +42,8 @@
 //! In steps, `$NS` is the namespace of the case and `$ID` is unique to it. `type` is how the body is meant (`apply`,
 //! `merge`, `strategic`, `patch`, or a media type) and `text` a body that is no JSON; `accept` is `table`, `metadata` or
 //! a media type; `as` and `groups` say whom to impersonate. `save` remembers places of the answer under names, `show`
-//! narrows what is compared to places, `until` asks again until places have values (at most 60 s), and a `quiet` step
-//! only has to succeed. `controllers: true` at a case says that something but the API server has to act, `compacted: true` that
+//! narrows what is compared to places, `until` asks again until places have values (at most 60 s), a `later` step is asked
+//! when the clock shows another second, and a `quiet` step only has to succeed. `controllers: true` at a case says that something but the API server has to act, `compacted: true` that
 //! the first revision has to be forgotten, and `differs` at a
 //! case or a step why the local cluster answers otherwise.
 //!

@@ -76,6 +76,9 @@ pub(crate) struct Step {
     pub(crate) user: Option<String>,
     #[serde(default)]
     pub(crate) groups: Vec<String>,
+    /// True where it is asked when the clock of the server shows another second than at the step before.
+    #[serde(default)]
+    pub(crate) later: bool,
     /// Asked again until these places of the answer have these values; `code` is its status code.
     #[serde(default)]
     pub(crate) until: BTreeMap<String, Value>,

@@ -17,6 +17,9 @@ use super::{
 /// How long a step is asked again: the controllers of a busy server take their time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// More than the second that API servers tell times by.
+const A_SECOND: Duration = Duration::from_millis(1100);
+
 /// Plays a case in a namespace of its own and answers with what was said.
 pub(crate) async fn play(subject: &Subject, case: &Case) -> Result<String, Error> {
     let id = format!("c{:010x}", rand::random::<u64>() & 0xff_ffff_ffff);
@@ -85,6 +88,9 @@ impl Stage<'_> {
             groups: step.groups.iter().map(|group| self.fill(group)).collect(),
             ..step.clone()
         };
+        if step.later {
+            tokio::time::sleep(A_SECOND).await;
+        }
         let answer = ask(self.subject, &asked, method, &path, &body).await?;
         for (name, pointer) in &step.save {
             let value = answer.body.pointer(pointer).cloned().unwrap_or_default();

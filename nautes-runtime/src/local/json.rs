@@ -149,6 +149,19 @@ pub(crate) fn drop_nulls(value: &mut Value) {
     }
 }
 
+/// True where two maps are the same but for some fields, which they may have or not.
+pub(crate) fn same_but(a: &Value, b: &Value, fields: &[&str]) -> bool {
+    let kept = |value: &Value| {
+        let map = value.as_object()?;
+        Some(map.len() - fields.iter().filter(|f| map.contains_key(**f)).count())
+    };
+    let same = |(key, value): (&String, &Value)| fields.contains(&key.as_str()) || b.get(key) == Some(value);
+    match (kept(a), kept(b)) {
+        (Some(x), Some(y)) => x == y && a.as_object().into_iter().flatten().all(same),
+        _ => a == b,
+    }
+}
+
 /// The time now as Kubernetes writes it: UTC, whole seconds.
 pub(crate) fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()

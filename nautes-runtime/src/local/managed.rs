@@ -187,11 +187,26 @@ pub(crate) fn track_update(old: Option<&Value>, new: &mut Value, writer: &Writer
     }
 }
 
-fn keep(live: &Value, new: &mut Value) {
+/// Gives an object the managers that it had.
+pub(crate) fn keep(live: &Value, new: &mut Value) {
     match json::meta(live).get("managedFields") {
         Some(fields) => json::meta_mut(new).insert("managedFields".to_owned(), fields.clone()),
         None => json::meta_mut(new).remove("managedFields"),
     };
+}
+
+/// True where two states of an object differ in nothing but the times of its managers, and in the version they are in.
+pub(crate) fn same_but_times(old: &Value, new: &Value) -> bool {
+    json::same_but(old, new, &["apiVersion", "metadata"])
+        && json::same_but(&old["metadata"], &new["metadata"], &["managedFields"])
+        && {
+            let lists = [old, new].map(|object| json::list(object, &["metadata", "managedFields"]));
+            lists[0].len() == lists[1].len()
+                && lists[0]
+                    .iter()
+                    .zip(lists[1])
+                    .all(|(a, b)| json::same_but(a, b, &["time"]))
+        }
 }
 
 /// The entries to start from: those of the request, where it sets them on purpose, else those of the object.

@@ -403,6 +403,7 @@ pub(crate) fn store_update(
         track_write(scope, Some(old), &mut new);
     }
     admit(scope, state, Operation::Update, &mut new, Some(old), dry_run)?;
+    keep_times(old, &mut new);
     validate(scope, &new, Some(old), warnings)?;
     if scope.kind.is("", "services") && scope.subresource().is_empty() {
         services::allocate(state, &mut new, Some(old));
@@ -416,7 +417,7 @@ pub(crate) fn store_update(
         gone(scope, state);
         return Ok(Arc::new(new));
     }
-    if same(old, &new) {
+    if json::same_but(old, &new, &["apiVersion"]) {
         return Ok(old.clone());
     }
     let object = state.store.put(&scope.kind.storage, new);
@@ -426,14 +427,11 @@ pub(crate) fn store_update(
     Ok(object)
 }
 
-/// True where two states are the same but for the version that they are written in.
-fn same(old: &Value, new: &Value) -> bool {
-    let (Some(a), Some(b)) = (old.as_object(), new.as_object()) else {
-        return old == new;
-    };
-    a.len() == b.len()
-        && a.iter()
-            .all(|(key, value)| key == "apiVersion" || b.get(key) == Some(value))
+/// Gives a state that differs only in the times of its managers the times that were: time alone is no change.
+fn keep_times(old: &Value, new: &mut Value) {
+    if managed::same_but_times(old, new) {
+        managed::keep(old, new);
+    }
 }
 
 fn gone(scope: &Scope<'_>, state: &mut State) {
