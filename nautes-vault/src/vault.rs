@@ -23,6 +23,7 @@ mod cluster;
 mod codec;
 mod fault;
 mod grants;
+mod jwks;
 mod link;
 mod logins;
 pub mod names;
@@ -50,7 +51,8 @@ use vaultrs::api;
 pub use self::checkup::Checkup;
 pub use self::cluster::{ClusterAuth, ClusterIssuer, IssuerKeys};
 pub(crate) use self::codec::encoded;
-pub use self::logins::ClusterLogins;
+pub use self::jwks::KeysError;
+pub use self::logins::{ClusterLogins, Judges};
 pub use self::settings::{ENGINES, Home, Login, POD_TOKEN, Pace, VaultSettings};
 
 use self::fault::Fault;
@@ -147,8 +149,8 @@ impl VaultStore {
     }
 
     /// Tells the server by which keys the tokens of a cluster are signed whose accounts log in by the JWT method
-    /// ([`VaultSettings::jwt_clusters`]), and enables the mount if it is not there. The server need not reach the cluster
-    /// where the keys are given themselves.
+    /// ([`VaultSettings::jwt_clusters`]), and enables the mount if it is not there. Returns whether it was told something
+    /// else before; otherwise nothing is written. The server need not reach the cluster where the keys are given themselves.
     ///
     /// # Errors
     /// The settings do not say so of the cluster, or its mount is of the other method ([`StoreError::BadSetting`]); another
@@ -158,7 +160,7 @@ impl VaultStore {
         &self,
         cluster: &ClusterName,
         issuer: &ClusterIssuer,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         cluster::trust(&self.0.link, cluster, issuer).await
     }
 

@@ -74,6 +74,7 @@ fn keeping(given: &Keeping, environment: &Environment) -> secrets::Options {
             environment.path.as_deref().map(std::ffi::OsStr::new),
         ),
         key: environment.store_key.clone(),
+        ..secrets::Options::default()
     }
 }
 

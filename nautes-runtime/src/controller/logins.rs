@@ -1,15 +1,17 @@
-//! The logins of a cluster's accounts at the secret store: how the store asks the cluster who somebody is.
+//! The logins of a cluster's accounts at the secret store: how the store asks the cluster who somebody is, or by which keys
+//! the cluster signs its tokens.
 //!
-//! The store reviews tokens with the token of an account of its own in the cluster, which may do that and nothing more. The
+//! A store that asks reviews tokens with the token of an account of its own in the cluster, which may do that and nothing more. The
 //! token is asked for (TokenRequest), ends within a day, and is replaced when two thirds of its life are over; one that is
-//! made by hand, or the first that is found, is never used.
+//! made by hand, or the first that is found, is never used. A store that looks at signatures is told the keys that the cluster
+//! tells (`/openid/v1/jwks`), so that it needs no way to the cluster; they are looked at again every hour.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
@@ -18,7 +20,7 @@ use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use nautes_model::Secret;
 use nautes_model::name::ClusterName;
 use nautes_vault::StoreError;
-use nautes_vault::vault::{ClusterAuth, ClusterLogins};
+use nautes_vault::vault::{ClusterAuth, ClusterIssuer, IssuerKeys, Judges, KeysError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -33,6 +35,12 @@ const NAMESPACE: &str = "kube-system";
 /// How long a token of the reviewer is asked for, in seconds.
 const LIFETIME: i64 = 86_400;
 
+/// Where an API server tells who issues its tokens, and their keys.
+const CONFIGURATION: &str = "/.well-known/openid-configuration";
+const KEYS: &str = "/openid/v1/jwks";
+/// After how many seconds the keys of a cluster are read again.
+const KEYS_READ: i64 = 3600;
+
 /// Until when the logins of each cluster are configured, and for which address.
 pub(crate) type Configured = BTreeMap<ClusterName, (String, Timestamp)>;
 
@@ -45,16 +53,22 @@ pub(super) enum LoginError {
     NoToken,
     #[error("its kubeconfig cannot be used for it: {0}")]
     Kubeconfig(String),
-    #[error("the secret store cannot be told how to ask it")]
+    #[error("it does not tell the keys of its tokens")]
+    Untold(#[source] kube::Error),
+    #[error("the keys of its tokens cannot be read")]
+    Keys(#[source] KeysError),
+    #[error("it does not say who issues its tokens: {CONFIGURATION} has no issuer")]
+    NoIssuer,
+    #[error("the secret store cannot be told how to judge its tokens")]
     Store(#[source] StoreError),
     #[error("it did not answer in time")]
     Late,
 }
 
-/// Makes sure that the store knows how to ask a cluster. Returns how many writes of the store it took.
+/// Makes sure that the store knows how to judge the tokens of a cluster. Returns how many writes of the store it took.
 pub(super) async fn keep(shared: &Shared, name: &ClusterName, client: &Client) -> Result<u64, LoginError> {
     let store = shared.platform.store();
-    let Some(logins) = store.logins().filter(|logins| logins.asks(name)) else {
+    let Some(logins) = store.logins() else {
         return Ok(0);
     };
     let at = nautes_vault::keys::kubeconfig(name);
@@ -68,40 +82,71 @@ pub(super) async fn keep(shared: &Shared, name: &ClusterName, client: &Client) -
         return Ok(0);
     }
     let limit = shared.platform.timing().call;
-    let made = tokio::time::timeout(limit, reviewer(client)).await;
-    let made = made
-        .map_err(|_| LoginError::Late)?
-        .map_err(LoginError::Reviewer)?;
-    let (token, until) = made.ok_or(LoginError::NoToken)?;
-    let auth = ClusterAuth {
-        host: host.clone(),
-        ca,
-        reviewer: Some(token),
+    let (writes, until) = match logins.judges(name) {
+        Judges::ByAsking => {
+            let made = in_time(limit, reviewer(client)).await?;
+            let (token, until) = made.map_err(LoginError::Reviewer)?.ok_or(LoginError::NoToken)?;
+            let auth = ClusterAuth {
+                host: host.clone(),
+                ca,
+                reviewer: Some(token),
+            };
+            let told = in_time(limit, logins.configure(name, &auth)).await?;
+            told.map_err(LoginError::Store)?;
+            (1, renewal(now, until))
+        }
+        Judges::BySignature => {
+            let issuer = in_time(limit, issuer(client)).await??;
+            let told = in_time(limit, logins.trust(name, &issuer)).await?;
+            let wrote = told.map_err(LoginError::Store)?;
+            let until = now.checked_add(SignedDuration::from_secs(KEYS_READ));
+            (u64::from(wrote), until.unwrap_or(now))
+        }
     };
-    configure(logins, name, &auth, limit).await?;
-    lock(&shared.logins).insert(name.clone(), (host, renewal(now, until)));
-    Ok(1)
+    lock(&shared.logins).insert(name.clone(), (host, until));
+    Ok(writes)
 }
 
-async fn configure(
-    logins: &dyn ClusterLogins,
-    name: &ClusterName,
-    auth: &ClusterAuth,
-    limit: Duration,
-) -> Result<(), LoginError> {
-    let told = tokio::time::timeout(limit, logins.configure(name, auth)).await;
-    told.map_err(|_| LoginError::Late)?.map_err(LoginError::Store)
+async fn in_time<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T, LoginError> {
+    tokio::time::timeout(limit, work)
+        .await
+        .map_err(|_| LoginError::Late)
+}
+
+/// What an issuer tells about itself, as far as it is needed.
+#[derive(serde::Deserialize)]
+struct Told {
+    issuer: String,
+}
+
+/// Asks a cluster who issues its tokens, and by which keys they are signed.
+async fn issuer(client: &Client) -> Result<ClusterIssuer, LoginError> {
+    let get = async |path: &str, media: &str| {
+        let request = http::Request::get(path)
+            .header(http::header::ACCEPT, media)
+            .body(Vec::new());
+        let request = request.map_err(|error| LoginError::Untold(kube::Error::HttpError(error)))?;
+        client.request_text(request).await.map_err(LoginError::Untold)
+    };
+    let told: Option<Told> = serde_json::from_str(&get(CONFIGURATION, "application/json").await?).ok();
+    let issuer = told.map(|told| told.issuer).filter(|issuer| !issuer.is_empty());
+    let keys =
+        IssuerKeys::from_jwks(&get(KEYS, "application/jwk-set+json").await?).map_err(LoginError::Keys)?;
+    Ok(ClusterIssuer {
+        keys,
+        issuer: Some(issuer.ok_or(LoginError::NoIssuer)?),
+    })
 }
 
 /// Takes the logins of a cluster away that is gone, and the reviewer where the cluster answers.
 pub(super) async fn forget(shared: &Shared, name: &ClusterName) -> Result<u64, LoginError> {
     let store = shared.platform.store();
-    let Some(logins) = store.logins().filter(|logins| logins.asks(name)) else {
+    let Some(logins) = store.logins() else {
         return Ok(0);
     };
     let limit = shared.platform.timing().call;
-    let gone = tokio::time::timeout(limit, logins.retire(name)).await;
-    gone.map_err(|_| LoginError::Late)?.map_err(LoginError::Store)?;
+    let gone = in_time(limit, logins.retire(name)).await?;
+    gone.map_err(LoginError::Store)?;
     lock(&shared.logins).remove(name);
     if let Ok(Ok(client)) = tokio::time::timeout(limit, shared.platform.clusters().client(name)).await {
         let removed = tokio::time::timeout(limit, remove(&client)).await;

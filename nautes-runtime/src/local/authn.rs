@@ -1,10 +1,12 @@
 //! Who asks: bearer tokens, service account tokens, impersonation.
 
+mod issuer;
 mod signing;
 mod tokens;
 
 use http::HeaderMap;
 
+pub(crate) use self::issuer::{CONFIGURATION, KEYS, serve as serve_issuer};
 pub(crate) use self::signing::SigningKey;
 pub(crate) use self::tokens::token_request;
 use super::{

@@ -4,6 +4,7 @@ use http::Response;
 use serde_json::{Value, json};
 
 use super::{
+    authn,
     builtin::Sort,
     call::Call,
     kinds::{Registry, ResourceType, Version},
@@ -26,8 +27,8 @@ pub(crate) fn serve(server: &Server, call: &Call) -> Result<Response<Body>, Stat
     let aggregated = call.accept.contains("as=APIGroupDiscoveryList") && call.accept.contains("v=v2");
     let body = match parts.as_slice() {
         [] | [""] => {
-            json!({"paths": ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3",
-            "/readyz", "/version"]})
+            json!({"paths": [authn::CONFIGURATION, "/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v2",
+            "/openapi/v3", authn::KEYS, "/readyz", "/version"]})
         }
         ["version"] => version(&server.name),
         ["api"] if aggregated => return Ok(discovered(registry, true)),

@@ -307,6 +307,9 @@ fn no_resource(server: &Server, call: &Call) -> Result<Response<Body>, Status> {
     if !matches!(call.method.as_str(), "GET" | "HEAD") {
         return Err(Status::method_not_allowed());
     }
+    if let Some(told) = authn::serve_issuer(server, call) {
+        return told;
+    }
     match call.path.trim_end_matches('/') {
         path if path.starts_with("/openapi") => openapi::serve(server, call),
         _ => discovery::serve(server, call),

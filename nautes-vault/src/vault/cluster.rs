@@ -7,7 +7,7 @@ use futures::FutureExt;
 use nautes_model::Secret;
 use nautes_model::name::ClusterName;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use vaultrs::api;
 use vaultrs::auth::kubernetes;
 
@@ -103,12 +103,12 @@ async fn mounted(
     Ok(mount)
 }
 
-/// Writes the configuration of the mount of a cluster whose tokens are judged by their signature.
+/// Writes the configuration of the mount of a cluster whose tokens are judged by their signature, unless it is so.
 pub(super) async fn trust(
     link: &Arc<Link>,
     cluster: &ClusterName,
     issuer: &ClusterIssuer,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let action = format!("configure the logins of cluster {cluster}");
     let mount = mounted(link, cluster, Method::Jwt, &action).await?;
     let mut body = json!({
@@ -131,12 +131,30 @@ pub(super) async fn trust(
         }
         IssuerKeys::Pem(keys) => body["jwt_validation_pubkeys"] = keys.as_slice().into(),
     }
+    let live = link.call(Ask::PLAIN, |client| {
+        let request = Own::<Value>::get(format!("auth/{mount}/config"));
+        async move { api::exec_with_result(&*client, request).await }
+    });
+    match live.await {
+        Ok(live) if contains(&live, &body) => return Ok(false),
+        Ok(_) | Err(Fault::Absent | Fault::NoRoute(_)) => {}
+        Err(fault) => return Err(link.error(action, fault)),
+    }
     // Keys are public.
     let written = link.call(Ask::PLAIN, |client| {
         let request = Own::<()>::post(format!("auth/{mount}/config"), body.clone());
         async move { api::exec_with_empty(&*client, request).await }
     });
-    written.await.map_err(|fault| link.error(action, fault))
+    written
+        .await
+        .map(|()| true)
+        .map_err(|fault| link.error(action, fault))
+}
+
+/// True where every field of one map is in another.
+fn contains(live: &Value, wanted: &Value) -> bool {
+    let mut fields = wanted.as_object().into_iter().flatten();
+    fields.all(|(field, value)| live.get(field) == Some(value))
 }
 
 /// Writes the configuration of the mount of a cluster.

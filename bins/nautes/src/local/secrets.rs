@@ -1,12 +1,15 @@
 //! Where a local platform keeps its secrets: in an encrypted file, or in a server of OpenBao that runs as long as it does.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::ValueEnum;
 use nautes_model::Secret;
+use nautes_model::name::ProductName;
 use nautes_vault::local::{LocalStore, MasterKey};
 use nautes_vault::openbao::{self, Openbao, OpenbaoError};
+use nautes_vault::vault::VaultSettings;
 use nautes_vault::{SecretStore, VaultStore};
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +37,11 @@ pub struct Options {
     pub openbao: Option<PathBuf>,
     /// The key of the file; else it is in a file of the data folder.
     pub key: Option<Secret>,
+    /// The clusters whose tokens the server judges by their signature, each with the audiences of these tokens. It asks the
+    /// other clusters.
+    pub jwt_clusters: BTreeMap<String, BTreeSet<String>>,
+    /// For those, the namespaces of a product besides its own.
+    pub jwt_namespaces: BTreeMap<(String, ProductName), BTreeSet<String>>,
 }
 
 /// The store, open.
@@ -75,26 +83,31 @@ impl Secrets {
                 store: file(data, options.key).await?,
                 server: None,
             },
-            Kind::Vault => Self::server(data, options.openbao, ports).await?,
+            Kind::Vault => Self::server(data, options, ports).await?,
         };
         remembered.secrets = Some(kind);
         Ok(opened)
     }
 
-    async fn server(data: &Data, program: Option<PathBuf>, ports: &mut Ports) -> Result<Self, Failure> {
-        let program = program.ok_or_else(|| {
+    async fn server(data: &Data, options: Options, ports: &mut Ports) -> Result<Self, Failure> {
+        let program = options.openbao.ok_or_else(|| {
             Failure::new(Exit::NotFound, "there is no bao on the PATH")
                 .hint("install OpenBao (https://openbao.org), or name its program with --openbao or NAUTES_OPENBAO")
                 .hint("without it secrets are in an encrypted file: --secrets local")
         })?;
-        let options = openbao::Options {
+        let how = openbao::Options {
             program,
             folder: data.at("openbao"),
             port: ports.wanted(VAULT),
         };
-        let server = Openbao::start(options).await.map_err(failure)?;
+        let server = Openbao::start(how).await.map_err(failure)?;
         ports.got(VAULT, server.address().port().unwrap_or_default());
-        let vault = VaultStore::new(server.settings())?;
+        let settings = VaultSettings {
+            jwt_clusters: options.jwt_clusters,
+            jwt_namespaces: options.jwt_namespaces,
+            ..server.settings()
+        };
+        let vault = VaultStore::new(settings)?;
         vault.prepare().await?;
         Ok(Self {
             store: Arc::new(vault.clone()),

@@ -1,11 +1,12 @@
 //! A platform whose secrets are in a real server of OpenBao.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
-use k8s_openapi::api::authentication::v1::TokenRequest;
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::{Api, ListParams, PostParams};
 use nautes::local::demo::stage::Stage;
@@ -50,8 +51,9 @@ async fn grants_are_roles(instance: &Instance) {
     assert!(accounts > 0, "no account of a runtime has a grant");
 }
 
-/// An account of a runtime logs in with the token that its pod has, and reads what was granted to it, and nothing else.
-async fn an_account_reads_its_secret(instance: &Instance) {
+/// An account of a runtime logs in with a token that its pod has, for such an audience, and reads what was granted to it,
+/// and nothing else.
+async fn an_account_reads_its_secret(instance: &Instance, audience: Option<&str>) {
     let scopes = instance.store().grant_scopes().await.unwrap();
     let mut grants = Vec::new();
     for scope in scopes {
@@ -70,10 +72,17 @@ async fn an_account_reads_its_secret(instance: &Instance) {
         .find(|found| found.metadata.name.as_deref() == Some(account.as_str()))
         .expect("the account is in its cluster");
     let namespace = found.metadata.namespace.unwrap();
+    let asked = TokenRequest {
+        spec: Some(TokenRequestSpec {
+            audiences: audience.map(|audience| vec![audience.to_owned()]),
+            ..TokenRequestSpec::default()
+        }),
+        ..TokenRequest::default()
+    };
     let token = async |name: &str| {
         let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), &namespace);
         let asked = accounts
-            .create_token_request(name, &PostParams::default(), &TokenRequest::default())
+            .create_token_request(name, &PostParams::default(), &asked)
             .await;
         asked.unwrap().status.unwrap().token.unwrap()
     };
@@ -124,6 +133,7 @@ async fn the_main_process_holds_with_secrets_in_openbao_and_nowhere_else() {
         kind: Some(Kind::Vault),
         openbao: Some(bao),
         key: None,
+        ..Options::default()
     };
     let instance = kit::platform_with(data.clone(), options).await;
     let address = instance.secrets().openbao().unwrap().address().clone();
@@ -146,7 +156,7 @@ async fn the_main_process_holds_with_secrets_in_openbao_and_nowhere_else() {
                 "the kubeconfig is in OpenBao"
             );
             grants_are_roles(&instance).await;
-            an_account_reads_its_secret(&instance).await;
+            an_account_reads_its_secret(&instance, None).await;
         }
         if let Err(failure) = steps::take(step.number, &mut stage, &mut saw).await {
             panic!("step {}: {failure:?}\nsaw: {saw:#?}", step.number);
@@ -164,6 +174,41 @@ async fn the_main_process_holds_with_secrets_in_openbao_and_nowhere_else() {
     let mut files = Vec::new();
     collect(&data, &mut files);
     no_canary("files", &files, &canaries);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_of_a_cluster_that_the_store_does_not_ask_log_in_by_signature() {
+    let Some(bao) = openbao() else {
+        return;
+    };
+    let _one = kit::ONE_PLATFORM.lock().await;
+    let dir = tempfile::tempdir().unwrap();
+    let (audiences, namespaces) = (["vault".to_owned()].into(), ["shop-pipelines".to_owned()].into());
+    let options = Options {
+        kind: Some(Kind::Vault),
+        openbao: Some(bao),
+        jwt_clusters: BTreeMap::from([("pipelines".to_owned(), audiences)]),
+        jwt_namespaces: BTreeMap::from([(("pipelines".to_owned(), "shop".parse().unwrap()), namespaces)]),
+        ..Options::default()
+    };
+    let instance = kit::platform_with(dir.path().join("platform"), options).await;
+    let mut stage = Stage::of(instance.data(), instance.remembered(), &Environment::read())
+        .await
+        .unwrap();
+    let mut saw = Vec::new();
+    for step in STEPS.iter().filter(|step| step.number < 8) {
+        if let Err(failure) = steps::take(step.number, &mut stage, &mut saw).await {
+            panic!("step {}: {failure:?}\nsaw: {saw:#?}", step.number);
+        }
+    }
+    let config = root(&instance, "GET", "auth/pipelines/config").await;
+    assert_eq!(config["data"]["bound_issuer"], "https://kubernetes.default.svc");
+    an_account_reads_its_secret(&instance, Some("vault")).await;
+    let pipelines = instance.clusters().get("pipelines").unwrap().client();
+    let accounts: Api<ServiceAccount> = Api::namespaced(pipelines, "kube-system");
+    let reviewer = accounts.get_opt("nautes-token-reviewer").await.unwrap();
+    assert!(reviewer.is_none(), "nobody reviews tokens there");
+    instance.stop().await.unwrap();
 }
 
 /// A platform that runs in a process of its own; it ends with this value.

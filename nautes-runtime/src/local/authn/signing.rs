@@ -9,14 +9,18 @@ use ring::rand::SystemRandom;
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, UnparsedPublicKey,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::local::tls;
 
+/// The algorithm of the signatures, as tokens name it.
+pub(super) const ALGORITHM: &str = "ES256";
+
 /// A key, with the beginning that its tokens have.
 pub(crate) struct SigningKey {
     pair: EcdsaKeyPair,
+    id: String,
     header: String,
 }
 
@@ -53,8 +57,19 @@ impl SigningKey {
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &bytes, &SystemRandom::new());
         let pair = pair.map_err(|_| wrong())?;
         let id = BASE64.encode(Sha256::digest(pair.public_key().as_ref()));
-        let header = BASE64.encode(json!({ "alg": "ES256", "kid": id }).to_string());
-        Ok(Self { pair, header })
+        let header = BASE64.encode(json!({ "alg": ALGORITHM, "kid": id }).to_string());
+        Ok(Self { pair, id, header })
+    }
+
+    /// What others know its tokens by (RFC 7517).
+    pub(super) fn public(&self) -> Value {
+        // A point that is not compressed: a mark, and two coordinates of the same length.
+        let point = self.pair.public_key().as_ref().get(1..).unwrap_or_default();
+        let (x, y) = point.split_at(point.len() / 2);
+        json!({
+            "use": "sig", "kty": "EC", "kid": self.id, "crv": "P-256", "alg": ALGORITHM,
+            "x": BASE64.encode(x), "y": BASE64.encode(y),
+        })
     }
 
     /// Makes a token of claims.

@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{CLUSTER_BINDINGS, CLUSTER_ROLES, GROUP};
-use crate::local::{json, server::State};
+use crate::local::{authn, json, server::State};
+
+/// The role that lets accounts know who issues tokens.
+const ISSUER_READER: &str = "system:service-account-issuer-discovery";
 
 const ADMIN_RESOURCES: &[(&str, &[&str])] = &[
     (
@@ -117,6 +120,12 @@ pub(crate) fn seed(state: &mut State) {
     let public = ["/healthz", "/livez", "/readyz", "/version", "/version/"];
     let public = vec![json!({"nonResourceURLs": public, "verbs": ["get"]})];
     cluster_role(state, "system:public-info-viewer", None, &[], &public);
+    let issuer: Vec<String> = [authn::CONFIGURATION, authn::KEYS]
+        .iter()
+        .flat_map(|path| [(*path).to_owned(), format!("{path}/")])
+        .collect();
+    let issuer = vec![json!({"nonResourceURLs": issuer, "verbs": ["get"]})];
+    cluster_role(state, ISSUER_READER, None, &[], &issuer);
     cluster_role(state, "system:basic-user", None, &[], &basic);
     cluster_role(state, "system:auth-delegator", None, &[], &delegator);
     let everybody = ["system:authenticated", "system:unauthenticated"];
@@ -124,6 +133,7 @@ pub(crate) fn seed(state: &mut State) {
     cluster_binding(state, "system:discovery", &everybody[..1]);
     cluster_binding(state, "system:basic-user", &everybody[..1]);
     cluster_binding(state, "system:public-info-viewer", &everybody);
+    cluster_binding(state, ISSUER_READER, &["system:serviceaccounts"]);
 }
 
 fn meta(name: &str) -> Value {

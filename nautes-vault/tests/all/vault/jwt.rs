@@ -81,7 +81,8 @@ async fn a_signed_token_reads_what_its_account_was_granted_and_no_other_does() {
     let store = VaultStore::new(settings.clone()).unwrap();
     let (cluster, other) = (Signer::new(), Signer::new());
     let live = "live".parse().unwrap();
-    store.trust_cluster(&live, &cluster.issuer()).await.unwrap();
+    assert!(store.trust_cluster(&live, &cluster.issuer()).await.unwrap());
+    assert!(!store.trust_cluster(&live, &cluster.issuer()).await.unwrap());
     let wanted = BTreeSet::from([grant(&account("shop", "ci"), "git/a", GrantLevel::Read)]);
     store.converge_grants(&scope("shop"), &wanted).await.unwrap();
     assert_eq!(store.grants(&scope("shop")).await.unwrap(), wanted);
@@ -207,7 +208,7 @@ async fn a_cluster_changes_its_method_when_its_mount_is_gone() {
         assert!(error.to_string().contains("vault auth disable live"), "{error}");
     }
     assert!(after.retire_cluster(&live).await.unwrap());
-    after.trust_cluster(&live, &issuer).await.unwrap();
+    assert!(after.trust_cluster(&live, &issuer).await.unwrap());
     after.converge_grants(&scope("shop"), &wanted).await.unwrap();
     let mounts = server.admin("GET", "sys/auth", None).await;
     assert_eq!(mounts["data"]["live/"]["type"], "jwt");
