@@ -8,6 +8,8 @@
 #[path = "flow/forges.rs"]
 #[macro_use]
 mod forges;
+#[path = "support/mortal.rs"]
+mod mortal;
 #[path = "support/flow_world.rs"]
 mod world;
 // After the macro.

@@ -75,7 +75,10 @@ pub(super) async fn pass(
         Ok(applied) => {
             count(&shared.writes.objects, applied.writes as u64);
             if has_secrets(planned, &applied) {
-                lock(&shared.in_line).insert((product.clone(), cluster.clone()), began);
+                let waiting = lock(&shared.in_line).came(product, cluster, began);
+                for product in waiting {
+                    shared.queue.add(Unit::Forge(product));
+                }
             }
             // A plan that came meanwhile has its own pass, and says for itself what it found.
             let now = shared.plan(product);

@@ -93,6 +93,8 @@ pub(crate) struct ForgePass {
     pub(crate) unfinished: bool,
     /// Whether a credential was replaced, or one before has ended: others have work because of it.
     pub(crate) replaced: bool,
+    /// Whether a credential ends when a cluster has the one after it.
+    pub(crate) behind: bool,
     /// When there is something to do although nothing happens.
     pub(crate) again: Option<Duration>,
 }
@@ -355,7 +357,8 @@ impl Forge<'_> {
                 .converge(&turn, lifetime)
                 .await?;
             writes += handed.writes;
-            missing |= handed.late;
+            missing |= handed.late || handed.behind;
+            held.behind |= handed.behind;
             held.wait(handed.rest);
             held.tell("accesstoken-api", handed.generation, handed.made);
         }
@@ -447,6 +450,7 @@ impl ForgePass {
         self.writes += done.writes;
         self.unfinished |= done.late || held.waits;
         self.replaced |= held.replaced;
+        self.behind |= held.behind;
         self.again = self.again.into_iter().chain(held.rest).min();
         let by_hand = if abilities.keys && !abilities.hooks.is_empty() {
             ""

@@ -14,7 +14,7 @@ use super::ControlError;
 use super::apply::recent_facts;
 use super::code_repo::{self, Forge, ForgePass, Wanted};
 use super::facts::Source;
-use super::readers::Readers;
+use super::readers::{Readers, Since};
 use super::state::{Next, Shared, Unit, count, lock};
 use super::sync::is_gone;
 use super::{removal, retire};
@@ -174,10 +174,15 @@ pub(super) async fn forge(shared: &Shared, product: &ProductName) -> Result<Next
             .map_err(ControlError::Projection)?;
         count(&shared.writes.projection, writes);
     }
-    finish(shared, product, pass)
+    finish(shared, product, pass, &forge.readers.in_line)
 }
 
-fn finish(shared: &Shared, product: &ProductName, pass: ForgePass) -> Result<Next, ControlError> {
+fn finish(
+    shared: &Shared,
+    product: &ProductName,
+    pass: ForgePass,
+    seen: &Since,
+) -> Result<Next, ControlError> {
     count(&shared.writes.forge, pass.writes);
     for (identity, facts) in pass.facts {
         shared.report(&identity, Source::Forge, facts);
@@ -210,6 +215,9 @@ fn finish(shared: &Shared, product: &ProductName, pass: ForgePass) -> Result<Nex
     if pass.replaced {
         // Others have it in clusters, and on their repositories.
         shared.refresh();
+    }
+    if pass.behind && !lock(&shared.in_line).wait(product, seen) {
+        shared.queue.add(Unit::Forge(product.clone()));
     }
     if let Some(after) = pass.again {
         shared.queue.add_after(Unit::Forge(product.clone()), after);

@@ -12,13 +12,43 @@ use super::state::{Shared, lock};
 use crate::plan::{ClusterPlan, Plan};
 
 /// When the last pass began that put every object with a secret into a cluster, by product and cluster.
-pub(crate) type InLine = BTreeMap<(ProductName, ClusterName), Timestamp>;
+pub(crate) type Since = BTreeMap<(ProductName, ClusterName), Timestamp>;
+
+/// Since when clusters are in line, and who waits for it.
+#[derive(Debug, Default)]
+pub(crate) struct InLine {
+    pub(crate) since: Since,
+    /// Products with a credential that ends when clusters have the one after it.
+    waiting: BTreeSet<ProductName>,
+}
+
+impl InLine {
+    /// Takes note that a cluster is in line, and returns who waited for such news.
+    pub(crate) fn came(
+        &mut self,
+        product: &ProductName,
+        cluster: &ClusterName,
+        began: Timestamp,
+    ) -> BTreeSet<ProductName> {
+        self.since.insert((product.clone(), cluster.clone()), began);
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// Lets a product wait for news, unless there is some that it has not `seen`. Returns whether it waits.
+    pub(crate) fn wait(&mut self, product: &ProductName, seen: &Since) -> bool {
+        let nothing_new = self.since == *seen;
+        if nothing_new {
+            self.waiting.insert(product.clone());
+        }
+        nothing_new
+    }
+}
 
 /// Who reads what.
 #[derive(Debug, Default)]
 pub(crate) struct Readers {
     pub(crate) plans: BTreeMap<ProductName, Arc<Plan>>,
-    pub(crate) in_line: InLine,
+    pub(crate) in_line: Since,
     /// Clusters of each product's environments that do not answer. What is planned for them is not known, so they count
     /// as getting every secret that the product may have.
     pub(crate) silent: BTreeMap<ProductName, BTreeSet<ClusterName>>,
@@ -40,7 +70,7 @@ impl Readers {
         let products = &world.scopes().products;
         Self {
             plans: shared.plans(),
-            in_line: lock(&shared.in_line).clone(),
+            in_line: lock(&shared.in_line).since.clone(),
             silent: products
                 .iter()
                 .map(|(name, scope)| (name.clone(), silent(scope)))
@@ -135,5 +165,23 @@ mod tests {
         readers.silent.insert(product.clone(), silent);
         assert_eq!(behind(&readers, &secret, &[], 5), None);
         assert_eq!(behind(&readers, &secret, &[&product], 5), Some("far".to_owned()));
+    }
+
+    #[test]
+    fn whoever_waits_is_told_of_what_he_has_not_seen() {
+        let (product, cluster): (ProductName, ClusterName) =
+            ("shop".parse().unwrap(), "live".parse().unwrap());
+        let at = Timestamp::from_second(5).unwrap();
+        let mut line = InLine::default();
+        let seen = line.since.clone();
+        assert!(line.came(&product, &cluster, at).is_empty());
+        assert!(!line.wait(&product, &seen), "something came meanwhile");
+        let seen = line.since.clone();
+        assert!(line.wait(&product, &seen));
+        assert_eq!(
+            line.came(&product, &cluster, at),
+            BTreeSet::from([product.clone()])
+        );
+        assert!(line.came(&product, &cluster, at).is_empty(), "once");
     }
 }

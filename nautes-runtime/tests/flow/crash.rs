@@ -1,6 +1,7 @@
-//! The controllers die at every single request that writes, and each life goes on where the last one ended: the end is
-//! that of controllers that never died, with nothing twice and nothing left over. All units of work have their part in the
-//! story: clusters, projection, status, forge, rights, applying, deploying, runs, and the end of a product.
+//! The controllers die at every single request that writes, to a cluster or to the forge and the secret store, and each life
+//! goes on where the last one ended: the end is that of controllers that never died, with nothing twice and nothing left
+//! over. All units of work have their part in the story: clusters, projection, status, forge, rights, applying, deploying,
+//! runs, credentials that are replaced, and the end of a product.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,41 +10,88 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, DynamicObject, ListParams};
 use kube::discovery::{Discovery, verbs};
 use nautes_gitops::RepoRef;
+use nautes_model::annotation::ROTATE_BEFORE;
 use nautes_runtime::controller::Controllers;
 use nautes_runtime::local::fault::Crash;
 use nautes_runtime::status_report::State;
 use nautes_vault::SecretStore as _;
 
-use crate::world::{On, World};
+use crate::rotation::{handed_out, on_forge, order, within};
+use crate::world::{On, Setup, World};
 use crate::{PIPELINE, SHOP, map};
 
 /// How many lives a step of the story may take: it has far fewer writes.
 const LIVES: u64 = 500;
 
-/// One life after the other, until one ends by itself and has written nothing. In each, `allowed` requests that write are
-/// served; one more after a life that has changed nothing, because some requests are refused and lead to others.
-async fn live(world: &World, death: Option<(Crash, u64)>) -> u64 {
-    let (mut more, mut before) = (0, revisions(world).await);
+/// Where the process dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    /// At requests to clusters.
+    Clusters,
+    /// At calls of the forge and of the secret store.
+    Beyond,
+}
+
+/// How the process dies: at which requests that write, and after how many others.
+#[derive(Clone, Copy, Debug)]
+struct Fate {
+    at: At,
+    crash: Crash,
+    allowed: u64,
+}
+
+impl Fate {
+    /// Lets the process die after some more requests.
+    fn comes(self, world: &World, more: u64) {
+        match self.at {
+            At::Clusters => world.faults.crash(None, self.allowed + more, self.crash),
+            At::Beyond => world.death.comes(self.allowed + more, self.crash),
+        }
+    }
+}
+
+/// One life after the other, until one ends by itself and has written nothing. In each, the allowed number of requests that
+/// write is served; one more after a life that has changed nothing, because some requests are refused and lead to others.
+/// Returns how many it took.
+async fn live(world: &World, fate: Option<Fate>, between: impl AsyncFn()) -> u64 {
+    let (mut more, mut before) = (0, state(world).await);
     for life in 0..LIVES {
         let hits = world.faults.hits();
-        if let Some((crash, allowed)) = death {
-            world.faults.crash(None, allowed + more, crash);
+        if let Some(fate) = fate {
+            fate.comes(world, more);
         }
         let controllers = Controllers::new(world.platform.clone());
-        let pass = controllers.reconcile_all().await;
-        let died = world.faults.hits() > hits;
+        let pass = tokio::select! {
+            pass = controllers.reconcile_all() => Some(pass),
+            () = world.death.came() => None,
+        };
+        let died = world.faults.hits() > hits || pass.is_none();
+        world.death.is_past();
         world.faults.clear();
         drop(controllers);
         match pass {
-            Ok(totals) if !died && totals.writes == 0 => return life,
-            Err(error) if !died => panic!("life {life}: {error}"),
+            Some(Ok(totals)) if !died && totals.writes == 0 => return life,
+            Some(Err(error)) if !died => panic!("life {life}: {error}"),
             _ => {}
         }
-        let now = revisions(world).await;
+        between().await;
+        let now = state(world).await;
         more = if now == before { more + 1 } else { 0 };
         before = now;
     }
     panic!("it does not come to an end");
+}
+
+async fn nothing() {}
+
+/// What a life can change.
+async fn state(world: &World) -> (Vec<Option<String>>, BTreeSet<String>) {
+    let mut beyond = beyond(world).await;
+    for path in world.store.list("").await.unwrap() {
+        let versions = world.store.versions(&path).await.unwrap();
+        beyond.insert(format!("{path} {versions:?}"));
+    }
+    (revisions(world).await, beyond)
 }
 
 /// At which revision each cluster is.
@@ -58,11 +106,15 @@ async fn revisions(world: &World) -> Vec<Option<String>> {
 }
 
 /// What a product needs from the first commit to the last object.
-async fn story(death: Option<(Crash, u64)>) -> (World, u64) {
-    let world = World::with_clusters(On::Local, Duration::from_secs(30)).await;
-    let mut lives = live(&world, death).await;
+async fn story(fate: Option<Fate>) -> (World, u64) {
+    let setup = Setup {
+        rotation: within(Duration::ZERO),
+        ..Setup::default()
+    };
+    let world = World::set_up(On::Local, Duration::from_secs(30), setup).await;
+    let mut lives = live(&world, fate, nothing).await;
     world.save(SHOP).await;
-    lives += live(&world, death).await;
+    lives += live(&world, fate, nothing).await;
     let pipeline = [("pipelines/main.yaml", Some(PIPELINE))];
     world.push("shop/web-pipeline", "main", &pipeline).await;
     let (red, green, blue) = (map("a", "red"), map("a", "green"), map("b", "blue"));
@@ -71,17 +123,34 @@ async fn story(death: Option<(Crash, u64)>) -> (World, u64) {
         ("deployments/test/b.yaml", Some(&*blue)),
     ];
     world.push("shop/web-deploy", "main", &first).await;
-    lives += live(&world, death).await;
+    lives += live(&world, fate, nothing).await;
     let source = [("main.rs", Some("fn main() {}"))];
     world.push("shop/web-source", "main", &source).await;
-    lives += live(&world, death).await;
+    lives += live(&world, fate, nothing).await;
     let second = [
         ("deployments/test/a.yaml", Some(&*green)),
         ("deployments/test/b.yaml", None),
     ];
     world.push("shop/web-deploy", "main", &second).await;
-    lives += live(&world, death).await;
+    lives += live(&world, fate, nothing).await;
+    for repo in ["web-pipeline", "web-source"] {
+        order(&world, repo, ROTATE_BEFORE).await;
+    }
+    lives += live(&world, fate, async || nobody_is_locked_out(&world).await).await;
     (world, lives)
+}
+
+/// Every key that the pipelines have opens the repository of the pipelines, which each of them is for.
+async fn nobody_is_locked_out(world: &World) {
+    let known = on_forge(world, "shop/web-pipeline").await;
+    let handed_out = handed_out(world).await;
+    assert!(!handed_out.is_empty());
+    for key in handed_out {
+        assert!(
+            known.contains_key(&key),
+            "{key} is handed out, and there are {known:#?}"
+        );
+    }
 }
 
 /// Everything that there is: objects of all clusters, repositories with their keys and hooks, secrets, grants.
@@ -107,7 +176,14 @@ async fn everything(world: &World) -> BTreeSet<String> {
             }
         }
     }
-    let session = world.platform.host().platform().await.unwrap();
+    all.extend(beyond(world).await);
+    all
+}
+
+/// What there is beyond the clusters: repositories with their keys and hooks, secrets, grants.
+async fn beyond(world: &World) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    let session = world.session().await;
     for group in session.groups().await.unwrap() {
         for repository in session.repositories(&group.name).await.unwrap() {
             let path = repository.path;
@@ -147,12 +223,12 @@ async fn is_settled(world: &World) {
 }
 
 /// Plays the story with deaths, and compares it with the one without.
-async fn dies(crash: Crash, allowed: u64) {
+async fn dies(fate: Fate, at_least: u64) {
     let (calm, none) = story(None).await;
     is_settled(&calm).await;
-    let (world, lives) = story(Some((crash, allowed))).await;
+    let (world, lives) = story(Some(fate)).await;
     is_settled(&world).await;
-    assert!(lives > none + 40, "{lives} lives");
+    assert!(lives > none + at_least, "{lives} lives");
     let (want, have) = (everything(&calm).await, everything(&world).await);
     let missing: Vec<_> = want.difference(&have).collect();
     let extra: Vec<_> = have.difference(&want).collect();
@@ -165,7 +241,7 @@ async fn dies(crash: Crash, allowed: u64) {
     // Namespaces end when they are empty; nobody else wakes these controllers.
     world
         .eventually("nothing of shop is left", async || {
-            live(&world, Some((crash, allowed))).await;
+            live(&world, Some(fate), nothing).await;
             let mut left = everything(&world).await;
             left.retain(|line| line.contains("shop"));
             if left.is_empty() {
@@ -178,11 +254,41 @@ async fn dies(crash: Crash, allowed: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_each_request_that_was_served_and_not_answered() {
-    dies(Crash::After, 0).await;
+async fn after_each_request_to_a_cluster_that_was_served_and_not_answered() {
+    let fate = Fate {
+        at: At::Clusters,
+        crash: Crash::After,
+        allowed: 0,
+    };
+    dies(fate, 40).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn before_each_second_request() {
-    dies(Crash::Before, 1).await;
+async fn before_each_second_request_to_a_cluster() {
+    let fate = Fate {
+        at: At::Clusters,
+        crash: Crash::Before,
+        allowed: 1,
+    };
+    dies(fate, 40).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_each_call_of_forge_and_store_that_was_served_and_not_answered() {
+    let fate = Fate {
+        at: At::Beyond,
+        crash: Crash::After,
+        allowed: 0,
+    };
+    dies(fate, 40).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn before_each_second_call_of_forge_and_store() {
+    let fate = Fate {
+        at: At::Beyond,
+        crash: Crash::Before,
+        allowed: 1,
+    };
+    dies(fate, 40).await;
 }

@@ -24,7 +24,7 @@ use crate::{SHOP, shop_with};
 const HOUR: Duration = Duration::from_secs(3600);
 const TOKENS: [&str; 2] = ["id", "expires"];
 
-fn within(overlap: Duration) -> Rotation {
+pub(super) fn within(overlap: Duration) -> Rotation {
     Rotation {
         policy: Policy {
             max_age: None,
@@ -46,7 +46,7 @@ async fn ring(world: &World, repo: &str, what: RepoCredential) -> Option<Ring> {
 }
 
 /// Asks for the credentials of a repository to be replaced.
-async fn order(world: &World, repo: &str, annotation: &str) {
+pub(super) async fn order(world: &World, repo: &str, annotation: &str) {
     let now = Timestamp::now().to_string();
     let is_it =
         |r: &Resource| matches!(r, Resource::CodeRepo(_)) && r.metadata().name.as_deref() == Some(repo);
@@ -63,7 +63,7 @@ fn public(private: &[u8]) -> Option<String> {
 }
 
 /// The public halves of the keys that the pipelines have.
-async fn handed_out(world: &World) -> BTreeSet<String> {
+pub(super) async fn handed_out(world: &World) -> BTreeSet<String> {
     let client = world.clusters["pipelines"].client();
     let secrets = api(&client, "v1", "Secret", Some("shop-pipelines"));
     let all = secrets.list(&ListParams::default()).await.unwrap();
@@ -77,7 +77,7 @@ async fn handed_out(world: &World) -> BTreeSet<String> {
         .collect()
 }
 
-async fn on_forge(world: &World, repo: &str) -> BTreeMap<String, String> {
+pub(super) async fn on_forge(world: &World, repo: &str) -> BTreeMap<String, String> {
     let path = repo.parse().unwrap();
     let keys = world.session().await.deploy_keys(&path).await.unwrap();
     keys.into_iter().map(|key| (key.public_key, key.title)).collect()

@@ -28,6 +28,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::mortal::{Death, Mortal};
+
 /// How long something may take that takes milliseconds.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -88,6 +90,8 @@ pub(crate) struct World {
     pub(crate) clusters: BTreeMap<&'static str, local::Cluster>,
     /// Those of all clusters.
     pub(crate) faults: Faults,
+    /// Where the platform dies at the forge and at the store.
+    pub(crate) death: Death,
     running: Option<Running>,
     _web: JoinHandle<()>,
     routes: tokio::sync::watch::Sender<axum::Router>,
@@ -147,14 +151,15 @@ impl World {
         let address = listener.local_addr().unwrap();
         let (routes, current) = tokio::sync::watch::channel(axum::Router::new());
         let web = tokio::spawn(serve(listener, current));
+        let death = Death::default();
+        let kept = Mortal::new(&death, Arc::clone(&store) as Arc<dyn SecretStore>);
+        let kept: Arc<dyn SecretStore> = Arc::new(kept);
         let platform = Platform::builder()
-            .host(forge.host())
-            .store(Arc::clone(&store) as Arc<dyn SecretStore>)
+            .host(Arc::new(Mortal::new(&death, forge.host())))
+            .store(Arc::clone(&kept))
             .tenant(TenantSettings::new("acme", repo))
             .tenant_cluster(tenant.client())
-            .clusters(Arc::new(StoredClusters::new(
-                Arc::clone(&store) as Arc<dyn SecretStore>
-            )))
+            .clusters(Arc::new(StoredClusters::new(kept)))
             .mirrors(data.path().join("mirrors"))
             .webhook_url(format!("http://{address}").parse().unwrap())
             .rotation(setup.rotation)
@@ -173,6 +178,7 @@ impl World {
             tenant,
             clusters,
             faults,
+            death,
             running: None,
             _web: web,
             routes,

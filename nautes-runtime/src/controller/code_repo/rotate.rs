@@ -22,6 +22,8 @@ use crate::platform::paths;
 pub(super) struct Held {
     /// Whether it has to be looked at again soon.
     pub(super) waits: bool,
+    /// Whether one before ends when a cluster has the one after it.
+    pub(super) behind: bool,
     /// Whether one was replaced, or one before has ended.
     pub(super) replaced: bool,
     /// How long one before works yet.
@@ -115,6 +117,7 @@ impl Forge<'_> {
                     }
                     Rest::Cluster(name) => {
                         held.waits = true;
+                        held.behind = true;
                         held.said.push(format!(
                             "the {word} key before works until cluster {name} has the new one"
                         ));

@@ -43,6 +43,8 @@ pub(super) struct Handed {
     pub(super) writes: u64,
     /// Whether somebody else was faster, so that it is to be looked at again.
     pub(super) late: bool,
+    /// Whether the token before ends when a cluster has this one.
+    pub(super) behind: bool,
     /// How long the token before works yet.
     pub(super) rest: Option<Duration>,
     /// When the token was made, and its number; 0 where the forge has no such tokens.
@@ -106,7 +108,7 @@ impl Tokens<'_> {
             let is_dead = kept.ring.previous().is_some_and(|slot| !works(slot));
             match turn.rest(&kept) {
                 Rest::For(rest) if !is_dead => done.rest = Some(rest),
-                Rest::Cluster(_) if !is_dead => done.late = true,
+                Rest::Cluster(_) if !is_dead => done.behind = true,
                 _ => {
                     // Revoked below: it is in no secret then.
                     kept.ring.end();
