@@ -21,6 +21,8 @@ mod kubectl;
 mod lifecycle;
 #[path = "local/logs.rs"]
 mod logs;
+#[path = "local/openapi.rs"]
+mod openapi;
 #[path = "local/page.rs"]
 mod page;
 #[path = "local/resources.rs"]

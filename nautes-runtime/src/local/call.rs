@@ -50,6 +50,8 @@ pub(crate) struct Call {
     pub(crate) accept: String,
     pub(crate) content_type: String,
     pub(crate) agent: String,
+    /// The tags of what the client has.
+    pub(crate) if_none_match: String,
 }
 
 impl Call {
@@ -112,6 +114,7 @@ impl Call {
             accept,
             content_type: header("content-type"),
             agent: header("user-agent"),
+            if_none_match: header("if-none-match"),
         })
     }
 

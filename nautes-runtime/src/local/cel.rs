@@ -1,12 +1,16 @@
 //! Validation rules (CEL) of custom resources.
 
 mod cost;
+mod functions;
 mod library;
 mod limits;
 mod literals;
+mod lower;
+mod macros;
 mod rule;
 mod shape;
 mod source;
+mod tree;
 mod types;
 mod typing;
 mod value;

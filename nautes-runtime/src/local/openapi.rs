@@ -2,6 +2,8 @@
 //! validate, explain and patch), and version 2 as one document.
 
 mod enums;
+mod gnostic;
+mod second;
 
 use std::collections::BTreeSet;
 
@@ -14,7 +16,7 @@ use super::{
     discovery::VERSION,
     kinds::{Registry, ResourceType, Version},
     schema,
-    server::{Body, Server, plain, respond},
+    server::{Body, Server, respond},
     status::Status,
 };
 
@@ -34,18 +36,9 @@ pub(crate) fn serve(server: &Server, call: &Call) -> Result<Response<Body>, Stat
         ["v3"] => Ok(respond(200, &index(server, &registry), &[])),
         ["v3", "api", "v1"] => document(&registry, "", "v1"),
         ["v3", "apis", group, version] => document(&registry, group, version),
-        ["v2"] if only_protobuf(&call.accept) => Err(Status::new(
-            406,
-            "NotAcceptable",
-            "only the following media types are accepted: application/json",
-        )),
-        ["v2"] => Ok(plain(200, "application/json", second(&registry))),
+        ["v2"] => Ok(second::serve(server, &registry, call)),
         _ => Err(Status::no_such_path()),
     }
-}
-
-fn only_protobuf(accept: &str) -> bool {
-    accept.contains("protobuf") && !accept.contains("application/json") && !accept.contains("*/*")
 }
 
 fn place(group: &str, version: &str) -> String {
@@ -96,31 +89,19 @@ fn document(registry: &Registry, group: &str, version: &str) -> Result<Response<
     Ok(respond(200, &body, &[]))
 }
 
-/// All definitions as one document of version 2.
-fn second(registry: &Registry) -> String {
-    let mut schemas = Map::new();
-    for kind in registry.all() {
-        for version in &kind.versions {
-            definition(kind, version, &mut schemas);
-        }
-    }
-    json!({"swagger": "2.0", "info": info(), "paths": {}, "definitions": schemas})
-        .to_string()
-        .replace(REFERENCE, "#/definitions/")
-}
-
 /// Adds the schema of a kind, with all that it refers to; answers with its name.
 fn definition(kind: &ResourceType, version: &Version, schemas: &mut Map<String, Value>) -> String {
     if let Some(document) = &version.document {
         let domain: Vec<&str> = kind.group.split('.').rev().collect();
         let name = format!("{}.{}.{}", domain.join("."), version.name, kind.kind);
         let mut document = document.as_ref().clone();
-        let reference = json!({"allOf": [{"$ref": format!("{REFERENCE}{META}")}]});
         let properties = super::json::path_mut(&mut document, &["properties"]);
-        properties.insert("metadata".to_owned(), reference);
         for field in ["apiVersion", "kind"] {
-            super::json::default_to(properties, field, json!({"type": "string"}));
+            let own = described(field, json!({"type": "string"}));
+            super::json::default_to(properties, field, own);
         }
+        let reference = json!({"allOf": [{"$ref": format!("{REFERENCE}{META}")}]});
+        properties.insert("metadata".to_owned(), described("metadata", reference));
         document["type"] = "object".into();
         document["x-kubernetes-group-version-kind"] =
             json!([{"group": kind.group, "version": version.name, "kind": kind.kind}]);
@@ -134,6 +115,18 @@ fn definition(kind: &ResourceType, version: &Version, schemas: &mut Map<String, 
     let name = row.map(|row| row.definition.clone()).unwrap_or_default();
     with_references(&name, schemas);
     name
+}
+
+/// A field that every object has, with the words that the built-in kinds have for it.
+fn described(field: &str, mut schema: Value) -> Value {
+    let place = format!("/properties/{field}/description");
+    let words = schema::definitions()
+        .get("io.k8s.api.core.v1.ConfigMap")
+        .and_then(|map| map.pointer(&place));
+    if let Some(words) = words {
+        schema["description"] = words.clone();
+    }
+    schema
 }
 
 fn with_references(name: &str, schemas: &mut Map<String, Value>) {

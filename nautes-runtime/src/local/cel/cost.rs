@@ -2,7 +2,7 @@
 
 use kube_cel::cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue};
 
-use super::shape::Shape;
+use super::{shape::Shape, tree};
 
 /// The values that names stand for.
 type Scope = Vec<(String, Shape)>;
@@ -41,8 +41,18 @@ impl Walk<'_> {
                 (cost.saturating_add(own), shape.field(&select.field))
             }
             Expr::List(list) => {
-                let cost = self.sum(list.elements.iter().map(|e| &e.expr));
-                (cost.saturating_add(10), Shape::default())
+                let (mut has_texts, mut made) = (false, 0);
+                let cost = list.elements.iter().fold(10_u64, |sum, element| {
+                    let (cost, shape) = self.walk(&element.expr);
+                    has_texts |= shape.is_text;
+                    made = shape.size.max(made);
+                    sum.saturating_add(cost)
+                });
+                let length = u64::try_from(list.elements.len()).unwrap_or(u64::MAX);
+                (
+                    cost,
+                    Shape::scalar(length).with_texts(has_texts).with_items(Some(made)),
+                )
             }
             Expr::Map(map) => (
                 30 + self.entries(map.entries.iter().map(|e| &e.expr)),
@@ -75,8 +85,8 @@ impl Walk<'_> {
     }
 
     fn call(&mut self, call: &CallExpr) -> (u64, Shape) {
-        let parts: Vec<(u64, Shape)> = call
-            .target
+        let on = call.target.as_ref().filter(|t| !self.is_prefix(&t.expr));
+        let parts: Vec<(u64, Shape)> = on
             .iter()
             .map(|t| &t.expr)
             .chain(call.args.iter().map(|a| &a.expr))
@@ -98,17 +108,31 @@ impl Walk<'_> {
                 } else {
                     yes.max(no)
                 };
+                let made = shape(1).either_made(&shape(2));
                 let larger = if size(1) > size(2) { shape(1) } else { shape(2) };
+                let larger = larger.with_items(made);
                 return (cost(0).saturating_add(branch), larger);
             }
-            "_[_]" => (1, shape(0).item()),
-            "_==_" | "_!=_" | "_<_" | "_<=_" | "_>_" | "_>=_" => {
-                (tenth(size(0).min(size(1))), Shape::default())
+            "_[_]" => (1, self.item(&shape(0))),
+            // A part of what is known: its value is not known to the estimate, only what type it has.
+            "_?._" => (1, optional_field(&shape(0), call)),
+            "_[?_]" => (1, shape(0).item()),
+            "value" | "orValue" if self.bound == Bound::Most => (1, shape(0).unknown()),
+            "value" | "orValue" | "of" => (1, shape(0)),
+            "sort" => self.compared(&shape(0), &shape(0)),
+            "distinct" => self.compared(&shape(0).with_texts(false), &shape(0)),
+            "@sortByAssociatedKeys" => self.compared(&shape(1), &shape(0)),
+            "reverse" => (size(0).saturating_add(11), shape(0)),
+            "_==_" | "_!=_" => (tenth(size(0).min(size(1))), Shape::default()),
+            // Numbers are compared in one step.
+            "_<_" | "_<=_" | "_>_" | "_>=_" if !shape(0).is_text && !shape(1).is_text => {
+                (1, Shape::default())
             }
+            "_<_" | "_<=_" | "_>_" | "_>=_" => (tenth(size(0).min(size(1))), Shape::default()),
             "_+_" => {
                 let both = size(0).saturating_add(size(1));
-                let grown = shape(0).sized(both);
-                (if both > 2 { tenth(both) } else { 1 }, grown)
+                let grown = shape(0).followed_by(&shape(1));
+                (if both > 2 || grown.is_text { tenth(both) } else { 1 }, grown)
             }
             "@in" => (size(1), Shape::default()),
             "contains" => (tenth(size(0)).saturating_mul(tenth(size(1))), Shape::default()),
@@ -122,7 +146,7 @@ impl Walk<'_> {
                 (text.saturating_mul(size(1).div_ceil(4)), shape(0))
             }
             // Nobody knows before how long a text of something will be.
-            "string" if self.bound == Bound::Most => (1, Shape::scalar(u64::MAX)),
+            "string" if self.bound == Bound::Most => (1, Shape::text(u64::MAX)),
             "lowerAscii" | "upperAscii" | "trim" | "substring" | "replace" | "split" | "join"
             | "quantity" | "url" | "ip" | "cidr" => (tenth(size(0)), shape(0)),
             "sum" | "min" | "max" | "indexOf" | "lastIndexOf" | "isSorted" => (size(0), Shape::default()),
@@ -131,22 +155,43 @@ impl Walk<'_> {
         (all.saturating_add(own), result)
     }
 
+    /// True for what is no value but the first part of the name of a function (`optional.of`).
+    fn is_prefix(&self, target: &Expr) -> bool {
+        matches!(target, Expr::Ident(name) if !self.scope.iter().any(|(known, _)| known == name))
+    }
+
     fn comprehension(&mut self, c: &ComprehensionExpr) -> (u64, Shape) {
         let (range_cost, range) = self.walk(&c.iter_range.expr);
         let (start, accumulator) = self.walk(&c.accu_init.expr);
         let depth = self.scope.len();
-        self.scope.push((c.accu_var.clone(), accumulator));
-        self.scope.push((c.iter_var.clone(), range.element()));
-        if let Some(second) = &c.iter_var2 {
-            self.scope.push((second.clone(), range.item()));
+        if tree::is_bound(c) {
+            self.scope.push((c.accu_var.clone(), accumulator));
+            let (result, shape) = self.walk(&c.result.expr);
+            self.scope.truncate(depth);
+            let cost = range_cost.saturating_add(start).saturating_add(result);
+            return (cost, shape);
         }
+        self.scope.push((c.accu_var.clone(), accumulator));
+        // The estimate takes what is in a list or map that an expression makes for nothing.
+        let of = |shape: Shape| match self.bound {
+            Bound::Most if !range.is_described() => Shape::scalar(0),
+            _ => shape,
+        };
+        let variables = match &c.iter_var2 {
+            None => vec![(c.iter_var.clone(), of(range.element()))],
+            Some(second) => vec![
+                (c.iter_var.clone(), of(range.place())),
+                (second.clone(), of(range.item())),
+            ],
+        };
+        self.scope.extend(variables);
         let (condition, _) = self.walk(&c.loop_cond.expr);
-        let step = match &c.loop_step.expr {
+        let (step, made) = match &c.loop_step.expr {
             // `accumulated && condition`: in every turn but the last both are evaluated.
             Expr::Call(call) if ["_&&_", "_||_"].contains(&call.func_name.as_str()) => {
-                self.sum(call.args.iter().map(|a| &a.expr))
+                (self.sum(call.args.iter().map(|a| &a.expr)), Shape::default())
             }
-            step => self.walk(step).0,
+            step => self.walk(step),
         };
         self.scope.truncate(depth + 1);
         let (result, shape) = self.walk(&c.result.expr);
@@ -155,16 +200,54 @@ impl Walk<'_> {
         let cost = [range_cost, start, turns, result]
             .into_iter()
             .fold(0_u64, u64::saturating_add);
-        // A list that a loop makes has at most an item of each turn.
-        let grows = matches!(c.accu_init.expr, Expr::List(_));
-        let shape = if grows { shape.sized(range.size) } else { shape };
+        // A list or map that a loop makes has at most an item of each turn.
+        let grows = matches!(c.accu_init.expr, Expr::List(_) | Expr::Map(_));
+        let shape = if grows {
+            shape
+                .sized(range.size)
+                .with_texts(made.has_texts)
+                .with_items(made.made)
+        } else {
+            shape
+        };
         (cost, shape)
+    }
+
+    /// What an index gives. The estimate takes it for nothing where it does not know the list.
+    fn item(&self, of: &Shape) -> Shape {
+        match (self.bound, of.made) {
+            (Bound::Most, Some(made)) => Shape::scalar(made).with_length(of.has_texts),
+            (Bound::Most, None) if !of.is_described() => Shape::scalar(0),
+            _ => of.item(),
+        }
+    }
+
+    /// What comparing all items of a list with each other costs, and the list that comes of it.
+    fn compared(&self, keys: &Shape, list: &Shape) -> (u64, Shape) {
+        let pairs = keys.size.saturating_mul(keys.size);
+        // Twice for each pair, and a tenth more for texts.
+        let tenths = if keys.has_texts { 21 } else { 20 };
+        let cost = tenth(pairs.saturating_mul(tenths)).saturating_add(11);
+        // The estimate takes as many items as there are pairs.
+        let result = match self.bound {
+            Bound::Most => Shape::scalar(pairs).with_texts(list.has_texts),
+            Bound::Least => list.clone(),
+        };
+        (cost, result)
+    }
+}
+
+/// What an optional field holds, if it is there.
+fn optional_field(shape: &Shape, call: &CallExpr) -> Shape {
+    match call.args.get(1).map(|field| &field.expr) {
+        Some(Expr::Literal(LiteralValue::String(field))) => shape.field(field.inner()),
+        _ => Shape::default(),
     }
 }
 
 fn literal_shape(literal: &LiteralValue) -> Shape {
     match literal {
-        LiteralValue::String(text) => Shape::scalar(u64::try_from(text.inner().len()).unwrap_or(1)),
+        LiteralValue::String(text) => Shape::text(u64::try_from(text.inner().len()).unwrap_or(1)),
         _ => Shape::default(),
     }
 }

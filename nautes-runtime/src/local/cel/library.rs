@@ -13,17 +13,6 @@ pub(super) struct Overload {
     pub(super) gives: Type,
 }
 
-/// What this cluster cannot run, though Kubernetes can: macros that its interpreter does not expand.
-pub(super) const ABSENT: [&str; 7] = [
-    "optFlatMap",
-    "optMap",
-    "sortBy",
-    "transformList",
-    "transformMap",
-    "transformMapEntry",
-    "cel.bind",
-];
-
 /// A line for each way: what it is called on (before a colon), its name, what it takes, what it gives. A single capital
 /// stands for any type, `T` for those that have an order, `N` for those that can be added.
 const DECLARED: &str = include_str!("functions.txt");

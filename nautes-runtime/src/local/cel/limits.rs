@@ -63,6 +63,9 @@ fn beyond(what: &str, cost: u64, limit: u64) -> String {
     let factor = cost as f64 / limit as f64;
     let factor = if factor > 100.0 {
         "more than 100x".to_owned()
+    } else if factor < 1.5 {
+        // To one digit it could seem to be within the budget.
+        format!("{factor:.6}x")
     } else {
         format!("{factor:.1}x")
     };

@@ -3,7 +3,7 @@
 use kube_cel::cel::common::ast::IdedExpr;
 use serde_json::Value;
 
-use super::{literals, source, types::Type, typing};
+use super::{literals, lower, source, types::Type, typing};
 use crate::local::{json, status::Cause};
 
 const REASONS: [&str; 4] = [
@@ -45,11 +45,12 @@ impl Rule {
         let uses_old = mentions_old(&expression);
         Some(Self {
             text: text("rule").to_owned(),
-            expression,
+            expression: lower::runnable(expression),
             message: text("message").to_owned(),
             message_expression: Some(text("messageExpression"))
                 .filter(|t| !t.is_empty())
-                .and_then(|t| source::parse(t).ok()),
+                .and_then(|t| source::parse(t).ok())
+                .map(lower::runnable),
             reason: text("reason").to_owned(),
             field: match text("fieldPath") {
                 "" => String::new(),

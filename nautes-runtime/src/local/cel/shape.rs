@@ -17,6 +17,12 @@ pub(super) struct Shape {
     fields: BTreeMap<String, Self>,
     items: Option<Box<Self>>,
     keys: u64,
+    /// True for texts and bytes, which cost by their length where they are compared.
+    pub(super) is_text: bool,
+    /// True for lists of such.
+    pub(super) has_texts: bool,
+    /// How large the items are of a list that an expression makes, where that is known.
+    pub(super) made: Option<u64>,
 }
 
 impl Default for Shape {
@@ -32,6 +38,29 @@ impl Shape {
             fields: BTreeMap::new(),
             items: None,
             keys: 1,
+            is_text: false,
+            has_texts: false,
+            made: None,
+        }
+    }
+
+    pub(super) fn text(size: u64) -> Self {
+        Self {
+            is_text: true,
+            ..Self::scalar(size)
+        }
+    }
+
+    /// A value of the same type of which nothing else is known.
+    pub(super) fn unknown(self) -> Self {
+        if self.size <= 1 && !self.is_text && !self.is_described() {
+            Self::default()
+        } else {
+            Self {
+                is_text: self.is_text,
+                has_texts: self.has_texts,
+                ..Self::scalar(u64::MAX)
+            }
         }
     }
 
@@ -48,12 +77,52 @@ impl Shape {
         self.items.as_deref().cloned().unwrap_or_default()
     }
 
+    /// A value that costs by its length where it is compared, if it is a text.
+    pub(super) fn with_length(self, is_text: bool) -> Self {
+        Self { is_text, ..self }
+    }
+
+    pub(super) fn with_texts(self, has_texts: bool) -> Self {
+        Self { has_texts, ..self }
+    }
+
+    /// A list that an expression makes, with items of at most this size.
+    pub(super) fn with_items(self, made: Option<u64>) -> Self {
+        Self { made, ..self }
+    }
+
+    /// How large the items of one of two made lists are.
+    pub(super) fn either_made(&self, other: &Self) -> Option<u64> {
+        Some(self.made?.max(other.made?))
+    }
+
+    /// This value with another after it.
+    pub(super) fn followed_by(self, other: &Self) -> Self {
+        Self {
+            size: self.size.saturating_add(other.size),
+            is_text: self.is_text || other.is_text,
+            has_texts: self.has_texts || other.has_texts,
+            made: self.either_made(other),
+            ..self
+        }
+    }
+
+    /// True where it is known what is in the value.
+    pub(super) fn is_described(&self) -> bool {
+        self.items.is_some() || !self.fields.is_empty()
+    }
+
+    /// What the first of two variables of a loop stands for: places in a list, the keys of a map.
+    pub(super) fn place(&self) -> Self {
+        Self::scalar(self.keys).with_length(self.keys != 1)
+    }
+
     /// What a loop over the value goes through: the items of a list, the keys of a map.
     pub(super) fn element(&self) -> Self {
         if self.fields.is_empty() && self.keys == 1 {
             self.item()
         } else {
-            Self::scalar(self.keys)
+            Self::text(self.keys)
         }
     }
 
@@ -61,7 +130,7 @@ impl Shape {
     pub(super) fn of_schema(schema: &Value) -> Self {
         let number = |key: &str| schema.get(key).and_then(Value::as_u64);
         match json::text(schema, &["type"]) {
-            "string" => Self::scalar(match (number("maxLength"), json::text(schema, &["format"])) {
+            "string" => Self::text(match (number("maxLength"), json::text(schema, &["format"])) {
                 (Some(most), _) => most.saturating_mul(4),
                 (None, "date") => 10,
                 (None, "date-time") => 20,
@@ -71,24 +140,28 @@ impl Shape {
             "array" => {
                 let items = schema.get("items").cloned().unwrap_or_default();
                 let most = number("maxItems").unwrap_or_else(|| (REQUEST - 2) / (least(&items) + 1));
+                let item = Self::of_schema(&items);
                 Self {
-                    items: Some(Box::new(Self::of_schema(&items))),
+                    has_texts: item.is_text,
+                    items: Some(Box::new(item)),
                     ..Self::scalar(most)
                 }
             }
             "object" => match schema.get("additionalProperties").filter(|a| a.is_object()) {
                 Some(values) => Self {
                     items: Some(Box::new(Self::of_schema(values))),
-                    keys: REQUEST - 2,
+                    keys: 0,
                     ..Self::scalar(entries(schema, values))
                 },
                 None => Self {
                     fields: properties(schema)
                         .map(|(k, v)| (k.clone(), Self::of_schema(v)))
                         .collect(),
-                    ..Self::default()
+                    ..Self::scalar(0)
                 },
             },
+            // Nothing that has a length, so that comparing it costs nothing.
+            "integer" | "number" | "boolean" => Self::scalar(0),
             _ => Self::default(),
         }
     }
@@ -96,8 +169,9 @@ impl Shape {
     /// As large as a value is; of items, the largest stands for all.
     pub(super) fn of_value(value: &Value) -> Self {
         match value {
-            Value::String(text) => Self::scalar(u64::try_from(text.len()).unwrap_or(u64::MAX)),
+            Value::String(text) => Self::text(u64::try_from(text.len()).unwrap_or(u64::MAX)),
             Value::Array(items) => Self {
+                has_texts: items.first().is_some_and(Value::is_string),
                 items: items
                     .iter()
                     .map(Self::of_value)

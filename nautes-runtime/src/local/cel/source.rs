@@ -1,11 +1,11 @@
 //! Expressions as they are written, and where in them something is wrong.
 
-use std::collections::BTreeSet;
-
 use kube_cel::cel::{
     common::ast::IdedExpr,
     parser::{ParseErrors, Parser},
 };
+
+use super::macros;
 
 /// A character that no expression has.
 const FOREIGN: &str = "\n@";
@@ -14,12 +14,17 @@ fn read(text: &str) -> Result<IdedExpr, ParseErrors> {
     Parser::new().enable_optional_syntax(true).parse(text)
 }
 
-/// Reads an expression.
+/// Reads an expression, and expands its macros.
 ///
 /// # Errors
 /// What is wrong with it, with the places, as Kubernetes tells it.
 pub(super) fn parse(text: &str) -> Result<IdedExpr, String> {
-    read(text).map_err(super::uncompiled)
+    let (expression, errors) = macros::expand(read(text).map_err(super::uncompiled)?);
+    if errors.is_empty() {
+        Ok(expression)
+    } else {
+        Err(told(text, &errors))
+    }
 }
 
 /// What is wrong with the types of an expression that was read: the parts of it, and why.
@@ -42,10 +47,11 @@ pub(super) fn told(text: &str, errors: &[(u64, String)]) -> String {
         let column = before.iter().rev().take_while(|c| **c != '\n').count();
         (line, column)
     };
-    let placed: BTreeSet<((usize, usize), &str)> = errors
+    let mut placed: Vec<((usize, usize), &str)> = errors
         .iter()
         .map(|(id, why)| (place(*id), why.as_str()))
         .collect();
+    placed.sort_unstable();
     let shown: Vec<String> = placed
         .iter()
         .map(|((line, column), why)| {

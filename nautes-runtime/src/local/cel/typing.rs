@@ -178,14 +178,6 @@ impl Checker {
         let full = prefix
             .filter(|p| !self.is_variable(p))
             .map(|prefix| format!("{prefix}.{name}"));
-        if library::ABSENT.contains(&name)
-            || call.args.len() > 2 && ["all", "exists", "exists_one"].contains(&name)
-        {
-            return self.refuse(
-                id,
-                format!("'{name}' with these arguments is not supported by this cluster"),
-            );
-        }
         let mut args: Vec<(u64, Type)> = call.args.iter().map(|a| (a.id, self.check(a))).collect();
         if let Some(full) = full
             && let Some(overloads) = library::overloads(&full)
@@ -252,6 +244,7 @@ impl Checker {
         let range = self.check(&c.iter_range);
         let accumulator = self.check(&c.accu_init);
         let (first, second) = match self.bindings.resolved(&range) {
+            Type::List(of) if c.iter_var2.is_some() => (Type::Int, *of),
             Type::List(of) => (*of.clone(), *of),
             Type::Map(of) => of.as_ref().clone(),
             Type::Dyn | Type::Error => (Type::Dyn, Type::Dyn),

@@ -12,7 +12,10 @@ use kube_cel::{
 };
 use serde_json::Value;
 
-use super::types::{escaped, flag};
+use super::{
+    functions,
+    types::{escaped, flag},
+};
 use crate::local::json;
 
 /// The functions and names of every expression.
@@ -25,6 +28,7 @@ pub(super) fn context() -> Context<'static> {
     });
     context.add_function("bool", as_bool);
     context.add_function("optional.unwrap", unwrapped);
+    functions::add(&mut context);
     for name in [
         "bool",
         "int",

@@ -1,6 +1,9 @@
 //! What kubectl makes from its command line, and sends as protobuf.
 
+use serde_json::{Value, json};
+
 use super::each;
+use crate::support::{install, widget_definition};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn create_makes_objects_of_many_kinds() {
@@ -70,6 +73,89 @@ async fn autoscale_makes_an_autoscaler() {
             )
             .await;
         assert_eq!(text, "50");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reviews_are_created_from_files() {
+    let group = |kind: &str| match kind {
+        "TokenReview" | "SelfSubjectReview" => "authentication.k8s.io/v1",
+        _ => "authorization.k8s.io/v1",
+    };
+    let attributes = json!({"namespace": "default", "verb": "get", "resource": "pods"});
+    let reviews = [
+        ("TokenReview", json!({"token": "secret"}), "username: root"),
+        (
+            "SubjectAccessReview",
+            json!({"user": "eve", "resourceAttributes": attributes}),
+            "allowed: false",
+        ),
+        (
+            "SelfSubjectAccessReview",
+            json!({"resourceAttributes": attributes}),
+            "allowed: true",
+        ),
+        (
+            "LocalSubjectAccessReview",
+            json!({"user": "eve", "resourceAttributes": attributes}),
+            "allowed: false",
+        ),
+        (
+            "SelfSubjectRulesReview",
+            json!({"namespace": "default"}),
+            "incomplete: false",
+        ),
+        ("SelfSubjectReview", Value::Null, "username: root"),
+    ];
+    each(async |kubectl| {
+        for (kind, spec, expect) in &reviews {
+            let mut review = json!({"apiVersion": group(kind), "kind": kind, "spec": spec});
+            if spec.is_null() {
+                review.as_object_mut().unwrap().remove("spec");
+            }
+            if *kind == "LocalSubjectAccessReview" {
+                review["metadata"] = json!({"namespace": "default"});
+            }
+            for validate in ["--validate=true", "--validate=strict"] {
+                let args = ["create", "-f", "-", "-o", "yaml", validate];
+                let text = kubectl.ok(&args, Some(&review)).await;
+                assert!(text.contains(expect), "{kind}: {text}");
+            }
+            // Nobody but the client judges the fields of these kinds.
+            review["colour"] = "red".into();
+            let (ok, text) = kubectl.run(&["create", "-f", "-"], Some(&review)).await;
+            assert!(!ok && text.contains("unknown field \"colour\""), "{kind}: {text}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_kinds_are_validated_by_the_server() {
+    each(async |kubectl| {
+        let schema = json!({"type": "object", "properties": {"spec": {"type": "object",
+            "properties": {"size": {"type": "integer"}}}}});
+        install(&kubectl.cluster.client(), &widget_definition(&schema)).await;
+        let widget = json!({"apiVersion": "example.io/v1", "kind": "Widget", "metadata": {"name": "w"},
+            "spec": {"size": 1}});
+        let map =
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"}, "data": {"k": "v"}});
+        for object in [&widget, &map] {
+            kubectl
+                .ok(&["create", "-f", "-", "--validate=strict"], Some(object))
+                .await;
+            let mut wrong = object.clone();
+            wrong["colour"] = "red".into();
+            wrong["metadata"]["name"] = "other".into();
+            let (ok, text) = kubectl
+                .run(&["create", "-f", "-", "--validate=strict"], Some(&wrong))
+                .await;
+            assert!(
+                !ok && text.contains("strict decoding error: unknown field \"colour\""),
+                "{text}"
+            );
+        }
     })
     .await;
 }

@@ -286,6 +286,11 @@ async fn the_api_is_explained() {
         install(&kubectl.cluster.client(), &widget_definition(&schema)).await;
         let text = kubectl.says("explain widget --recursive").await;
         assert!(text.contains("parts\t<[]Object>") && text.contains("colour\t<string>"), "{text}");
+        let second = "--output=plaintext-openapiv2";
+        let text = kubectl.says(&format!("explain widget.spec.parts {second}")).await;
+        assert!(text.contains("RESOURCE: parts <[]Object>") && text.contains("colour\t<string>"), "{text}");
+        let text = kubectl.says(&format!("explain deployment.spec.strategy.rollingUpdate {second}")).await;
+        assert!(text.contains("RESOURCE: rollingUpdate <Object>") && text.contains("maxSurge\t<string>"), "{text}");
         let text = kubectl.says("api-resources -o wide --sort-by=name").await;
         let row = text.lines().find(|line| line.starts_with("widgets ")).unwrap();
         assert!(row.contains("wd") && row.contains("example.io/v1") && row.contains("Widget"), "{row}");

@@ -1,0 +1,124 @@
+//! What the interpreter calls where an expression has a macro or asks for what may not be there.
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "the interpreter gives functions values"
+)]
+
+use std::sync::Arc;
+
+use kube_cel::cel::{
+    Context, ExecutionError, FunctionContext, Value as Cel,
+    extractors::{Arguments, This},
+    objects::{Key, Map, OptionalValue},
+};
+
+use super::value::optional;
+
+/// Adds these functions. No expression can name them.
+pub(super) fn add(context: &mut Context<'static>) {
+    context.add_function("@entries", entries);
+    context.add_function("@part", part);
+    context.add_function("@same", |a: Cel, b: Cel| -> Result<Cel, ExecutionError> {
+        Ok(Cel::Bool(a == b))
+    });
+    context.add_function("cel.@mapInsert", inserted);
+    context.add_function("@sortByAssociatedKeys", sorted);
+}
+
+/// What a map or list has under a key or at a place, if it has something there; of an optional, what its value has.
+fn part(ftx: &FunctionContext<'_, '_>, of: Cel, key: Cel) -> Result<Cel, ExecutionError> {
+    let value = match (&of, &key) {
+        (Cel::Map(map), _) => {
+            let key: Key = key.try_into().map_err(|_| ftx.error("no such overload"))?;
+            map.get(&key).cloned()
+        }
+        (Cel::List(list), Cel::Int(at)) => usize::try_from(*at).ok().and_then(|at| list.get(at).cloned()),
+        (Cel::Opaque(_), _) => {
+            let held: &OptionalValue = (&of).try_into()?;
+            match held.value() {
+                Some(value) => return part(ftx, value.clone(), key),
+                None => None,
+            }
+        }
+        _ => return Err(ftx.error("no such overload")),
+    };
+    Ok(optional(value))
+}
+
+/// What a loop with two variables goes through: pairs of places and items, or of keys and values.
+fn entries(ftx: &FunctionContext<'_, '_>, range: Cel) -> Result<Cel, ExecutionError> {
+    let pair = |key: Cel, value: &Cel| Cel::List(Arc::new(vec![key, value.clone()]));
+    let pairs = match &range {
+        Cel::List(list) => (0..)
+            .zip(list.iter())
+            .map(|(at, item)| pair(Cel::Int(at), item))
+            .collect(),
+        Cel::Map(map) => {
+            let mut keys: Vec<&Key> = map.map.keys().collect();
+            keys.sort();
+            let of = |key: &Key| map.map.get(key).map(|value| pair(key.into(), value));
+            keys.into_iter().filter_map(of).collect()
+        }
+        _ => return Err(ftx.error("no such overload")),
+    };
+    Ok(Cel::List(Arc::new(pairs)))
+}
+
+/// A map with a key and its value, or with those of another, none of which it has.
+fn inserted(ftx: &FunctionContext<'_, '_>, Arguments(args): Arguments) -> Result<Cel, ExecutionError> {
+    let (map, new) = match args.as_slice() {
+        [Cel::Map(map), Cel::Map(other)] => {
+            let entries = other.map.iter().map(|(k, v)| (k.clone(), v.clone()));
+            (map, entries.collect())
+        }
+        [Cel::Map(map), key, value] => {
+            let key = key
+                .clone()
+                .try_into()
+                .map_err(|_| ftx.error("unsupported key type"))?;
+            (map, vec![(key, value.clone())])
+        }
+        _ => return Err(ftx.error("no such overload")),
+    };
+    let mut fields = map.map.as_ref().clone();
+    for (key, value) in new {
+        let shown = shown(&key);
+        if fields.insert(key, value).is_some() {
+            return Err(ftx.error(format!("insert failed: key {shown} already exists")));
+        }
+    }
+    Ok(Cel::Map(Map {
+        map: Arc::new(fields),
+    }))
+}
+
+fn shown(key: &Key) -> String {
+    match key {
+        Key::Int(number) => number.to_string(),
+        Key::Uint(number) => number.to_string(),
+        Key::Bool(truth) => truth.to_string(),
+        Key::String(text) => text.as_ref().clone(),
+    }
+}
+
+/// A list in the order of the keys of its items.
+fn sorted(
+    ftx: &FunctionContext<'_, '_>,
+    This(list): This<Arc<Vec<Cel>>>,
+    keys: Arc<Vec<Cel>>,
+) -> Result<Cel, ExecutionError> {
+    let mut is_ordered = true;
+    let mut all: Vec<(&Cel, &Cel)> = keys.iter().zip(list.iter()).collect();
+    all.sort_by(|(a, _), (b, _)| {
+        a.partial_cmp(b).unwrap_or_else(|| {
+            is_ordered = false;
+            std::cmp::Ordering::Equal
+        })
+    });
+    if is_ordered {
+        let items = all.into_iter().map(|(_, item)| item.clone());
+        Ok(Cel::List(Arc::new(items.collect())))
+    } else {
+        Err(ftx.error("no such overload"))
+    }
+}
