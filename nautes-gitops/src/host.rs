@@ -35,6 +35,7 @@ pub use abilities::Abilities;
 pub use connect::{Connection, ForgeType};
 pub use error::{HostError, PushError};
 pub use extended::Extended;
+pub use rest::account::PlatformToken;
 pub use types::{
     AccessLevel, DeployKey, DeployKeySpec, Group, GroupChange, GroupSpec, Hook, HookEvent, HookSpec, Member,
     Place, Poke, RepoChange, RepoPath, RepoSpec, Repository, User, Visibility,

@@ -203,7 +203,8 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let at = dir.path();
         let fake = FakeGitlab::start(at.join("gitlab")).await.unwrap();
-        let platform = fake.create_user("platform").await.unwrap();
+        fake.create_user("platform").await.unwrap();
+        let platform = fake.create_token("platform", &["api"]).await.unwrap();
         let ann = fake.create_user("ann").await.unwrap();
         std::fs::write(at.join("token"), platform.expose()).unwrap();
         let tenant = cluster("tenant").await;
@@ -217,9 +218,7 @@ impl World {
         keep_kubeconfig(at, &kubeconfig(&pipelines)).await;
         let stop = CancellationToken::new();
         let api = api(at, fake.url(), &config, &stop).await;
-        let mut options = Options::new("gitlab", fake.url(), platform);
-        options.net.loopback = true;
-        let session = Gitlab::new(options).unwrap().platform().await.unwrap();
+        let session = signed_in(&fake, platform).await;
         session
             .add_member(&Place::group("nautes"), "ann", AccessLevel::Owner)
             .await
@@ -239,7 +238,11 @@ impl World {
         }
     }
 
-    async fn apply(&self, text: &str) -> Value {
+    async fn apply(&self, text: &str) {
+        self.try_apply(text).await.unwrap();
+    }
+
+    async fn try_apply(&self, text: &str) -> Result<(), String> {
         let body = json!({ "files": [{ "name": "test.yaml", "text": text }] });
         let request = self
             .http
@@ -249,8 +252,10 @@ impl World {
         let answer = request.send().await.unwrap();
         let status = answer.status();
         let body: Value = answer.json().await.unwrap();
-        assert!(status.is_success(), "{status} {body:#}");
-        body
+        match status.is_success() {
+            true => Ok(()),
+            false => Err(format!("{status} {body:#}")),
+        }
     }
 
     /// Pushes a file as ann, who has git.
@@ -322,6 +327,12 @@ impl World {
     }
 }
 
+async fn signed_in(fake: &FakeGitlab, token: Secret) -> Arc<dyn Session> {
+    let mut options = Options::new("gitlab", fake.url(), token);
+    options.net.loopback = true;
+    Gitlab::new(options).unwrap().platform().await.unwrap()
+}
+
 /// Puts the kubeconfig of the cluster where the controllers look for it: two processes cannot have one local store.
 async fn keep_kubeconfig(dir: &Path, text: &str) {
     let key = MasterKey::load_or_create(&dir.join("store.key")).unwrap();
@@ -333,7 +344,7 @@ async fn keep_kubeconfig(dir: &Path, text: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn from_a_request_to_a_run() {
-    let world = World::new().await;
+    let mut world = World::new().await;
     let server = format!("https://{}", world.pipelines.address().unwrap());
     let declared = include_str!("../../../examples/manifests/clusters/pipelines.yaml")
         .replace("$API_SERVER", &server)
@@ -411,9 +422,32 @@ async fn from_a_request_to_a_run() {
         .find(|l| l.starts_with("nautes_deliveries_total{answer=\"accepted\"}"));
     assert_ne!(taken.and_then(|l| l.rsplit(' ').next()), Some("0"), "{text}");
     assert!(taken.is_some(), "{text}");
-    // The platform's token is in no log.
+
+    // The account of the platform gets another token, and the one before ends: both programs go on.
+    let file = world.dir.path().join("token");
+    let first = Secret::from(std::fs::read_to_string(&file).unwrap());
+    let second = world.fake.create_token("platform", &["api"]).await.unwrap();
+    std::fs::write(&file, second.expose()).unwrap();
+    world.fake.set_expiry(&first, "2020-01-01");
+    world.session = signed_in(&world.fake, second.clone()).await;
+    let (books, _runtime) = SHOP.rsplit_once("---").unwrap();
+    let books = books.replace("shop", "books");
+    world
+        .eventually("another product is taken", async || world.try_apply(&books).await)
+        .await;
+    world
+        .eventually("and made", async || {
+            let found = world.session.repositories("books").await.unwrap();
+            match found.len() {
+                3 => Ok(()),
+                _ => Err(format!("{found:?}")),
+            }
+        })
+        .await;
+    // The platform's tokens are in no log.
     let log = std::fs::read_to_string(world.dir.path().join("controller.log")).unwrap();
-    let token = std::fs::read_to_string(world.dir.path().join("token")).unwrap();
-    assert!(!log.contains(&token));
+    for token in [&first, &second] {
+        assert!(!log.contains(token.expose_str().unwrap()));
+    }
     world.stop.cancel();
 }

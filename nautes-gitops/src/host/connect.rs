@@ -8,6 +8,7 @@ use std::sync::Arc;
 use nautes_model::Secret;
 
 use super::net::NetOptions;
+use super::rest::account::PlatformToken;
 use super::rest::desk::read_files;
 use super::{GitHost, HostError, RepoPath, git, gitea, gitlab};
 
@@ -68,7 +69,7 @@ pub struct Connection {
     /// The address, without that of the API.
     pub url: String,
     /// The token of the platform's own account.
-    pub token: Secret,
+    pub token: PlatformToken,
     /// Certificates in PEM form that are trusted besides those of the system.
     pub ca_bundle: Option<Vec<u8>>,
     /// The proxy.
@@ -80,11 +81,15 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Reads a token, and certificates that are trusted besides those of the system, from files.
+    /// Prepares for the token of a file, which may be replaced ([`PlatformToken::file`]), and reads certificates that are
+    /// trusted besides those of the system.
     ///
     /// # Errors
     /// A file cannot be read.
-    pub async fn files(token: &Path, ca: Option<&Path>) -> Result<(Secret, Option<Vec<u8>>), HostError> {
+    pub async fn files(
+        token: &Path,
+        ca: Option<&Path>,
+    ) -> Result<(PlatformToken, Option<Vec<u8>>), HostError> {
         read_files(token, ca).await
     }
 

@@ -25,6 +25,7 @@ use nautes_model::Secret;
 use tokio::sync::broadcast;
 
 use super::net::{Gate, Net, NetOptions};
+use super::rest::account::PlatformToken;
 use super::rest::desk::Desk;
 use super::smart::Watcher;
 use super::{GitHost, HostError, Poke, RepoPath, Session};
@@ -38,7 +39,7 @@ pub struct Options {
     /// The address below which groups are.
     pub url: String,
     /// The credential of the platform's own account.
-    pub platform: Secret,
+    pub platform: PlatformToken,
     /// A repository that everybody may read who may do anything.
     pub known: Option<RepoPath>,
     /// How to talk to it.
@@ -50,11 +51,11 @@ pub struct Options {
 impl Options {
     /// Takes the defaults for an address.
     #[must_use]
-    pub fn new(name: impl Into<String>, url: impl Into<String>, platform: Secret) -> Self {
+    pub fn new(name: impl Into<String>, url: impl Into<String>, platform: impl Into<PlatformToken>) -> Self {
         Self {
             name: name.into(),
             url: url.into(),
-            platform,
+            platform: platform.into(),
             known: None,
             net: NetOptions::default(),
             watcher: None,
@@ -140,9 +141,10 @@ impl GitHost for Git {
     }
 
     async fn platform(&self) -> Result<Arc<dyn Session>, HostError> {
-        let desk = &self.inner.desk;
-        let signed_in = desk.account.get_or_try_init(|| self.session(&desk.platform));
-        signed_in.await.map(Arc::clone)
+        self.inner
+            .desk
+            .platform(async |token| self.session(token).await)
+            .await
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Poke> {

@@ -39,6 +39,7 @@ use nautes_model::Secret;
 use tokio::sync::broadcast;
 
 use super::net::{Net, NetOptions};
+use super::rest::account::PlatformToken;
 use super::rest::desk::Desk;
 use super::rest::{Paging, Rest, failure, text};
 use super::smart::Watcher;
@@ -55,7 +56,7 @@ pub struct Options {
     /// The address, `https://gitea.example.com`, without `/api/v1`.
     pub url: String,
     /// The token of the platform's own account.
-    pub platform: Secret,
+    pub platform: PlatformToken,
     /// How to talk to it.
     pub net: NetOptions,
     /// Is told how fetches and pushes go on.
@@ -65,11 +66,11 @@ pub struct Options {
 impl Options {
     /// Takes the defaults for an address.
     #[must_use]
-    pub fn new(name: impl Into<String>, url: impl Into<String>, platform: Secret) -> Self {
+    pub fn new(name: impl Into<String>, url: impl Into<String>, platform: impl Into<PlatformToken>) -> Self {
         Self {
             name: name.into(),
             url: url.into(),
-            platform,
+            platform: platform.into(),
             net: NetOptions::default(),
             watcher: None,
         }
@@ -175,9 +176,10 @@ impl GitHost for Gitea {
     }
 
     async fn platform(&self) -> Result<Arc<dyn Session>, HostError> {
-        let desk = &self.inner.desk;
-        let signed_in = desk.account.get_or_try_init(|| self.session(&desk.platform));
-        signed_in.await.map(Arc::clone)
+        self.inner
+            .desk
+            .platform(async |token| self.session(token).await)
+            .await
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Poke> {

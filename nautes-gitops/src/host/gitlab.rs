@@ -35,6 +35,7 @@ use nautes_model::Secret;
 use tokio::sync::broadcast;
 
 use super::net::{Net, NetOptions};
+use super::rest::account::PlatformToken;
 use super::rest::desk::{Desk, read_files};
 use super::rest::{Paging, Rest, failure, text};
 use super::smart::Watcher;
@@ -63,7 +64,7 @@ pub struct Options {
     /// The address, `https://gitlab.example.com`, without `/api/v4`.
     pub url: String,
     /// The token of the platform's own account.
-    pub platform: Secret,
+    pub platform: PlatformToken,
     /// Who may push to default branches in groups that are created.
     pub protection: Protection,
     /// How long to wait until something that is deleted is gone.
@@ -77,11 +78,11 @@ pub struct Options {
 impl Options {
     /// Takes the defaults for an address.
     #[must_use]
-    pub fn new(name: impl Into<String>, url: impl Into<String>, platform: Secret) -> Self {
+    pub fn new(name: impl Into<String>, url: impl Into<String>, platform: impl Into<PlatformToken>) -> Self {
         Self {
             name: name.into(),
             url: url.into(),
-            platform,
+            platform: platform.into(),
             protection: Protection::default(),
             deletion: Duration::from_secs(30),
             net: NetOptions::default(),
@@ -217,12 +218,10 @@ impl GitHost for Gitlab {
     }
 
     async fn platform(&self) -> Result<Arc<dyn Session>, HostError> {
-        let desk = &self.inner.desk;
-        let account = desk
-            .account
-            .get_or_try_init(|| self.session(&desk.platform))
-            .await?;
-        Ok(Arc::clone(account))
+        self.inner
+            .desk
+            .platform(async |token| self.session(token).await)
+            .await
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Poke> {

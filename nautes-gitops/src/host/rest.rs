@@ -1,5 +1,6 @@
 //! Forges with a REST API: what is the same for all of them, whatever they call their things.
 
+pub(crate) mod account;
 pub(crate) mod api;
 pub(crate) mod desk;
 pub(crate) mod failure;

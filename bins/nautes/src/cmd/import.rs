@@ -49,7 +49,7 @@ pub async fn run(settings: &Settings, args: &Import) -> Outcome {
         kind: args.forge,
         name: None,
         url: args.forge_url.to_string(),
-        token: token(settings, args).await?,
+        token: token(settings, args).await?.into(),
         ca_bundle: certificates(settings.ca_file.as_deref())?,
         proxy: None,
         loopback: args.forge_loopback,

@@ -184,8 +184,8 @@ checks! {
         "make a token with the scopes that are missing, and put it into the file of --forge-token-file";
     FORGE_TOKEN_EXPIRY, "ForgeTokenExpiry", [Error, Warning],
         "the token does not end within 30 days",
-        "make the next token, put it into the file of --forge-token-file, restart nautes-api and nautes-controller, and revoke the \
-         old one last";
+        "make the next token, put it into the file of --forge-token-file (nautes-api and nautes-controller take it within \
+         seconds), and revoke the old one last";
     FORGE_GROUPS, "ForgeGroups", [Warning],
         "the platform's account may make groups for new products",
         "let an administrator allow the account to create groups, or make the groups of products by hand before they are declared";

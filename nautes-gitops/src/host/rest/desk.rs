@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nautes_model::Secret;
-use tokio::sync::{OnceCell, broadcast};
-use zeroize::Zeroizing;
+use tokio::sync::broadcast;
 
+use super::account::{Account, PlatformToken, unreadable};
 use crate::host::{HostError, Poke, Session};
 
 /// How many pokes wait for a slow receiver.
@@ -15,8 +15,7 @@ const POKES: usize = 1024;
 
 /// The platform's session, and who listens.
 pub(crate) struct Desk {
-    pub(crate) platform: Secret,
-    pub(crate) account: OnceCell<Arc<dyn Session>>,
+    account: Account,
     pokes: broadcast::Sender<Poke>,
 }
 
@@ -27,13 +26,20 @@ impl fmt::Debug for Desk {
 }
 
 impl Desk {
-    pub(crate) fn new(platform: Secret) -> Self {
+    pub(crate) fn new(platform: PlatformToken) -> Self {
         let (pokes, _) = broadcast::channel(POKES);
         Self {
-            platform,
-            account: OnceCell::new(),
+            account: Account::new(platform),
             pokes,
         }
+    }
+
+    /// Returns the session of the platform's account.
+    pub(crate) async fn platform(
+        &self,
+        sign_in: impl AsyncFnOnce(&Secret) -> Result<Arc<dyn Session>, HostError>,
+    ) -> Result<Arc<dyn Session>, HostError> {
+        self.account.session(sign_in).await
     }
 
     pub(crate) fn announce(&self, poke: Poke) {
@@ -46,21 +52,21 @@ impl Desk {
     }
 }
 
-/// Reads a token, and certificates that are trusted besides those of the system, from files.
+/// Prepares for a token, and reads certificates that are trusted besides those of the system, from files.
 pub(crate) async fn read_files(
     token: &Path,
     ca: Option<&Path>,
-) -> Result<(Secret, Option<Vec<u8>>), HostError> {
-    let read = async |file: &Path| {
-        let failed = |error: std::io::Error| {
-            HostError::invalid(format!("the file {}", file.display()), error.to_string())
-        };
-        tokio::fs::read(file).await.map_err(failed)
-    };
-    let token = Zeroizing::new(read(token).await?);
+) -> Result<(PlatformToken, Option<Vec<u8>>), HostError> {
+    let token = PlatformToken::file(token);
+    // What cannot be read is said at once.
+    token.read().await?;
     let bundle = match ca {
-        Some(ca) => Some(read(ca).await?),
+        Some(ca) => Some(
+            tokio::fs::read(ca)
+                .await
+                .map_err(|error| unreadable(ca, &error))?,
+        ),
         None => None,
     };
-    Ok((Secret::new(token.trim_ascii()), bundle))
+    Ok((token, bundle))
 }
