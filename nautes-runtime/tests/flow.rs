@@ -19,6 +19,8 @@ mod crash;
 mod deliveries;
 #[path = "flow/drift.rs"]
 mod drift;
+#[path = "flow/plain_git.rs"]
+mod plain_git;
 #[path = "flow/removal.rs"]
 mod removal;
 #[path = "flow/rotation.rs"]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use nautes_gitops::host::git::{Git, Options as GitOptions};
 use nautes_gitops::host::gitlab::fake::FakeGitlab;
 use nautes_gitops::host::gitlab::{Gitlab, Options as GitlabOptions};
 use nautes_gitops::host::local::{LocalForge, Options as ForgeOptions, Serving};
@@ -40,6 +41,8 @@ pub(crate) enum On {
     Local,
     /// A GitLab in this process, through the adapter.
     Gitlab,
+    /// A server of Git without the API of a forge: people make groups and repositories.
+    Git,
 }
 
 /// A forge, and what keeps it alive.
@@ -49,15 +52,37 @@ pub(crate) enum Served {
         #[allow(dead_code, reason = "it serves as long as it lives")] Serving,
     ),
     Gitlab(FakeGitlab, Gitlab),
+    Git {
+        server: LocalForge,
+        #[allow(dead_code, reason = "it serves as long as it lives")]
+        serving: Serving,
+        git: Git,
+    },
 }
 
 impl Served {
     async fn start(on: On, data: &std::path::Path) -> Self {
         let data = data.join("forge");
-        if on == On::Local {
+        if on != On::Gitlab {
             let forge = LocalForge::open(ForgeOptions::new(data)).await.unwrap();
             let serving = forge.serve(any()).await.unwrap();
-            return Self::Local(forge, serving);
+            if on == On::Local {
+                return Self::Local(forge, serving);
+            }
+            let session = forge.platform().await.unwrap();
+            let name = session.user().await.unwrap().name;
+            let token = forge.admin().create_token(&name, "platform").await.unwrap();
+            let credential = format!("{name}:{}", token.expose_str().unwrap());
+            let url = format!("http://{}", serving.address);
+            let mut options = GitOptions::new("git", url, Secret::from(credential));
+            options.net.loopback = true;
+            options.known = Some(management());
+            let git = Git::new(options).unwrap();
+            return Self::Git {
+                server: forge,
+                serving,
+                git,
+            };
         }
         let fake = FakeGitlab::start(data).await.unwrap();
         let token = fake.create_user("platform").await.unwrap();
@@ -71,8 +96,29 @@ impl Served {
         match self {
             Self::Local(forge, _) => Arc::new(forge.clone()),
             Self::Gitlab(_, gitlab) => Arc::new(gitlab.clone()),
+            Self::Git { git, .. } => Arc::new(git.clone()),
         }
     }
+
+    /// Who makes groups and repositories by hand.
+    pub(crate) async fn hand(&self) -> Arc<dyn Session> {
+        match self {
+            Self::Git { server, .. } => server.platform().await.unwrap(),
+            _ => self.host().platform().await.unwrap(),
+        }
+    }
+
+    /// The repositories as they are on disk.
+    fn local(&self) -> &LocalForge {
+        match self {
+            Self::Local(forge, _) | Self::Git { server: forge, .. } => forge,
+            Self::Gitlab(fake, _) => fake.forge(),
+        }
+    }
+}
+
+fn management() -> RepoPath {
+    "nautes/management".parse().unwrap()
 }
 
 /// Settings of a platform.
@@ -134,7 +180,7 @@ impl World {
             clusters.insert(name, local::Cluster::start(options).await.unwrap());
         }
         define(&clusters["pipelines"], &pipeline_run()).await;
-        let session = forge.host().platform().await.unwrap();
+        let session = forge.hand().await;
         session
             .create_group(&GroupSpec {
                 name: "nautes".to_owned(),
@@ -142,7 +188,7 @@ impl World {
             })
             .await
             .unwrap();
-        let repo: RepoPath = "nautes/management".parse().unwrap();
+        let repo = management();
         session
             .create_repository(&repo, &RepoSpec::default())
             .await
@@ -306,17 +352,17 @@ impl World {
     }
 
     async fn make_product(&self, group: &str) -> Registration {
-        let session = self.session().await;
+        let hand = self.forge.hand().await;
         let spec = GroupSpec {
             name: group.to_owned(),
             ..GroupSpec::default()
         };
-        let made = session.create_group(&spec).await.unwrap();
+        hand.create_group(&spec).await.unwrap();
         let path: RepoPath = format!("{group}/default.project").parse().unwrap();
-        let repo = session
-            .create_repository(&path, &RepoSpec::default())
-            .await
-            .unwrap();
+        hand.create_repository(&path, &RepoSpec::default()).await.unwrap();
+        let session = self.session().await;
+        let made = session.group(group).await.unwrap().unwrap();
+        let repo = session.repository(&path).await.unwrap().unwrap();
         Registration {
             group_id: made.id.to_string(),
             repository_id: repo.id.to_string(),
@@ -405,20 +451,14 @@ impl World {
 
     /// Renames or moves a repository, as somebody does on the forge.
     pub(crate) async fn rename(&self, from: &RepoPath, to: &RepoPath) {
-        let forge = match &self.forge {
-            Served::Local(forge, _) => forge,
-            Served::Gitlab(fake, _) => fake.forge(),
-        };
-        forge.admin().move_repository(from, to).await.unwrap();
+        let admin = self.forge.local().admin();
+        admin.move_repository(from, to).await.unwrap();
     }
 
     /// Tags what a branch is at, as somebody with git does.
     pub(crate) async fn tag(&self, repo: &str, tag: &str, branch: &str) {
         let path: RepoPath = repo.parse().unwrap();
-        let folder = match &self.forge {
-            Served::Local(forge, _) => forge.admin().folder(&path),
-            Served::Gitlab(fake, _) => fake.forge().admin().folder(&path),
-        };
+        let folder = self.forge.local().admin().folder(&path);
         let refs = self.session().await.refs(&path).await.unwrap();
         let commit = refs[&format!("refs/heads/{branch}")].to_string();
         std::fs::create_dir_all(folder.join("refs/tags")).unwrap();
@@ -625,6 +665,7 @@ fn provider(on: On) -> Resource {
     let kind = match on {
         On::Local => "local",
         On::Gitlab => "gitlab",
+        On::Git => "git",
     };
     parse(&format!(
         "apiVersion: nautes.resource.nautes.io/v1alpha1\nkind: CodeRepoProvider\nmetadata: {{name: gitlab}}\n\
