@@ -92,6 +92,9 @@ pub struct CredentialStatus {
     /// When it was handed out first, RFC 3339; absent where nobody has written it down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made: Option<String>,
+    /// The public half of a deploy key, type and base64. Where keys are kept by hand, this is what has to be added.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
 }
 
 /// The status of a code repository.

@@ -39,6 +39,7 @@ use nautes_model::{Identity, Resource, Scopes};
 use nautes_validate::{Access, Level};
 use nautes_vault::keys as store_keys;
 use nautes_vault::keys::{RepoCredential, RepoId};
+use nautes_vault::rotation::{Order, Policy};
 
 use super::facts::{Fact, Facts};
 use super::readers::Readers;
@@ -286,10 +287,19 @@ impl Forge<'_> {
             .access
             .grantees(&repo.identity)
             .map(|(who, ..)| who.product.clone());
+        // Nobody can see whether a key that is kept by hand has arrived.
+        let (policy, order) = if self.session.abilities().keys {
+            (
+                self.platform.rotation().policy,
+                ring::order(&repo.declared.metadata),
+            )
+        } else {
+            (Policy::default(), Order::default())
+        };
         Turn {
             products: granted.chain(repo.identity.product.clone()).collect(),
-            policy: self.platform.rotation().policy,
-            order: ring::order(&repo.declared.metadata),
+            policy,
+            order,
             now: self.now,
             readers: &self.readers,
         }

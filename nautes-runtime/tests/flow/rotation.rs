@@ -177,19 +177,14 @@ pub(super) async fn a_key_is_replaced_without_a_moment_in_which_it_does_not_work
             .await;
     }
     world.all_ready().await;
-    let totals = world.controllers().reconcile_all().await.unwrap();
-    assert_eq!(
-        (totals.forge, totals.objects, totals.grants),
-        (0, 0, 0),
-        "{totals:?}"
-    );
+    world.at_rest().await;
     // The status records it, and no key.
     let recorded = credentials(&world, "web-pipeline").await;
     assert!(recorded.contains(r#""generation":2"#), "{recorded}");
     assert!(!recorded.contains("PRIVATE"));
 }
 
-async fn credentials(world: &World, repo: &str) -> String {
+pub(super) async fn credentials(world: &World, repo: &str) -> String {
     let resource = kube::api::ApiResource {
         group: "nautes.resource.nautes.io".to_owned(),
         version: "v1alpha1".to_owned(),
@@ -236,8 +231,9 @@ pub(super) async fn the_key_before_works_for_the_overlap_and_not_when_it_is_revo
     let works = on_forge(&world, "shop/web-source").await;
     assert!(works.contains_key(&public(newest.current().value.expose()).unwrap()));
     // Once is enough: the orders stay in the manifest.
-    let totals = world.controllers().reconcile_all().await.unwrap();
-    assert_eq!(totals.forge, 0, "{totals:?}");
+    world.at_rest().await;
+    let still = ring(&world, "web-source", what).await.unwrap();
+    assert_eq!((still.phase(), still.generation()), (Phase::Settled, 3));
 }
 
 pub(super) async fn a_token_of_a_webhook_is_replaced_and_deliveries_arrive_all_the_time(on: On) {
@@ -296,6 +292,7 @@ pub(super) async fn what_is_too_old_is_replaced_also_where_nobody_knows_its_age(
         access_tokens: None,
     };
     let mut world = shop_with(on, rotation).await;
+    world.at_rest().await;
     let before = world.controllers().reconcile_all().await.unwrap();
     assert_eq!(before.forge, 0, "nothing is old yet: {before:?}");
     world.stop().await;
@@ -373,8 +370,7 @@ async fn access_tokens_are_made_replaced_and_revoked() {
     let what = RepoCredential::AccessToken;
     settles(&world, "web-source", what, Phase::Settled, 1).await;
     world.all_ready().await;
-    let idle = world.controllers().reconcile_all().await.unwrap();
-    assert_eq!(idle.forge, 0, "{idle:?}");
+    world.at_rest().await;
     let first = ring(&world, "web-source", what).await.unwrap();
     let listed = async || -> BTreeMap<String, bool> {
         let session = world.session().await;

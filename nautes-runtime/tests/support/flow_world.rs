@@ -575,6 +575,18 @@ impl World {
         .await;
     }
 
+    /// Waits until a pass over everything changes nothing.
+    pub(crate) async fn at_rest(&self) {
+        self.eventually("a pass changes nothing", async || {
+            let totals = self.controllers().reconcile_all().await.unwrap();
+            match totals.writes {
+                0 if totals.failures.is_empty() => Ok(()),
+                _ => Err(format!("{totals:#?}")),
+            }
+        })
+        .await;
+    }
+
     /// Asks until the answer is good, with a deadline.
     pub(crate) async fn eventually(&self, what: &str, ask: impl AsyncFn() -> Result<(), String>) {
         let end = tokio::time::Instant::now() + LIMIT;

@@ -131,6 +131,11 @@ impl Pairs {
         })
     }
 
+    /// The public half of the one that is handed out.
+    pub(super) fn public(&self) -> Result<String, ForgeError> {
+        public_half(&self.kept.ring.current().value, &self.id)
+    }
+
     /// Every key that has to work, for a repository that the keys belong to.
     pub(super) fn wanted(&self, home: &RepoPath) -> Result<WantedKeys, ForgeError> {
         let of = |(generation, slot): (u64, &Slot)| {

@@ -45,9 +45,20 @@ impl Held {
                 name: name.to_owned(),
                 generation: i64::try_from(generation).unwrap_or(i64::MAX),
                 made: made.map(|at| at.to_string()),
+                public_key: None,
             };
             self.all.insert(name, status);
         }
+    }
+
+    /// Says which deploy key is there.
+    fn tell_key(&mut self, level: RepoCredential, pairs: &Pairs) -> Result<(), ForgeError> {
+        let (name, ring) = (level.segment(), &pairs.kept.ring);
+        self.tell(name, ring.generation(), ring.made());
+        if let Some(status) = self.all.get_mut(name) {
+            status.public_key = Some(pairs.public()?);
+        }
+        Ok(())
     }
 
     /// The field of the status.
@@ -64,9 +75,6 @@ impl Forge<'_> {
         ids: &BTreeMap<Identity, u64>,
         (mut done, mut held): (Converged, Held),
     ) -> Result<(Converged, Held), ForgeError> {
-        if !self.session.abilities().keys {
-            return Ok((done, held));
-        }
         let id = repo_id(&repo.identity, ids.get(&repo.identity).copied())?;
         let provider = self.provider(&repo.declared);
         let store = &**self.platform.store();
@@ -76,6 +84,10 @@ impl Forge<'_> {
             let Some(mut pairs) = Pairs::find(store, provider, &id, level).await? else {
                 continue;
             };
+            if !self.session.abilities().keys {
+                held.tell_key(level, &pairs)?;
+                continue;
+            }
             let word = level.segment();
             match pairs.kept.ring.phase() {
                 Phase::Settled => {}
@@ -124,8 +136,7 @@ impl Forge<'_> {
                     }
                 },
             }
-            let ring = &pairs.kept.ring;
-            held.tell(word, ring.generation(), ring.made());
+            held.tell_key(level, &pairs)?;
         }
         Ok((done, held))
     }
