@@ -16,7 +16,7 @@ use super::{
     discovery::VERSION,
     kinds::{Registry, ResourceType, Version},
     schema,
-    server::{Body, Server, respond},
+    server::{Body, Server, plain, respond},
     status::Status,
 };
 
@@ -37,8 +37,16 @@ pub(crate) fn serve(server: &Server, call: &Call) -> Result<Response<Body>, Stat
         ["v3", "api", "v1"] => document(&registry, "", "v1"),
         ["v3", "apis", group, version] => document(&registry, group, version),
         ["v2"] => Ok(second::serve(server, &registry, call)),
-        _ => Err(Status::no_such_path()),
+        ["v3", ..] => Ok(nothing()),
+        _ => Err(Status::no_such_group()),
     }
+}
+
+/// That there is no document of a group or version.
+fn nothing() -> Response<Body> {
+    let mut response = plain(404, "text/plain", "");
+    response.headers_mut().remove("content-type");
+    response
 }
 
 fn place(group: &str, version: &str) -> String {
@@ -76,7 +84,7 @@ fn document(registry: &Registry, group: &str, version: &str) -> Result<Response<
         .filter_map(|t| Some((t.as_ref(), t.version(version)?.as_ref())))
         .collect();
     if served.is_empty() {
-        return Err(Status::no_such_path());
+        return Ok(nothing());
     }
     let mut schemas = Map::new();
     let mut paths = Map::new();
