@@ -9,10 +9,10 @@ use std::sync::Arc;
 use kube_cel::cel::{
     Context, ExecutionError, FunctionContext, Value as Cel,
     extractors::{Arguments, This},
-    objects::{Key, Map, OptionalValue},
+    objects::{Key, Map, Opaque, OptionalValue},
 };
 
-use super::value::optional;
+use super::{times, value::optional};
 
 /// Adds these functions. No expression can name them.
 pub(super) fn add(context: &mut Context<'static>) {
@@ -21,6 +21,18 @@ pub(super) fn add(context: &mut Context<'static>) {
     context.add_function("@same", |a: Cel, b: Cel| -> Result<Cel, ExecutionError> {
         Ok(Cel::Bool(a == b))
     });
+    context.add_function("@known", |value: Cel| -> Result<Cel, ExecutionError> {
+        Ok(optional((value != Cel::Null).then_some(value)))
+    });
+    context.add_function("@size", size);
+    context.add_function("@text", times::text);
+    context.add_function("@seconds", times::seconds);
+    context.add_function("@sum", sum);
+    context.add_function("@instant", times::instant_text);
+    context.add_function("@time", times::part);
+    context.add_function("@or", |ftx: &FunctionContext<'_, '_>| decided(ftx, true));
+    context.add_function("@and", |ftx: &FunctionContext<'_, '_>| decided(ftx, false));
+    context.add_function("@settled", settled);
     context.add_function("cel.@mapInsert", inserted);
     context.add_function("@sortByAssociatedKeys", sorted);
 }
@@ -120,5 +132,65 @@ fn sorted(
         Ok(Cel::List(Arc::new(items.collect())))
     } else {
         Err(ftx.error("no such overload"))
+    }
+}
+
+/// How many characters, bytes, items or entries there are.
+fn size(ftx: &FunctionContext<'_, '_>, of: Cel) -> Result<Cel, ExecutionError> {
+    let size = match &of {
+        Cel::String(text) => text.chars().count(),
+        Cel::Bytes(bytes) => bytes.len(),
+        Cel::List(list) => list.len(),
+        Cel::Map(map) => map.map.len(),
+        _ => return Err(ftx.error("no such overload")),
+    };
+    Ok(Cel::Int(i64::try_from(size).unwrap_or(i64::MAX)))
+}
+
+/// The sum of the items of a list.
+fn sum(list: Arc<Vec<Cel>>) -> Result<Cel, ExecutionError> {
+    let mut items = list.iter().cloned();
+    let first = items.next().unwrap_or(Cel::Int(0));
+    items.try_fold(first, |sum, item| sum + item)
+}
+
+/// What a turn of a loop could not evaluate, as long as no other turn decides.
+#[derive(Debug, PartialEq)]
+struct Undecided(ExecutionError);
+
+impl Eq for Undecided {}
+
+impl Opaque for Undecided {
+    fn runtime_type_name(&self) -> &'static str {
+        "undecided"
+    }
+}
+
+/// What was gathered, and one turn more: a turn that gives `decides` settles it.
+fn decided(ftx: &FunctionContext<'_, '_>, decides: bool) -> Result<Cel, ExecutionError> {
+    let [gathered, turn] = ftx.args else {
+        return Err(ftx.error("no such overload"));
+    };
+    let gathered = Cel::resolve(gathered, ftx.ptx)?;
+    if gathered == Cel::Bool(decides) {
+        return Ok(gathered);
+    }
+    match Cel::resolve(turn, ftx.ptx) {
+        Ok(Cel::Bool(found)) if found == decides => Ok(Cel::Bool(found)),
+        Ok(Cel::Bool(_)) => Ok(gathered),
+        _ if matches!(gathered, Cel::Opaque(_)) => Ok(gathered),
+        Ok(_) => Ok(Cel::Opaque(Arc::new(Undecided(ftx.error("no such overload"))))),
+        Err(error) => Ok(Cel::Opaque(Arc::new(Undecided(error)))),
+    }
+}
+
+/// The result of a loop, or why there is none.
+fn settled(gathered: Cel) -> Result<Cel, ExecutionError> {
+    match &gathered {
+        Cel::Opaque(value) => match value.downcast_ref::<Undecided>() {
+            Some(Undecided(error)) => Err(error.clone()),
+            None => Ok(gathered),
+        },
+        _ => Ok(gathered),
     }
 }

@@ -18,6 +18,7 @@ pub(super) fn type_of(expression: &IdedExpr, variables: &[(&str, Type)]) -> Resu
             .collect(),
         bindings: Bindings::default(),
         errors: Vec::new(),
+        mixes: false,
     };
     let ty = checker.check(expression);
     if checker.errors.is_empty() {
@@ -32,6 +33,8 @@ struct Checker {
     scope: Vec<(String, Type)>,
     bindings: Bindings,
     errors: Vec<(u64, String)>,
+    /// True within what is put into a text: lists and maps of it may hold things of several types.
+    mixes: bool,
 }
 
 impl Checker {
@@ -120,6 +123,9 @@ impl Checker {
         let fits = self.bindings.assign(&all, &part);
         let (before, now) = (self.bindings.resolved(&all), self.bindings.resolved(&part));
         if !fits || before != now && ![&before, &now].contains(&&Type::Error) {
+            if self.mixes {
+                return Type::Dyn;
+            }
             let _ = self.mismatch(id, &all, &part);
         }
         all
@@ -178,7 +184,10 @@ impl Checker {
         let full = prefix
             .filter(|p| !self.is_variable(p))
             .map(|prefix| format!("{prefix}.{name}"));
+        let outside = self.mixes;
+        self.mixes |= name == "format" && call.target.is_some();
         let mut args: Vec<(u64, Type)> = call.args.iter().map(|a| (a.id, self.check(a))).collect();
+        self.mixes = outside;
         if let Some(full) = full
             && let Some(overloads) = library::overloads(&full)
         {
@@ -304,7 +313,7 @@ fn instance(ty: &Type, fresh: &[Type; 2]) -> Type {
 }
 
 /// The name that names with points between them make.
-fn qualified(expression: &IdedExpr) -> Option<String> {
+pub(super) fn qualified(expression: &IdedExpr) -> Option<String> {
     match &expression.expr {
         Expr::Ident(name) => Some(name.clone()),
         Expr::Select(select) if !select.test => {
