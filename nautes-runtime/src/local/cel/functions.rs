@@ -4,11 +4,11 @@
     reason = "the interpreter gives functions values"
 )]
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use kube_cel::cel::{
     Context, ExecutionError, FunctionContext, Value as Cel,
-    extractors::{Arguments, This},
+    extractors::This,
     objects::{Key, Map, Opaque, OptionalValue},
 };
 
@@ -33,7 +33,7 @@ pub(super) fn add(context: &mut Context<'static>) {
     context.add_function("@or", |ftx: &FunctionContext<'_, '_>| decided(ftx, true));
     context.add_function("@and", |ftx: &FunctionContext<'_, '_>| decided(ftx, false));
     context.add_function("@settled", settled);
-    context.add_function("cel.@mapInsert", inserted);
+    context.add_function("@mapOf", map_of);
     context.add_function("@sortByAssociatedKeys", sorted);
 }
 
@@ -76,27 +76,31 @@ fn entries(ftx: &FunctionContext<'_, '_>, range: Cel) -> Result<Cel, ExecutionEr
     Ok(Cel::List(Arc::new(pairs)))
 }
 
-/// A map with a key and its value, or with those of another, none of which it has.
-fn inserted(ftx: &FunctionContext<'_, '_>, Arguments(args): Arguments) -> Result<Cel, ExecutionError> {
-    let (map, new) = match args.as_slice() {
-        [Cel::Map(map), Cel::Map(other)] => {
-            let entries = other.map.iter().map(|(k, v)| (k.clone(), v.clone()));
-            (map, entries.collect())
-        }
-        [Cel::Map(map), key, value] => {
-            let key = key
-                .clone()
-                .try_into()
-                .map_err(|_| ftx.error("unsupported key type"))?;
-            (map, vec![(key, value.clone())])
-        }
-        _ => return Err(ftx.error("no such overload")),
-    };
-    let mut fields = map.map.as_ref().clone();
-    for (key, value) in new {
+/// A map of what a list holds: pairs of keys and values, and maps alone. No key may be there twice.
+fn map_of(ftx: &FunctionContext<'_, '_>, list: Arc<Vec<Cel>>) -> Result<Cel, ExecutionError> {
+    let mut fields = HashMap::with_capacity(list.len());
+    let mut put = |key: Key, value: Cel| {
         let shown = shown(&key);
-        if fields.insert(key, value).is_some() {
-            return Err(ftx.error(format!("insert failed: key {shown} already exists")));
+        match fields.insert(key, value) {
+            None => Ok(()),
+            Some(_) => Err(ftx.error(format!("insert failed: key {shown} already exists"))),
+        }
+    };
+    for item in list.iter() {
+        let Cel::List(parts) = item else {
+            return Err(ftx.error("no such overload"));
+        };
+        match parts.as_slice() {
+            [Cel::Map(other)] => {
+                for (key, value) in other.map.iter() {
+                    put(key.clone(), value.clone())?;
+                }
+            }
+            [key, value] => {
+                let key = key.clone().try_into();
+                put(key.map_err(|_| ftx.error("unsupported key type"))?, value.clone())?;
+            }
+            _ => return Err(ftx.error("no such overload")),
         }
     }
     Ok(Cel::Map(Map {

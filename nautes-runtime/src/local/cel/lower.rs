@@ -61,6 +61,11 @@ fn looped(at: At, mut c: ComprehensionExpr) -> IdedExpr {
         name.clone_into(&mut call.func_name);
         c.result = at.call("@settled", vec![std::mem::take(&mut c.result)]);
     }
+    // A map would be copied in every turn: its parts are listed, and put together at the end.
+    if matches!(&c.accu_init.expr, Expr::Map(_)) && listed(at, &mut c.loop_step) {
+        c.accu_init = at.list(Vec::new());
+        c.result = at.call("@mapOf", vec![std::mem::take(&mut c.result)]);
+    }
     if let Some(second) = c.iter_var2.take() {
         let part = |which| at.call("_[_]", vec![at.name(ENTRY), at.number(which)]);
         let first = std::mem::replace(&mut c.iter_var, ENTRY.to_owned());
@@ -69,6 +74,23 @@ fn looped(at: At, mut c: ComprehensionExpr) -> IdedExpr {
         c.iter_range = at.call("@entries", vec![std::mem::take(&mut c.iter_range)]);
     }
     at.of(Expr::Comprehension(Box::new(c)))
+}
+
+/// Makes of a step that puts something into a map one that adds it to a list; false where it is none.
+fn listed(at: At, step: &mut IdedExpr) -> bool {
+    match &mut step.expr {
+        Expr::Call(call) if call.func_name == "cel.@mapInsert" => {
+            let mut args = std::mem::take(&mut call.args);
+            let new = args.split_off(1);
+            args.push(at.list(vec![at.list(new)]));
+            *step = at.call("_+_", args);
+            true
+        }
+        Expr::Call(call) if call.func_name == "_?_:_" => {
+            call.args.get_mut(1).is_some_and(|yes| listed(at, yes))
+        }
+        _ => false,
+    }
 }
 
 fn called(at: At, mut call: CallExpr) -> IdedExpr {
