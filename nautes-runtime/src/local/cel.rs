@@ -10,6 +10,7 @@ mod macros;
 mod rule;
 mod shape;
 mod source;
+mod times;
 mod tree;
 mod types;
 mod typing;

@@ -330,6 +330,12 @@ pub(crate) fn resource_type(definition: &Value) -> ResourceType {
     let (group, plural) = (text(&["spec", "group"]), text(&["spec", "names", "plural"]));
     ResourceType {
         storage: format!("{plural}.{group}").into(),
+        kept_as: {
+            let all = json::list(definition, &["spec", "versions"]);
+            let kept = all.iter().find(|v| v.get("storage") == Some(&Value::Bool(true)));
+            let version = kept.map(|v| json::text(v, &["name"])).unwrap_or_default();
+            format!("{group}/{version}/{}", text(&["spec", "names", "kind"]))
+        },
         group,
         plural,
         singular: text(&["spec", "names", "singular"]),

@@ -1,7 +1,9 @@
 //! What a server serves, for clients that ask: `/version`, `/api`, `/apis` and below.
 
+use base64::Engine as _;
 use http::Response;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::{
     authn,
@@ -45,10 +47,21 @@ pub(crate) fn serve(server: &Server, call: &Call) -> Result<Response<Body>, Stat
             group["apiVersion"] = "v1".into();
             group
         }
-        ["apis", group, version] => resources(registry, group, version).ok_or_else(Status::no_such_path)?,
-        _ => return Err(Status::no_such_path()),
+        ["apis", group, version] => {
+            resources(registry, group, version).ok_or_else(|| none(registry, &parts))?
+        }
+        _ => return Err(none(registry, &parts)),
     };
     Ok(respond(200, &body, &[]))
+}
+
+/// Why there is nothing at a path: the server knows something of its own groups only.
+fn none(registry: &Registry, parts: &[&str]) -> Status {
+    match parts {
+        ["api", ..] => Status::no_such_path(),
+        ["apis", group, ..] if registry.is_built_in(group) => Status::no_such_path(),
+        _ => Status::no_such_group(),
+    }
 }
 
 fn version(name: &str) -> Value {
@@ -129,7 +142,16 @@ fn subresources(kind: &ResourceType, version: &Version) -> Vec<Sub> {
             vec!["create"],
         ));
     }
+    if !kind.custom {
+        subs.sort_by_key(|(name, ..)| *name);
+    }
     subs
+}
+
+/// Tells clients whether objects are kept in another form than before.
+fn kept_as(kind: &ResourceType) -> String {
+    let hash = Sha256::digest(kind.kept_as.as_bytes());
+    base64::engine::general_purpose::STANDARD.encode(&hash[..8])
 }
 
 fn resources(registry: &Registry, group: &str, version: &str) -> Option<Value> {
@@ -148,6 +170,9 @@ fn resources(registry: &Registry, group: &str, version: &str) -> Option<Value> {
         }
         if !kind.categories.is_empty() {
             entry["categories"] = json!(kind.categories);
+        }
+        if kind.is_stored() {
+            entry["storageVersionHash"] = kept_as(kind).into();
         }
         list.push(entry);
         for (name, (g, v, k), verbs) in subresources(kind, of) {
@@ -187,7 +212,7 @@ fn discovered(registry: &Registry, core: bool) -> Response<Body> {
                 .iter()
                 .map(|v| json!({"version": v, "freshness": "Current", "resources": entries(registry, group, v)}))
                 .collect();
-            json!({"metadata": {"name": group, "creationTimestamp": null}, "versions": versions})
+            json!({"metadata": {"name": group}, "versions": versions})
         })
         .collect();
     let body = json!({
@@ -197,14 +222,22 @@ fn discovered(registry: &Registry, core: bool) -> Response<Body> {
 }
 
 fn entries(registry: &Registry, group: &str, version: &str) -> Vec<Value> {
-    let kind_of = |g: &str, v: &str, k: &str| json!({"group": g, "version": v, "kind": k});
+    // Of the kinds that Kubernetes brings, the group and the version are only told where they are others.
+    let kind_of = |custom: bool, g: &str, v: &str, k: &str| {
+        let (g, v) = if custom || (g, v) != (group, version) {
+            (g, v)
+        } else {
+            ("", "")
+        };
+        json!({"group": g, "version": v, "kind": k})
+    };
     registry
         .all()
         .filter(|t| t.group == group)
         .filter_map(|t| Some((t, t.version(version)?)))
         .map(|(kind, of)| {
             let mut entry = json!({
-                "resource": kind.plural, "responseKind": kind_of(group, version, &kind.kind),
+                "resource": kind.plural, "responseKind": kind_of(kind.custom, group, version, &kind.kind),
                 "scope": if kind.namespaced { "Namespaced" } else { "Cluster" },
                 "singularResource": kind.singular, "verbs": verbs(kind),
             });
@@ -217,7 +250,7 @@ fn entries(registry: &Registry, group: &str, version: &str) -> Vec<Value> {
             let subs: Vec<Value> = subresources(kind, of)
                 .into_iter()
                 .map(|(name, (g, v, k), verbs)| {
-                    json!({"subresource": name, "responseKind": kind_of(&g, &v, &k), "verbs": verbs})
+                    json!({"subresource": name, "responseKind": kind_of(kind.custom, &g, &v, &k), "verbs": verbs})
                 })
                 .collect();
             if !subs.is_empty() {

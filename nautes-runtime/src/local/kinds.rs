@@ -60,6 +60,8 @@ pub(crate) struct ResourceType {
     pub(crate) versions: Vec<Arc<Version>>,
     /// How objects are stored; `events` of both groups share one place.
     pub(crate) storage: Arc<str>,
+    /// The group, version and kind that API servers keep objects in (`apps/v1/Deployment`).
+    pub(crate) kept_as: String,
     pub(crate) sort: Sort,
     pub(crate) custom: bool,
 }
@@ -109,6 +111,7 @@ static BUILTINS: LazyLock<Registry> = LazyLock::new(|| {
         let mut kind = from_row(row);
         if let Some(other) = registry.get(&kind.group, &kind.plural) {
             kind.versions = other.versions.iter().cloned().chain(kind.versions).collect();
+            kind.kept_as.clone_from(&other.kept_as);
         }
         registry.insert(kind);
     }
@@ -152,6 +155,11 @@ fn from_row(row: &builtin::Builtin) -> ResourceType {
         categories: words(row.categories),
         versions: vec![Arc::new(version)],
         storage: storage.into(),
+        kept_as: match row.plural {
+            "events" => "/v1/Event".to_owned(),
+            "customresourcedefinitions" => format!("{}/v1beta1/{}", row.group, row.kind),
+            _ => format!("{}/{}/{}", row.group, row.version, row.kind),
+        },
         sort: row.sort,
         custom: false,
     }
@@ -204,7 +212,8 @@ impl Registry {
         found
     }
 
-    /// The named groups that are served.
+    /// The named groups that are served: those of Kubernetes first, so that clients that know no more than the name of a
+    /// kind find its own before that of a definition.
     pub(crate) fn groups(&self) -> Vec<String> {
         let mut found: Vec<String> = self
             .types
@@ -212,11 +221,30 @@ impl Registry {
             .map(|t| t.group.clone())
             .filter(|g| !g.is_empty())
             .collect();
-        found.sort();
+        let place = |group: &str| GROUPS.iter().position(|g| *g == group).unwrap_or(GROUPS.len());
+        found.sort_by(|a, b| (place(a), a).cmp(&(place(b), b)));
         found.dedup();
         found
     }
 }
+
+/// The groups of Kubernetes, in its order.
+const GROUPS: [&str; 14] = [
+    "apps",
+    "events.k8s.io",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "autoscaling",
+    "batch",
+    "networking.k8s.io",
+    "policy",
+    "rbac.authorization.k8s.io",
+    "admissionregistration.k8s.io",
+    "apiextensions.k8s.io",
+    "scheduling.k8s.io",
+    "coordination.k8s.io",
+    "discovery.k8s.io",
+];
 
 /// Kubernetes' order of versions: stable before beta before alpha, higher numbers first.
 pub(crate) fn rank(version: &str) -> (u8, u64, u64) {

@@ -4,6 +4,7 @@
 mod enums;
 mod gnostic;
 mod second;
+mod tagged;
 
 use std::collections::BTreeSet;
 
@@ -20,6 +21,8 @@ use super::{
     status::Status,
 };
 
+use self::tagged::Tag;
+
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 const MANAGER: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ManagedFieldsEntry";
 const REFERENCE: &str = "#/components/schemas/";
@@ -32,12 +35,28 @@ pub(crate) fn serve(server: &Server, call: &Call) -> Result<Response<Body>, Stat
         .trim_start_matches("/openapi/")
         .to_owned();
     let parts: Vec<&str> = path.split('/').collect();
+    let tag = Tag::of(server, &registry);
     match parts.as_slice() {
-        ["v3"] => Ok(respond(200, &index(server, &registry), &[])),
-        ["v3", "api", "v1"] => document(&registry, "", "v1"),
-        ["v3", "apis", group, version] => document(&registry, group, version),
-        ["v2"] => Ok(second::serve(server, &registry, call)),
-        _ => Err(Status::no_such_path()),
+        ["v3"] => Ok(respond(200, &index(&tag, &registry), &[])),
+        ["v3", "api", "v1"] => Ok(third(&tag, &registry, call, "", "v1")),
+        ["v3", "apis", group, version] => Ok(third(&tag, &registry, call, group, version)),
+        ["v2"] => Ok(second::serve(&tag, &registry, call)),
+        ["v3", ..] => Ok(tagged::empty(404)),
+        _ => Err(Status::no_such_group()),
+    }
+}
+
+/// The document of a group and version.
+fn third(tag: &Tag, registry: &Registry, call: &Call, group: &str, version: &str) -> Response<Body> {
+    const JSON: &str = "application/json";
+    let Some(document) = document(registry, group, version) else {
+        return tagged::empty(404);
+    };
+    let hash = call.param("hash");
+    match tagged::form(&call.accept, &[(JSON, JSON)]) {
+        None => tagged::empty(406),
+        Some(_) if !hash.is_empty() && hash != tag.text() => tag.elsewhere(call),
+        Some(form) => tag.answer(call, form, || document().to_string().into_bytes()),
     }
 }
 
@@ -49,16 +68,12 @@ fn place(group: &str, version: &str) -> String {
     }
 }
 
-fn index(server: &Server, registry: &Registry) -> Value {
+fn index(tag: &Tag, registry: &Registry) -> Value {
     let mut paths = Map::new();
     for group in std::iter::once(String::new()).chain(registry.groups()) {
         for version in registry.versions(&group) {
             let place = place(&group, &version);
-            let url = format!(
-                "/openapi/v3/{place}?hash={}-{}",
-                server.boot.simple(),
-                registry.generation
-            );
+            let url = format!("/openapi/v3/{place}?hash={}", tag.text());
             paths.insert(place, json!({"serverRelativeURL": url}));
         }
     }
@@ -69,24 +84,22 @@ fn info() -> Value {
     json!({"title": "Kubernetes", "version": format!("v{}.{}.0", VERSION.0, VERSION.1)})
 }
 
-fn document(registry: &Registry, group: &str, version: &str) -> Result<Response<Body>, Status> {
+/// What makes the document of a group and version; none where nothing of it is served.
+fn document(registry: &Registry, group: &str, version: &str) -> Option<impl FnOnce() -> Value> {
     let served: Vec<(&ResourceType, &Version)> = registry
         .all()
         .filter(|t| t.group == group)
         .filter_map(|t| Some((t.as_ref(), t.version(version)?.as_ref())))
         .collect();
-    if served.is_empty() {
-        return Err(Status::no_such_path());
-    }
-    let mut schemas = Map::new();
-    let mut paths = Map::new();
-    for (kind, of) in served {
-        let name = definition(kind, of, &mut schemas);
-        operations(kind, of, &name, &mut paths);
-    }
-    let body =
-        json!({"openapi": "3.0.0", "info": info(), "paths": paths, "components": {"schemas": schemas}});
-    Ok(respond(200, &body, &[]))
+    (!served.is_empty()).then_some(move || {
+        let mut schemas = Map::new();
+        let mut paths = Map::new();
+        for (kind, of) in served {
+            let name = definition(kind, of, &mut schemas);
+            operations(kind, of, &name, &mut paths);
+        }
+        json!({"openapi": "3.0.0", "info": info(), "paths": paths, "components": {"schemas": schemas}})
+    })
 }
 
 /// Adds the schema of a kind, with all that it refers to; answers with its name.

@@ -5,7 +5,7 @@ use http_body_util::BodyExt as _;
 use nautes_runtime::local;
 use serde_json::{Value, json};
 
-use crate::support::{cluster, install, widget_definition};
+use crate::support::{cluster, get, install, widget_definition};
 
 async fn ask(cluster: &local::Cluster, accept: &str, known: &str) -> (u16, String, String, Vec<u8>) {
     let request = Request::get("/openapi/v2")
@@ -69,4 +69,37 @@ async fn a_definition_makes_the_old_document_another() {
     let metadata = "#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
     assert_eq!(widget["properties"]["metadata"]["$ref"], metadata);
     assert!(widget["properties"]["kind"]["description"].is_string());
+}
+
+#[tokio::test]
+async fn a_document_is_named_by_its_tag() {
+    let cluster = cluster().await;
+    let client = cluster.client();
+    let (_, index) = get(&client, "/openapi/v3").await;
+    let path = index["paths"]["apis/batch/v1"]["serverRelativeURL"]
+        .as_str()
+        .unwrap();
+    let answer = async |path: &str, known: &str| {
+        let request = Request::get(path)
+            .header("if-none-match", known)
+            .body(kube::client::Body::empty())
+            .unwrap();
+        client.send(request).await.unwrap()
+    };
+    let header = |response: &http::Response<kube::client::Body>, name: &str| {
+        let value = response.headers().get(name);
+        value.map(|v| v.to_str().unwrap().to_owned()).unwrap_or_default()
+    };
+    let whole = answer(path, "").await;
+    assert_eq!(whole.status(), 200);
+    assert_eq!(header(&whole, "cache-control"), "public, immutable");
+    assert!(!header(&whole, "expires").is_empty());
+    let tag = header(&whole, "etag");
+    assert_eq!(answer(path, &tag).await.status(), 304);
+    let (plain, _) = path.split_once('?').unwrap();
+    let unnamed = answer(plain, "").await;
+    assert_eq!(header(&unnamed, "cache-control"), "no-cache, private");
+    let other = answer(&format!("{plain}?hash=other"), "").await;
+    assert_eq!(other.status(), 301);
+    assert_eq!(header(&other, "location"), path);
 }

@@ -4,15 +4,15 @@
     reason = "the interpreter gives functions values"
 )]
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use kube_cel::cel::{
     Context, ExecutionError, FunctionContext, Value as Cel,
-    extractors::{Arguments, This},
-    objects::{Key, Map, OptionalValue},
+    extractors::This,
+    objects::{Key, Map, Opaque, OptionalValue},
 };
 
-use super::value::optional;
+use super::{times, value::optional};
 
 /// Adds these functions. No expression can name them.
 pub(super) fn add(context: &mut Context<'static>) {
@@ -21,7 +21,19 @@ pub(super) fn add(context: &mut Context<'static>) {
     context.add_function("@same", |a: Cel, b: Cel| -> Result<Cel, ExecutionError> {
         Ok(Cel::Bool(a == b))
     });
-    context.add_function("cel.@mapInsert", inserted);
+    context.add_function("@known", |value: Cel| -> Result<Cel, ExecutionError> {
+        Ok(optional((value != Cel::Null).then_some(value)))
+    });
+    context.add_function("@size", size);
+    context.add_function("@text", times::text);
+    context.add_function("@seconds", times::seconds);
+    context.add_function("@sum", sum);
+    context.add_function("@instant", times::instant_text);
+    context.add_function("@time", times::part);
+    context.add_function("@or", |ftx: &FunctionContext<'_, '_>| decided(ftx, true));
+    context.add_function("@and", |ftx: &FunctionContext<'_, '_>| decided(ftx, false));
+    context.add_function("@settled", settled);
+    context.add_function("@mapOf", map_of);
     context.add_function("@sortByAssociatedKeys", sorted);
 }
 
@@ -64,27 +76,31 @@ fn entries(ftx: &FunctionContext<'_, '_>, range: Cel) -> Result<Cel, ExecutionEr
     Ok(Cel::List(Arc::new(pairs)))
 }
 
-/// A map with a key and its value, or with those of another, none of which it has.
-fn inserted(ftx: &FunctionContext<'_, '_>, Arguments(args): Arguments) -> Result<Cel, ExecutionError> {
-    let (map, new) = match args.as_slice() {
-        [Cel::Map(map), Cel::Map(other)] => {
-            let entries = other.map.iter().map(|(k, v)| (k.clone(), v.clone()));
-            (map, entries.collect())
-        }
-        [Cel::Map(map), key, value] => {
-            let key = key
-                .clone()
-                .try_into()
-                .map_err(|_| ftx.error("unsupported key type"))?;
-            (map, vec![(key, value.clone())])
-        }
-        _ => return Err(ftx.error("no such overload")),
-    };
-    let mut fields = map.map.as_ref().clone();
-    for (key, value) in new {
+/// A map of what a list holds: pairs of keys and values, and maps alone. No key may be there twice.
+fn map_of(ftx: &FunctionContext<'_, '_>, list: Arc<Vec<Cel>>) -> Result<Cel, ExecutionError> {
+    let mut fields = HashMap::with_capacity(list.len());
+    let mut put = |key: Key, value: Cel| {
         let shown = shown(&key);
-        if fields.insert(key, value).is_some() {
-            return Err(ftx.error(format!("insert failed: key {shown} already exists")));
+        match fields.insert(key, value) {
+            None => Ok(()),
+            Some(_) => Err(ftx.error(format!("insert failed: key {shown} already exists"))),
+        }
+    };
+    for item in list.iter() {
+        let Cel::List(parts) = item else {
+            return Err(ftx.error("no such overload"));
+        };
+        match parts.as_slice() {
+            [Cel::Map(other)] => {
+                for (key, value) in other.map.iter() {
+                    put(key.clone(), value.clone())?;
+                }
+            }
+            [key, value] => {
+                let key = key.clone().try_into();
+                put(key.map_err(|_| ftx.error("unsupported key type"))?, value.clone())?;
+            }
+            _ => return Err(ftx.error("no such overload")),
         }
     }
     Ok(Cel::Map(Map {
@@ -120,5 +136,65 @@ fn sorted(
         Ok(Cel::List(Arc::new(items.collect())))
     } else {
         Err(ftx.error("no such overload"))
+    }
+}
+
+/// How many characters, bytes, items or entries there are.
+fn size(ftx: &FunctionContext<'_, '_>, of: Cel) -> Result<Cel, ExecutionError> {
+    let size = match &of {
+        Cel::String(text) => text.chars().count(),
+        Cel::Bytes(bytes) => bytes.len(),
+        Cel::List(list) => list.len(),
+        Cel::Map(map) => map.map.len(),
+        _ => return Err(ftx.error("no such overload")),
+    };
+    Ok(Cel::Int(i64::try_from(size).unwrap_or(i64::MAX)))
+}
+
+/// The sum of the items of a list.
+fn sum(list: Arc<Vec<Cel>>) -> Result<Cel, ExecutionError> {
+    let mut items = list.iter().cloned();
+    let first = items.next().unwrap_or(Cel::Int(0));
+    items.try_fold(first, |sum, item| sum + item)
+}
+
+/// What a turn of a loop could not evaluate, as long as no other turn decides.
+#[derive(Debug, PartialEq)]
+struct Undecided(ExecutionError);
+
+impl Eq for Undecided {}
+
+impl Opaque for Undecided {
+    fn runtime_type_name(&self) -> &'static str {
+        "undecided"
+    }
+}
+
+/// What was gathered, and one turn more: a turn that gives `decides` settles it.
+fn decided(ftx: &FunctionContext<'_, '_>, decides: bool) -> Result<Cel, ExecutionError> {
+    let [gathered, turn] = ftx.args else {
+        return Err(ftx.error("no such overload"));
+    };
+    let gathered = Cel::resolve(gathered, ftx.ptx)?;
+    if gathered == Cel::Bool(decides) {
+        return Ok(gathered);
+    }
+    match Cel::resolve(turn, ftx.ptx) {
+        Ok(Cel::Bool(found)) if found == decides => Ok(Cel::Bool(found)),
+        Ok(Cel::Bool(_)) => Ok(gathered),
+        _ if matches!(gathered, Cel::Opaque(_)) => Ok(gathered),
+        Ok(_) => Ok(Cel::Opaque(Arc::new(Undecided(ftx.error("no such overload"))))),
+        Err(error) => Ok(Cel::Opaque(Arc::new(Undecided(error)))),
+    }
+}
+
+/// The result of a loop, or why there is none.
+fn settled(gathered: Cel) -> Result<Cel, ExecutionError> {
+    match &gathered {
+        Cel::Opaque(value) => match value.downcast_ref::<Undecided>() {
+            Some(Undecided(error)) => Err(error.clone()),
+            None => Ok(gathered),
+        },
+        _ => Ok(gathered),
     }
 }

@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use kube_cel::cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
+use kube_cel::cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue};
 use regex::Regex;
 
 static DURATION: LazyLock<Regex> =
@@ -26,6 +26,11 @@ fn walk(expression: &IdedExpr, errors: &mut Vec<(u64, String)>) {
         Expr::Call(call) => {
             call.target.iter().for_each(|target| walk(target, errors));
             call.args.iter().for_each(|arg| walk(arg, errors));
+            if call.func_name == "format"
+                && let Some(why) = unfit_format(call)
+            {
+                errors.push((expression.id, why));
+            }
             let readable: fn(&str) -> bool = match call.func_name.as_str() {
                 "duration" => |text| DURATION.is_match(text),
                 "timestamp" => |text| TIME.is_match(text) && text.parse::<jiff::Timestamp>().is_ok(),
@@ -56,6 +61,44 @@ fn walk(expression: &IdedExpr, errors: &mut Vec<(u64, String)>) {
         }
         Expr::Unspecified | Expr::Literal(_) | Expr::Ident(_) | Expr::Struct(_) => {}
     }
+}
+
+/// Why what is put into a text does not fit it.
+fn unfit_format(call: &CallExpr) -> Option<String> {
+    let Expr::Literal(LiteralValue::String(text)) = &call.target.as_ref()?.expr else {
+        return None;
+    };
+    let Some(Expr::List(given)) = call.args.first().map(|arg| &arg.expr) else {
+        return None;
+    };
+    let mut asked = 0;
+    let mut rest = text.inner().chars();
+    while let Some(next) = rest.by_ref().find(|c| *c == '%').and_then(|_| rest.next()) {
+        let mut clause = Some(next);
+        if next == '.' {
+            clause = rest.find(|c| !c.is_ascii_digit());
+        }
+        match clause {
+            Some('%') => continue,
+            Some('s' | 'd' | 'f' | 'e' | 'b' | 'x' | 'X' | 'o') => {}
+            Some(other) => {
+                return Some(format!(
+                    "could not parse formatting clause: unrecognized formatting clause \"{other}\""
+                ));
+            }
+            None => return Some("unexpected end of string".to_owned()),
+        }
+        if asked == given.elements.len() {
+            return Some(format!("index {asked} out of range"));
+        }
+        asked += 1;
+    }
+    if text.inner().ends_with('%') && !text.inner().ends_with("%%") {
+        return Some("unexpected end of string".to_owned());
+    }
+    let given = given.elements.len();
+    (given > asked)
+        .then(|| format!("too many arguments supplied to string.format (expected {asked}, got {given})"))
 }
 
 #[cfg(test)]

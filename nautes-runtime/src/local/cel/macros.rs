@@ -8,7 +8,9 @@ use super::tree::{self, At};
 /// What loops gather.
 const RESULT: &str = "@result";
 /// What loops gather in expressions of older interpreters.
-const RESERVED: &str = "__result__";
+pub(super) const RESERVED: &str = "__result__";
+/// Why a variable of a loop may not have that name.
+pub(super) const OVERWRITTEN: &str = "iteration variable overwrites accumulator variable";
 /// The list that is sorted.
 const SORTED: &str = "@__sortBy_input__";
 /// How many expressions may be repeated: what stands before `optMap` is there twice.
@@ -137,8 +139,7 @@ fn looped(at: At, name: &str, target: IdedExpr, mut args: Vec<IdedExpr>) -> Resu
     }
     for (variable, of) in [(&iter_var, &first), (&iter_var2, &second)] {
         if variable == RESERVED {
-            let why = "iteration variable overwrites accumulator variable";
-            return Err((of.id, why.to_owned()));
+            return Err((of.id, OVERWRITTEN.to_owned()));
         }
     }
     let gathered = || at.name(RESULT);

@@ -118,11 +118,16 @@ fn compiled(rule: &Value, place: &Place<'_>, path: &str, causes: &mut Vec<Cause>
         let expression = source::parse(text).map_err(Some)?;
         match typing::type_of(&expression, &variables) {
             Err(errors) => Err(Some(source::told(text, &errors))),
-            Ok(ty) if ty != wanted && ty != Type::Dyn => Err(None),
-            Ok(_) => match literals::errors(&expression) {
-                none if none.is_empty() => Ok(expression),
-                errors => Err(Some(source::told(text, &errors))),
-            },
+            Ok((ty, mut errors)) => {
+                errors.extend(literals::errors(&expression));
+                if !errors.is_empty() {
+                    Err(Some(source::told(text, &errors)))
+                } else if ty != wanted && ty != Type::Dyn {
+                    Err(None)
+                } else {
+                    Ok(expression)
+                }
+            }
         }
     };
     let uses_old = match compile(text("rule"), Type::Bool) {

@@ -9,8 +9,11 @@ use super::{
     types::{Bindings, Type},
 };
 
-/// The type of an expression over variables, or everything that is wrong with it: the parts, and why.
-pub(super) fn type_of(expression: &IdedExpr, variables: &[(&str, Type)]) -> Result<Type, Vec<(u64, String)>> {
+/// What is wrong with expressions: the parts, and why.
+pub(super) type Wrong = Vec<(u64, String)>;
+
+/// The type of an expression over variables, and what is wrong though it has one; or everything that is wrong with it.
+pub(super) fn type_of(expression: &IdedExpr, variables: &[(&str, Type)]) -> Result<(Type, Wrong), Wrong> {
     let mut checker = Checker {
         scope: variables
             .iter()
@@ -18,20 +21,33 @@ pub(super) fn type_of(expression: &IdedExpr, variables: &[(&str, Type)]) -> Resu
             .collect(),
         bindings: Bindings::default(),
         errors: Vec::new(),
+        mixed: Vec::new(),
+        mixes: false,
     };
     let ty = checker.check(expression);
     if checker.errors.is_empty() {
-        Ok(checker.bindings.resolved(&ty))
+        Ok((checker.bindings.resolved(&ty), checker.mixed))
     } else {
         Err(checker.errors)
     }
+}
+
+/// What is known of the parts of a list or map.
+#[derive(Default)]
+struct Joined {
+    first: Option<Type>,
+    is_mixed: bool,
 }
 
 struct Checker {
     /// The innermost is last.
     scope: Vec<(String, Type)>,
     bindings: Bindings,
-    errors: Vec<(u64, String)>,
+    errors: Wrong,
+    /// Literals whose parts are of several types.
+    mixed: Wrong,
+    /// True within what is put into a text: lists and maps of it may hold things of several types.
+    mixes: bool,
 }
 
 impl Checker {
@@ -112,49 +128,62 @@ impl Checker {
         if optional { Type::optional(found) } else { found }
     }
 
-    /// The type that all parts of a list or map have.
-    fn joined(&mut self, all: Option<Type>, part: Type, id: u64) -> Type {
-        let Some(all) = all else {
-            return part;
+    /// Adds a part of a list or map to what is known of all of them.
+    fn join(&mut self, all: &mut Joined, part: Type, id: u64) {
+        let Some(first) = &all.first else {
+            all.first = Some(part);
+            return;
         };
-        let fits = self.bindings.assign(&all, &part);
-        let (before, now) = (self.bindings.resolved(&all), self.bindings.resolved(&part));
-        if !fits || before != now && ![&before, &now].contains(&&Type::Error) {
-            let _ = self.mismatch(id, &all, &part);
+        if all.is_mixed {
+            return;
         }
-        all
+        let fits = self.bindings.assign(first, &part);
+        let (before, now) = (self.bindings.resolved(first), self.bindings.resolved(&part));
+        if !fits || before != now && ![&before, &now].contains(&&Type::Error) {
+            all.is_mixed = true;
+            if !self.mixes {
+                self.mixed
+                    .push((id, format!("expected type '{before}' but found '{now}'")));
+            }
+        }
+    }
+
+    /// The type that all parts of a list or map have.
+    fn joined(&mut self, all: Joined) -> Type {
+        match all.first {
+            _ if all.is_mixed => Type::Dyn,
+            Some(first) => first,
+            None => self.bindings.fresh(),
+        }
     }
 
     fn list(&mut self, list: &ListExpr) -> Type {
-        let mut all = None;
+        let mut all = Joined::default();
         for (at, element) in list.elements.iter().enumerate() {
             let mut ty = self.check(element);
             if list.optional_indices.contains(&at) {
                 ty = self.unwrapped(element.id, &ty);
             }
-            all = Some(self.joined(all, ty, element.id));
+            self.join(&mut all, ty, element.id);
         }
-        let of = all.unwrap_or_else(|| self.bindings.fresh());
-        Type::list(of)
+        Type::list(self.joined(all))
     }
 
     fn map(&mut self, map: &MapExpr) -> Type {
-        let (mut keys, mut values) = (None, None);
+        let (mut keys, mut values) = (Joined::default(), Joined::default());
         for entry in &map.entries {
             let EntryExpr::MapEntry(entry) = &entry.expr else {
                 continue;
             };
             let key = self.check(&entry.key);
-            keys = Some(self.joined(keys, key, entry.key.id));
+            self.join(&mut keys, key, entry.key.id);
             let mut value = self.check(&entry.value);
             if entry.optional {
                 value = self.unwrapped(entry.value.id, &value);
             }
-            values = Some(self.joined(values, value, entry.value.id));
+            self.join(&mut values, value, entry.value.id);
         }
-        let keys = keys.unwrap_or_else(|| self.bindings.fresh());
-        let values = values.unwrap_or_else(|| self.bindings.fresh());
-        Type::map(keys, values)
+        Type::map(self.joined(keys), self.joined(values))
     }
 
     fn unwrapped(&mut self, id: u64, ty: &Type) -> Type {
@@ -178,7 +207,10 @@ impl Checker {
         let full = prefix
             .filter(|p| !self.is_variable(p))
             .map(|prefix| format!("{prefix}.{name}"));
+        let outside = self.mixes;
+        self.mixes |= name == "format" && call.target.is_some();
         let mut args: Vec<(u64, Type)> = call.args.iter().map(|a| (a.id, self.check(a))).collect();
+        self.mixes = outside;
         if let Some(full) = full
             && let Some(overloads) = library::overloads(&full)
         {
@@ -304,7 +336,7 @@ fn instance(ty: &Type, fresh: &[Type; 2]) -> Type {
 }
 
 /// The name that names with points between them make.
-fn qualified(expression: &IdedExpr) -> Option<String> {
+pub(super) fn qualified(expression: &IdedExpr) -> Option<String> {
     match &expression.expr {
         Expr::Ident(name) => Some(name.clone()),
         Expr::Select(select) if !select.test => {

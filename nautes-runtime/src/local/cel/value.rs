@@ -39,6 +39,14 @@ pub(super) fn context() -> Context<'static> {
         "list",
         "map",
         "null_type",
+        "optional_type",
+        "type",
+        "google.protobuf.Duration",
+        "google.protobuf.Timestamp",
+        "kubernetes.Quantity",
+        "kubernetes.URL",
+        "net.CIDR",
+        "net.IP",
     ] {
         context.add_variable_from_value(name, kind(name));
     }
@@ -47,8 +55,10 @@ pub(super) fn context() -> Context<'static> {
 
 /// A type as a value; texts of objects are never like it.
 fn kind(name: &str) -> Cel {
-    Cel::String(Arc::new(format!("\u{0}type {name}")))
+    Cel::String(Arc::new(format!("{KIND}{name}")))
 }
+
+const KIND: &str = "\u{0}type ";
 
 fn type_name(value: &Cel) -> Cel {
     kind(match value {
@@ -57,11 +67,15 @@ fn type_name(value: &Cel) -> Cel {
         Cel::Int(_) => "int",
         Cel::UInt(_) => "uint",
         Cel::Float(_) => "double",
+        Cel::String(text) if text.starts_with(KIND) => "type",
         Cel::String(_) => "string",
+        Cel::Duration(_) => "google.protobuf.Duration",
+        Cel::Timestamp(_) => "google.protobuf.Timestamp",
+        Cel::Opaque(value) => value.runtime_type_name(),
         Cel::Bytes(_) => "bytes",
         Cel::Bool(_) => "bool",
         Cel::Null => "null_type",
-        _ => "other",
+        Cel::Function(..) => "function",
     })
 }
 

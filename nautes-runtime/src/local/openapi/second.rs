@@ -1,16 +1,13 @@
 //! The document of version 2: all kinds in one, with what that version has no words for left out.
 
-use http::{HeaderValue, Response};
+use http::Response;
 use serde_json::{Map, Value, json};
 
-use super::{REFERENCE, definition, gnostic, info, operations};
-use crate::local::{
-    call::Call,
-    json,
-    kinds::Registry,
-    schema,
-    server::{Body, Server, plain},
+use super::{
+    REFERENCE, definition, gnostic, info, operations,
+    tagged::{self, Tag},
 };
+use crate::local::{call::Call, json, kinds::Registry, schema, server::Body};
 
 const DEFINITIONS: &str = "#/definitions/";
 
@@ -26,59 +23,12 @@ const FORMS: [(&str, &str); 3] = [
     (PROTOBUF, PROTOBUF),
 ];
 
-pub(super) fn serve(server: &Server, registry: &Registry, call: &Call) -> Response<Body> {
-    let Some(form) = form(&call.accept) else {
-        let mut response = plain(406, JSON, "");
-        response.headers_mut().remove("content-type");
-        return varying(response);
-    };
-    let tag = format!("\"{}-{}\"", server.boot.simple(), registry.generation);
-    let is_known = call
-        .if_none_match
-        .split(',')
-        .any(|known| [tag.as_str(), "*"].contains(&known.trim().trim_start_matches("W/")));
-    let mut response = if is_known {
-        plain(304, form, "")
-    } else if form == PROTOBUF {
-        plain(200, form, gnostic::encode(&document(registry)))
-    } else {
-        plain(200, form, document(registry).to_string())
-    };
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
-        response.headers_mut().insert("etag", tag);
+pub(super) fn serve(tag: &Tag, registry: &Registry, call: &Call) -> Response<Body> {
+    match tagged::form(&call.accept, &FORMS) {
+        None => tagged::empty(406),
+        Some(PROTOBUF) => tag.answer(call, PROTOBUF, || gnostic::encode(&document(registry))),
+        Some(form) => tag.answer(call, form, || document(registry).to_string().into_bytes()),
     }
-    varying(response)
-}
-
-fn varying(mut response: Response<Body>) -> Response<Body> {
-    let headers = response.headers_mut();
-    headers.insert("vary", HeaderValue::from_static("Accept"));
-    headers.insert("cache-control", HeaderValue::from_static("no-cache, private"));
-    response
-}
-
-/// The type of the answer: the first that there is, of those that are wanted most.
-fn form(accept: &str) -> Option<&'static str> {
-    let accept = if accept.trim().is_empty() { "*/*" } else { accept };
-    let mut wanted: Vec<(f64, &str)> = accept
-        .split(',')
-        .map(|clause| {
-            let mut parts = clause.split(';').map(str::trim);
-            let media = parts.next().unwrap_or_default();
-            let weight = parts
-                .find_map(|p| p.strip_prefix("q="))
-                .and_then(|q| q.parse().ok());
-            (weight.unwrap_or(1.0), media)
-        })
-        .collect();
-    wanted.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    wanted.iter().find_map(|(_, media)| {
-        let fits = |form: &str| ["*/*", "application/*", form].contains(media);
-        FORMS
-            .iter()
-            .find(|(asked, _)| fits(asked))
-            .map(|(_, given)| *given)
-    })
 }
 
 fn document(registry: &Registry) -> Value {
@@ -220,7 +170,7 @@ mod tests {
             (&format!("application/json;q=0.5,{asked}"), Some(PROTOBUF)),
             (&format!("{asked};q=0.1, application/json"), Some(JSON)),
         ] {
-            assert_eq!(form(accept), expect, "{accept}");
+            assert_eq!(tagged::form(accept, &FORMS), expect, "{accept}");
         }
     }
 

@@ -299,3 +299,20 @@ async fn the_api_is_explained() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_kinds_of_kubernetes_come_before_those_of_definitions() {
+    each(async |kubectl| {
+        let mut definition = widget_definition(&json!({"type": "object"}));
+        definition["metadata"]["name"] = "deployments.a.example.io".into();
+        definition["spec"]["group"] = "a.example.io".into();
+        definition["spec"]["names"] = json!({"kind": "Deployment", "plural": "deployments"});
+        install(&kubectl.cluster.client(), &definition).await;
+        kubectl.says("create deployment web --image=a:1").await;
+        let text = kubectl.says("get deployments -o name").await;
+        assert_eq!(text, "deployment.apps/web\n");
+        let text = kubectl.says("get deployments.a.example.io").await;
+        assert!(text.contains("No resources found"), "{text}");
+    })
+    .await;
+}
