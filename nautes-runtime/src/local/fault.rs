@@ -150,7 +150,16 @@ impl Rule {
     }
 }
 
-/// Where a process dies at a request that writes.
+/// Which requests count until a process dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// Those that write.
+    Writes,
+    /// All of them, watches that begin included.
+    All,
+}
+
+/// Where a process dies at its last request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Crash {
     /// Before the request arrives.
@@ -179,6 +188,7 @@ struct State {
 /// A client that is about to die.
 struct Death {
     user: Option<String>,
+    counted: Counted,
     allowed: u64,
     crash: Crash,
     is_dead: bool,
@@ -234,11 +244,12 @@ impl Faults {
         self.0.changed.send_replace(());
     }
 
-    /// Lets a client die at a request that writes: `allowed` of them are served, the next is cut. Its watches end then,
-    /// and whatever it asks is lost, until [`clear`](Self::clear). `user` names the client; `None` is everybody.
-    pub fn crash(&self, user: Option<&str>, allowed: u64, crash: Crash) {
+    /// Lets a client die at one of the requests that count: `allowed` of them are served, the next is cut. Its watches end
+    /// then, and whatever it asks is lost, until [`clear`](Self::clear). `user` names the client; `None` is everybody.
+    pub fn crash(&self, user: Option<&str>, counted: Counted, allowed: u64, crash: Crash) {
         self.lock().deaths.push(Death {
             user: user.map(str::to_owned),
+            counted,
             allowed,
             crash,
             is_dead: false,
@@ -306,7 +317,7 @@ impl State {
             if death.is_dead {
                 return Some(Effect::LoseRequest);
             }
-            if !call.is_write() {
+            if death.counted == Counted::Writes && !call.is_write() {
                 continue;
             }
             if death.allowed > 0 {

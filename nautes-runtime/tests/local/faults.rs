@@ -142,7 +142,7 @@ async fn who_crashes_is_served_until_then_and_nobody_else_is_concerned() {
         let [dying, other] =
             ["dying", "other"].map(|user| maps(cluster.client_as(user, &["system:masters"])));
         let mut watch = dying.watch(&WatchParams::default(), "0").await.unwrap().boxed();
-        faults.crash(Some("dying"), 1, crash);
+        faults.crash(Some("dying"), Counted::Writes, 1, crash);
         dying.create(&PostParams::default(), &map("a")).await.unwrap();
         assert!(dying.list(&ListParams::default()).await.is_ok());
         assert!(dying.create(&PostParams::default(), &map("b")).await.is_err());
@@ -155,5 +155,11 @@ async fn who_crashes_is_served_until_then_and_nobody_else_is_concerned() {
         other.delete("a", &DeleteParams::default()).await.unwrap();
         faults.clear();
         dying.create(&PostParams::default(), &map("c")).await.unwrap();
+        // Or at any request.
+        faults.crash(Some("dying"), Counted::All, 1, crash);
+        assert!(dying.list(&ListParams::default()).await.is_ok());
+        assert!(dying.list(&ListParams::default()).await.is_err());
+        assert!(dying.create(&PostParams::default(), &map("d")).await.is_err());
+        assert!(other.get_opt("d").await.unwrap().is_none());
     }
 }

@@ -1,5 +1,5 @@
-//! A forge and a secret store at which a process can die: after so many calls that write, whoever makes the next one stops
-//! there for good, and so does everybody else at his next call.
+//! A forge and a secret store at which a process can die: after so many calls, whoever makes the next one stops there for
+//! good, and so does everybody else at his next call.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -17,7 +17,7 @@ use nautes_gitops::host::{
 use nautes_gitops::{GitHost, HostError, Mirror, Oid, RepoPath};
 use nautes_model::Secret;
 use nautes_model::secret::{Grant, GrantScope, Principal, SecretPath, SecretRef};
-use nautes_runtime::local::fault::Crash;
+use nautes_runtime::local::fault::{Counted, Crash};
 use nautes_vault::vault::ClusterLogins;
 use nautes_vault::{
     Expect, GrantChange, Promise, SecretDigest, SecretStore, StoreError, VersionInfo, Versioned, Written,
@@ -28,8 +28,8 @@ use tokio::sync::{broadcast, watch};
 enum Life {
     /// Nobody dies.
     Forever,
-    /// So many calls that write are served; at the next one it ends.
-    Until(u64, Crash),
+    /// So many calls that count are served; at the next one it ends.
+    Until(Counted, u64, Crash),
     Over,
 }
 
@@ -56,9 +56,9 @@ impl Default for Death {
 }
 
 impl Death {
-    /// Lets the process die at the call that writes after `allowed` others.
-    pub(crate) fn comes(&self, allowed: u64, crash: Crash) {
-        *self.life.lock().unwrap() = Life::Until(allowed, crash);
+    /// Lets the process die at a call that counts, after `allowed` others.
+    pub(crate) fn comes(&self, counted: Counted, allowed: u64, crash: Crash) {
+        *self.life.lock().unwrap() = Life::Until(counted, allowed, crash);
         self.over.send_replace(false);
     }
 
@@ -79,25 +79,27 @@ impl Death {
         let mut life = self.life.lock().unwrap();
         match *life {
             Life::Over => return None,
-            Life::Until(0, crash) if writes => {
+            Life::Until(Counted::Writes, ..) if !writes => {}
+            Life::Until(_, 0, crash) => {
                 *life = Life::Over;
                 return Some(Served::Last(crash));
             }
-            Life::Until(allowed, crash) if writes => *life = Life::Until(allowed - 1, crash),
-            Life::Until(..) | Life::Forever => {}
+            Life::Until(counted, allowed, crash) => *life = Life::Until(counted, allowed - 1, crash),
+            Life::Forever => {}
         }
         Some(Served::Well)
     }
 
     async fn read<T>(&self, call: impl Future<Output = T>) -> T {
-        match self.served(false) {
-            Some(_) => call.await,
-            None => pending().await,
-        }
+        self.call(false, call).await
     }
 
     async fn write<T>(&self, call: impl Future<Output = T>) -> T {
-        match self.served(true) {
+        self.call(true, call).await
+    }
+
+    async fn call<T>(&self, writes: bool, call: impl Future<Output = T>) -> T {
+        match self.served(writes) {
             Some(Served::Well) => return call.await,
             Some(Served::Last(crash)) => {
                 // Also where the caller does not wait for the end of the call.
