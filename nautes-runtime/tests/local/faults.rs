@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, DeleteParams, ListParams, PostParams, WatchEvent, WatchParams};
-use nautes_runtime::local::fault::{Crash, Effect, Faults, Rule};
+use nautes_runtime::local::fault::{Counted, Crash, Effect, Faults, Rule};
 use nautes_runtime::local::{self, Options};
 
 async fn cluster() -> (local::Cluster, Faults) {
