@@ -297,6 +297,6 @@ stories! {
     before_each_second_writing_request_to_a_cluster: Clusters, Writes, Before, 1, 40;
     after_each_writing_call_of_forge_and_store_that_was_served_and_not_answered: Beyond, Writes, After, 0, 40;
     before_each_second_writing_call_of_forge_and_store: Beyond, Writes, Before, 1, 40;
-    after_every_number_of_requests_to_clusters: Clusters, All, After, 0, 200;
-    after_every_number_of_calls_of_forge_and_store: Beyond, All, After, 0, 200;
+    after_every_number_of_requests_to_clusters: Clusters, All, After, 0, 100;
+    after_every_number_of_calls_of_forge_and_store: Beyond, All, After, 0, 40;
 }
