@@ -129,7 +129,11 @@ pub(super) async fn trust(
             body["oidc_discovery_url"] = url.as_str().into();
             body["oidc_discovery_ca_pem"] = ca.as_deref().unwrap_or_default().into();
         }
-        IssuerKeys::Pem(keys) => body["jwt_validation_pubkeys"] = keys.as_slice().into(),
+        // A server keeps keys without the end of the last line, and they are compared with what it has.
+        IssuerKeys::Pem(keys) => {
+            let keys: Vec<&str> = keys.iter().map(|key| key.trim()).collect();
+            body["jwt_validation_pubkeys"] = keys.into();
+        }
     }
     let live = link.call(Ask::PLAIN, |client| {
         let request = Own::<Value>::get(format!("auth/{mount}/config"));
