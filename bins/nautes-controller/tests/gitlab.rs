@@ -444,8 +444,9 @@ async fn from_a_request_to_a_run() {
             }
         })
         .await;
-    // The platform's tokens are in no log.
+    // That it has another token is in the log, and no token is.
     let log = std::fs::read_to_string(world.dir.path().join("controller.log")).unwrap();
+    assert!(log.contains("the platform's account has another token"), "{log}");
     for token in [&first, &second] {
         assert!(!log.contains(token.expose_str().unwrap()));
     }

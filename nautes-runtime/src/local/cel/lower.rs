@@ -7,20 +7,11 @@ use kube_cel::cel::common::ast::{CallExpr, ComprehensionExpr, Expr, IdedExpr, Li
 use super::{
     tree::{self, At},
     typing,
+    value::QUALIFIED_TYPES,
 };
 
 /// The place and the item, or the key and the value, of a turn.
 const ENTRY: &str = "@entry";
-
-/// The names of types that have points in them.
-const TYPES: [&str; 6] = [
-    "google.protobuf.Duration",
-    "google.protobuf.Timestamp",
-    "kubernetes.Quantity",
-    "kubernetes.URL",
-    "net.CIDR",
-    "net.IP",
-];
 
 /// An expression that was checked, made ready to run.
 pub(super) fn runnable(IdedExpr { id, expr }: IdedExpr) -> IdedExpr {
@@ -40,7 +31,7 @@ pub(super) fn runnable(IdedExpr { id, expr }: IdedExpr) -> IdedExpr {
         Expr::Select(select) => {
             let whole = at.of(Expr::Select(select));
             match typing::qualified(&whole) {
-                Some(name) if TYPES.contains(&name.as_str()) => at.name(&name),
+                Some(name) if QUALIFIED_TYPES.contains(&name.as_str()) => at.name(&name),
                 _ => whole,
             }
         }

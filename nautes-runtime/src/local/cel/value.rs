@@ -18,6 +18,16 @@ use super::{
 };
 use crate::local::json;
 
+/// The types whose names have points in them.
+pub(super) const QUALIFIED_TYPES: [&str; 6] = [
+    "google.protobuf.Duration",
+    "google.protobuf.Timestamp",
+    "kubernetes.Quantity",
+    "kubernetes.URL",
+    "net.CIDR",
+    "net.IP",
+];
+
 /// The functions and names of every expression.
 pub(super) fn context() -> Context<'static> {
     let mut context = Context::default();
@@ -29,7 +39,7 @@ pub(super) fn context() -> Context<'static> {
     context.add_function("bool", as_bool);
     context.add_function("optional.unwrap", unwrapped);
     functions::add(&mut context);
-    for name in [
+    let types = [
         "bool",
         "int",
         "uint",
@@ -41,13 +51,8 @@ pub(super) fn context() -> Context<'static> {
         "null_type",
         "optional_type",
         "type",
-        "google.protobuf.Duration",
-        "google.protobuf.Timestamp",
-        "kubernetes.Quantity",
-        "kubernetes.URL",
-        "net.CIDR",
-        "net.IP",
-    ] {
+    ];
+    for name in types.into_iter().chain(QUALIFIED_TYPES) {
         context.add_variable_from_value(name, kind(name));
     }
     context

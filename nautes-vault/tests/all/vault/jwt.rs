@@ -212,6 +212,9 @@ async fn a_cluster_changes_its_method_when_its_mount_is_gone() {
     after.converge_grants(&scope("shop"), &wanted).await.unwrap();
     let mounts = server.admin("GET", "sys/auth", None).await;
     assert_eq!(mounts["data"]["live/"]["type"], "jwt");
+    assert!(after.retire_cluster(&live).await.unwrap());
+    let mounts = server.admin("GET", "sys/auth", None).await;
+    assert!(mounts["data"]["live/"].is_null(), "{mounts}");
     // Others have a method of people there: it is not touched.
     server
         .admin("POST", "sys/auth/people", Some(json!({ "type": "oidc" })))
